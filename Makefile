@@ -1,0 +1,121 @@
+# Everything a developer runs. `make build` makes a virtual environment and compiles in place; the other targets
+# build first what they need. Another interpreter gets an environment of its own: make test PYTHON=python3.12
+.DEFAULT_GOAL := build
+.PHONY: build demo test bench lint debug asan sanitize clean
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
+WIREBOOK_DATA ?= ../shared/data
+PYTEST_ARGS ?=
+
+override WIREBOOK_DATA := $(abspath $(WIREBOOK_DATA))
+export WIREBOOK_DATA
+RUN := $(abspath $(VENV))/bin/python
+SOURCES := $(shell find orderbook feeds tests -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi')
+PACKAGE_FILES := setup.py pyproject.toml MANIFEST.in README.md CHANGELOG.md LICENSE Makefile .ci
+
+# ---- environment and compiled modules
+
+# Requirements are read from pyproject.toml: installing the package itself would compile everything a second time.
+# $(call install,stamp,extra)
+define install
+$(RUN) -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb')); \
+	print(*p['build-system']['requires'], *p['project']['dependencies'], *p['project']['optional-dependencies']['$(2)'], sep='\n')" \
+	> $(1).txt
+$(RUN) -m pip install --quiet --disable-pip-version-check -r $(1).txt
+touch $(1)
+endef
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/test.stamp: pyproject.toml | $(VENV)/bin/python
+	$(call install,$@,test)
+
+$(VENV)/bench.stamp: pyproject.toml | $(VENV)/bin/python
+	$(call install,$@,bench)
+
+$(VENV)/lint.stamp: pyproject.toml | $(VENV)/bin/python
+	$(call install,$@,lint)
+
+# The environment finds the checkout by a .pth file, and gets the command that the wheel's entry point would make.
+$(VENV)/bin/wirebook: Makefile | $(VENV)/bin/python
+	echo "$(CURDIR)" > "$$($(RUN) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/wirebook.pth"
+	printf '#!%s\nimport sys\n\nfrom feeds.cli import main\n\nsys.exit(main())\n' "$(RUN)" > $@
+	chmod +x $@
+
+# $(call compile,name): objects go to build/<name>, modules beside their sources. Neither Cython nor the compiler's part
+# looks at setup.py, so a change there means everything.
+compile = $(if $(filter setup.py,$?),CYTHON_FORCE_REGEN=1 )$(RUN) setup.py --quiet build_ext $(if $(filter setup.py,$?),--force )--inplace --build-temp build/$(1)/temp --build-lib build/$(1)/lib
+
+$(VENV)/build.stamp: $(VENV)/test.stamp setup.py $(SOURCES)
+	$(call compile,inplace$(patsubst .venv%,%,$(VENV)))
+	touch $@
+
+build: $(VENV)/build.stamp $(VENV)/bin/wirebook
+
+# ---- what to do with them
+
+demo: build
+	$(VENV)/bin/wirebook demo --seconds 20
+
+# The sanitizers belong to the suite: Cython's bounds checks do not see C arrays and pointers.
+test: build
+	$(RUN) -m pytest $(PYTEST_ARGS)
+	$(MAKE) --no-print-directory sanitize
+
+lint: $(VENV)/lint.stamp
+	$(RUN) -m ruff check .
+	PATH="$(abspath $(VENV))/bin:$$PATH" cython-lint orderbook feeds tests benchmarks
+
+bench: build $(VENV)/bench.stamp
+	$(RUN) benchmarks/bench_peers.py
+	$(RUN) -m pytest -q --benchmark-quiet --benchmark-disable-gc benchmarks/bench_pipeline.py benchmarks/bench_book.py
+	$(RUN) benchmarks/bench_transport.py
+	$(RUN) benchmarks/bench_age.py
+	$(RUN) benchmarks/callgrind.py
+
+# ---- other kinds of build, each a copy of the sources in a tree of its own
+
+# $(call mirror,tree): what was compiled stays, and copies keep their times, so that only what changed is compiled again.
+define mirror
+mkdir -p $(1)
+find $(1) -path $(1)/build -prune -o -type f ! -name '*.c' ! -name '*.so' -exec rm -f {} +
+tar -cf - --exclude='*.so' --exclude='*.c' --exclude=__pycache__ $(wildcard $(PACKAGE_FILES)) orderbook feeds tests $(wildcard benchmarks) \
+	| tar -xf - -C $(1)
+endef
+
+# $(call suite,tree,variables,options): the suite of that tree on the modules of that tree, whatever the environment points to.
+suite = cd $(1) && PYTHONPATH=$(CURDIR)/$(1) $(2) $(RUN) -m pytest $(3)
+
+debug: export ORDERBOOK_DEBUG = 1
+debug: $(VENV)/test.stamp
+	$(call mirror,build/debug)
+	cd build/debug && $(call compile,objects)
+	$(call suite,build/debug,,-m "not slow" $(PYTEST_ARGS))
+
+SANITIZER_CC ?= gcc
+SANITIZER_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g1
+LIBASAN := $(shell $(SANITIZER_CC) -print-file-name=libasan.so 2>/dev/null)
+# Not the network layers: their memory is picows' and asyncio's, and their tests wait more than they compute.
+NETWORK_TESTS := $(addprefix %/test_,$(addsuffix .py,transport session rest connect cli simulator server))
+SANITIZED_TESTS := $(filter-out $(NETWORK_TESTS),$(wildcard tests/orderbook/test_*.py tests/feeds/test_*.py))
+
+asan: SHORT =
+sanitize: SHORT = -m "not slow" --maxfail=3
+asan sanitize: export ASAN_OPTIONS = detect_leaks=0
+asan sanitize: export UBSAN_OPTIONS = print_stacktrace=1
+asan sanitize: $(VENV)/test.stamp
+ifeq ($(wildcard $(filter /%,$(LIBASAN))),)
+	@echo "$@: $(SANITIZER_CC) has no libasan here, so nothing was run under the sanitizers"; [ $@ = sanitize ]
+else
+	$(call mirror,build/asan)
+	cd build/asan && CC=$(SANITIZER_CC) CFLAGS="$(SANITIZER_FLAGS)" $(call compile,objects)
+	$(call suite,build/asan,LD_PRELOAD=$(LIBASAN) PYTHONMALLOC=malloc,-q $(SHORT) $(PYTEST_ARGS) $(SANITIZED_TESTS))
+endif
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .benchmarks
+	find orderbook feeds tests benchmarks -name '*.so' -delete -o -name '__pycache__' -type d -prune -exec rm -rf {} +
+	rm -f $(VENV)/build.stamp

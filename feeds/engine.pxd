@@ -1,0 +1,94 @@
+"""What is learned of a venue's frames: instruments, streams, layouts, shapes. One per pipeline."""
+
+from libc.stdint cimport int16_t, int32_t, uint8_t
+from libc.stdlib cimport malloc, free
+from libc.string cimport memcpy
+from orderbook.types cimport Status
+from feeds.layout cimport Layout, ShapePool, learn_layout, same_layout, pool_free
+from feeds.message cimport Message
+from feeds.routes cimport Route, Routes, ROUTE_LAYOUTS, MAX_LEARNS, prefix_size, routes_find, routes_add, routes_free
+from feeds.symbols cimport Symbols, symbols_free
+
+cdef enum:
+    MAX_LAYOUTS = 256         # of all streams together; what is beyond is read the careful way
+    SHORTEST = 64             # bytes of a frame that layouts are learned from and used for
+
+cdef struct Engine:
+    Symbols symbols
+    Routes routes
+    ShapePool shapes
+    int n_layouts
+    int quotes                # see Parser.route_quotes
+    Layout* layout[MAX_LAYOUTS]   # Owned
+
+ctypedef Status (*frame_function)(Engine* engine, const char* data, const char* end, const char* safe,
+                                  Message* m) noexcept nogil
+
+
+cdef inline void engine_free(Engine* self) noexcept nogil:
+    """Give all memory back."""
+    cdef int i
+    for i in range(self.n_layouts):
+        free(self.layout[i])
+    self.n_layouts = 0
+    symbols_free(&self.symbols)
+    routes_free(&self.routes)
+    pool_free(&self.shapes)
+
+
+cdef inline int engine_layout(Engine* self, const Layout* learned) noexcept nogil:
+    """Index of this layout, an old one if it does the same; -1 if there is no room."""
+    cdef int i
+    cdef Layout* layout
+    for i in range(self.n_layouts):
+        if same_layout(self.layout[i], learned):
+            return i
+    if self.n_layouts == MAX_LAYOUTS:
+        return -1
+    layout = <Layout*> malloc(sizeof(Layout))
+    if layout == NULL:
+        return -1
+    memcpy(layout, learned, sizeof(Layout))
+    self.layout[self.n_layouts] = layout
+    self.n_layouts += 1
+    return self.n_layouts - 1
+
+
+cdef inline void engine_learn(Engine* self, const char* data, Py_ssize_t size, const Message* m,
+                              Layout* room) noexcept nogil:
+    """Learn from a frame that was read the careful way; `room` is the caller's scratch."""
+    cdef Py_ssize_t prefix = prefix_size(data, size, self.quotes)
+    cdef Route* route
+    cdef int index, i
+    if prefix == 0 or size < SHORTEST or m.more != NULL or m.target < 0:
+        return
+    route = routes_find(&self.routes, data, prefix)
+    if route == NULL:
+        if not learn_layout(room, data, size, prefix, m):
+            return
+        if not room.names_symbol and not m.fixed_symbol:
+            return                                # nothing would tell whose message it is
+        route = routes_add(&self.routes, data, prefix, m.target)
+        if route == NULL:
+            return
+    else:
+        if route.target >= 0 and route.target != m.target:
+            route.target = -1                     # the text names several instruments
+        if route.learns == MAX_LEARNS or not learn_layout(room, data, size, prefix, m):
+            return
+        if not room.names_symbol and not m.fixed_symbol:
+            return
+    index = engine_layout(self, room)
+    if index < 0:
+        return
+    route.learns += 1
+    for i in range(route.n_layouts):
+        if route.layout[i] == index:
+            return
+    if route.n_layouts < ROUTE_LAYOUTS:
+        i = route.n_layouts
+        route.n_layouts += 1
+    else:
+        i = route.learns % ROUTE_LAYOUTS
+    route.layout[i] = <int16_t> index
+    route.current = <uint8_t> i

@@ -1,0 +1,432 @@
+"""Learned layouts: what a venue's frames of one kind have in common, so that the next one is only compared.
+
+A venue writes the frames of a stream with the same text between the values. After the careful parser has read one
+frame, its tokens say where the values stood; all bytes between them become a *layout*: a list of operations, each
+"this text must stand here, then a number". A later frame is run through the operations: every byte that is no value
+is compared, every value is checked, so what is accepted has the same grammar as the frame that was learned from, and
+a frame that differs anywhere (another order of keys, a new key, white space) is read by the careful parser instead.
+A layout can make nothing wrong, only fast: text that a parser looked at but did not take is text that must repeat.
+
+Numbers are read 32 bytes at a time through *shapes*: for one width of the numbers (say 5.2 and 1.3 digits), which
+bytes must be digits, which must be what, and which digit counts how much. The shape of the last frame is tried
+first: when it fits, no byte has to wait for the length of the number before it.
+"""
+
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport realloc, free
+from libc.string cimport memcmp, memcpy, memset
+from orderbook.types cimport Status, OK, BAD_NUMBER, NOT_COVERED
+from orderbook.core cimport POWER
+from feeds.message cimport (Message, Token, N_SLOTS, TAKE_INT, TAKE_PRICE, TAKE_QTY, TAKE_DOUBLE, TAKE_BOOL,
+                            TAKE_SYMBOL, TAKE_TEXT, TAKE_LEVELS, TAKE_CONSTANT, TAKE_ANY)
+from feeds.numbers cimport read_units, read_double, read_integer
+from feeds.scan cimport Cursor, cursor_init, is_digit, scan_number
+
+cdef extern from *:
+    int ctz32 "__builtin_ctz"(uint32_t x) nogil
+
+cdef enum:
+    OP_TEXT = 0               # text that must stand here
+    OP_NUMBER = 1             # text, then a number
+    OP_PAIR = 2               # text, a number, text, a number, all within one window
+    OP_LEVELS = 3             # an array of levels
+    OP_SYMBOL = 4             # the text of the instrument
+    OP_SKIP = 5               # text up to the next quote
+    OP_BOOL = 6               # true or false
+    OP_END = 7                # the frame ends here
+
+cdef enum:
+    WINDOW = 32               # bytes looked at in one step
+    MAX_OPS = 64
+    MAX_CONSTANTS = 8
+    KNOWN = 32                # shapes one operation remembers
+    MAX_SHAPES = 2048         # shapes of all operations; more are read the careful way
+    ROOM_FOR_TEXT = 12        # bytes of text at most that share a window with a number
+
+cdef struct Shape:
+    uint8_t base[32]          # subtracted from each byte of the window ...
+    uint8_t limit[32]         # ... what is left may be at most this: 9 a digit, 0 this byte, 255 any byte
+    uint8_t pick[4][16]       # bytes that become digits: of either half of the window, for each of two chains
+    uint32_t key              # widths of the numbers, see `pattern_key`
+    uint8_t scale[2]          # scales the numbers are read with
+    uint8_t size              # bytes of the window it covers
+    uint8_t chains            # 0: two numbers of up to 8 digits in one chain; else 1 or 2 numbers of up to 16
+
+cdef struct ShapePool:
+    Shape* shape              # by index. Owned
+    int count
+    int room
+
+cdef struct Op:
+    uint8_t kind              # OP_...
+    uint8_t size              # bytes of text before the (first) number
+    uint8_t middle            # bytes of text between two numbers
+    uint8_t tail              # bytes of text after the last number
+    uint8_t numbers           # 0, 1 or 2
+    uint8_t take[2]           # TAKE_... of each number
+    uint8_t slot[2]           # slot of each number; of a list of levels, its side
+    bint quoted               # numbers stand in quotes
+    int16_t current           # shape that fitted last, -1 none
+    int16_t known[KNOWN]      # other shapes that fitted, by a hash of their key; -1 free
+    char text[WINDOW]         # the text: before, between, after
+
+cdef struct Layout:
+    int n_ops
+    int kind                  # what the message is
+    int depth                 # of a partial book
+    bint names_symbol         # an operation reads the instrument's text
+    uint64_t seen             # slots that are filled
+    int n_constants
+    int constant_slot[MAX_CONSTANTS]
+    int64_t constant[MAX_CONSTANTS]
+    Op op[MAX_OPS]
+
+
+cdef inline void pool_free(ShapePool* self) noexcept nogil:
+    """Give the memory back."""
+    free(self.shape)
+    self.shape = NULL
+    self.count = self.room = 0
+
+
+# ---- learning a layout from the tokens of a frame
+
+cdef inline Op* add_op(Layout* self, int kind) noexcept nogil:
+    """The next operation, empty; NULL if there are too many."""
+    cdef Op* op
+    if self.n_ops == MAX_OPS:
+        return NULL
+    op = &self.op[self.n_ops]
+    self.n_ops += 1
+    memset(op, 0, sizeof(Op))
+    memset(op.known, 0xff, sizeof(op.known))
+    op.kind = <uint8_t> kind
+    op.current = -1
+    return op
+
+
+cdef inline bint add_text(Layout* self, const char* text, Py_ssize_t size) noexcept nogil:
+    """Operations for text of any length."""
+    cdef Py_ssize_t part
+    cdef Op* op
+    while size > 0:
+        part = size if size < WINDOW else WINDOW
+        op = add_op(self, OP_TEXT)
+        if op == NULL:
+            return False
+        memcpy(op.text, text, part)
+        op.size = <uint8_t> part
+        text += part
+        size -= part
+    return True
+
+
+cdef inline bint is_number(int take) noexcept nogil:
+    """Whether tokens of this kind are numbers."""
+    return take <= TAKE_DOUBLE
+
+
+cdef inline bint may_pair(const Token* first, const Token* second, Py_ssize_t before) noexcept nogil:
+    """Whether two numbers fit one window with room to grow."""
+    cdef Py_ssize_t size = <Py_ssize_t> second.end - <Py_ssize_t> first.start + before
+    return ((first.kind == TAKE_PRICE or first.kind == TAKE_QTY) and (second.kind == TAKE_PRICE or second.kind == TAKE_QTY)
+            and before <= ROOM_FOR_TEXT and second.start - first.end <= ROOM_FOR_TEXT and size <= WINDOW - 2)
+
+
+cdef inline bint learn_layout(Layout* self, const char* frame, Py_ssize_t size, Py_ssize_t prefix,
+                              const Message* m) noexcept nogil:
+    """Make the layout of a frame from its message; the first `prefix` bytes are compared elsewhere.
+
+    False if it has none: tokens out of order or inside the prefix, or too many parts.
+    """
+    cdef Py_ssize_t at = prefix, before
+    cdef int i = 0
+    cdef const Token* token
+    cdef Op* op
+    memset(self, 0, sizeof(Layout))
+    self.kind = m.kind
+    self.depth = m.depth
+    self.seen = m.seen
+    while i < m.n_tokens:
+        token = &m.token[i]
+        i += 1
+        if token.kind == TAKE_CONSTANT:
+            if self.n_constants == MAX_CONSTANTS:
+                return False
+            self.constant_slot[self.n_constants] = token.slot
+            self.constant[self.n_constants] = token.value
+            self.n_constants += 1
+            continue
+        before = <Py_ssize_t> token.start - at
+        if before < 0:
+            return False
+        if is_number(token.kind):
+            if before > ROOM_FOR_TEXT:
+                if not add_text(self, frame + at, before - ROOM_FOR_TEXT):
+                    return False
+                at += before - ROOM_FOR_TEXT
+                before = ROOM_FOR_TEXT
+            op = add_op(self, OP_NUMBER)
+            if op == NULL:
+                return False
+            op.size = <uint8_t> before
+            memcpy(op.text, frame + at, before)
+            op.numbers = 1
+            op.take[0] = token.kind
+            op.slot[0] = token.slot
+            op.quoted = token.quoted
+            at = token.end
+            if i < m.n_tokens and may_pair(token, &m.token[i], before) and m.token[i].quoted == token.quoted:
+                op.kind = OP_PAIR
+                op.numbers = 2
+                op.middle = <uint8_t> (m.token[i].start - token.end)
+                memcpy(op.text + before, frame + at, op.middle)
+                op.take[1] = m.token[i].kind
+                op.slot[1] = m.token[i].slot
+                at = m.token[i].end
+                i += 1
+            if at == size:
+                return False
+            op.tail = 1                           # what ends the number, so that no shape takes a part of it
+            op.text[op.size + op.middle] = frame[at]
+            at += 1
+            continue
+        if token.kind == TAKE_ANY or not add_text(self, frame + at, before):
+            return False
+        if token.kind == TAKE_LEVELS:
+            op = add_op(self, OP_LEVELS)
+            if op == NULL:
+                return False
+            op.slot[0] = token.slot
+            op.quoted = token.quoted
+            op.numbers = 2
+            op.take[0] = TAKE_PRICE
+            op.take[1] = TAKE_QTY
+            op.middle = 3 if token.quoted else 1
+            op.tail = 2 if token.quoted else 1
+            memcpy(op.text, b'","' if token.quoted else b",", op.middle)
+            memcpy(op.text + op.middle, b'"]' if token.quoted else b"]", op.tail)
+        else:
+            op = add_op(self, OP_SYMBOL if token.kind == TAKE_SYMBOL else OP_BOOL if token.kind == TAKE_BOOL else OP_SKIP)
+            if op == NULL:
+                return False
+            op.slot[0] = token.slot
+            self.names_symbol |= token.kind == TAKE_SYMBOL
+        at = token.end
+    if not add_text(self, frame + at, size - at):
+        return False
+    return add_op(self, OP_END) != NULL
+
+
+cdef inline bint same_layout(const Layout* self, const Layout* other) noexcept nogil:
+    """Whether two layouts do the same."""
+    cdef int i
+    cdef const Op* a
+    cdef const Op* b
+    if (self.n_ops != other.n_ops or self.kind != other.kind or self.depth != other.depth
+            or self.n_constants != other.n_constants or self.seen != other.seen):
+        return False
+    for i in range(self.n_constants):
+        if self.constant_slot[i] != other.constant_slot[i] or self.constant[i] != other.constant[i]:
+            return False
+    for i in range(self.n_ops):
+        a = &self.op[i]
+        b = &other.op[i]
+        if (a.kind != b.kind or a.size != b.size or a.middle != b.middle or a.take[0] != b.take[0]
+                or a.take[1] != b.take[1] or a.slot[0] != b.slot[0] or a.slot[1] != b.slot[1] or a.quoted != b.quoted
+                or memcmp(a.text, b.text, WINDOW) != 0):
+            return False
+    return True
+
+
+# ---- shapes
+
+cdef inline uint32_t pattern_key(int start, int middle, int numbers, uint32_t numeric, uint32_t dots) noexcept nogil:
+    """Widths of the numbers in a window: digits and place of the dot of each; 0 if they do not end inside.
+
+    `numeric`, `dots`: bit i tells whether byte i is a digit or dot, a dot.
+    """
+    cdef uint32_t key = 0
+    cdef int i, run, dot, shift = 0
+    for i in range(numbers):
+        numeric >>= start
+        dots >>= start
+        run = ctz32(~numeric) if ~numeric else 32
+        shift += start + run
+        if run == 0 or shift >= WINDOW:
+            return 0
+        dot = ctz32(dots) if dots and ctz32(dots) < run else 31
+        key |= <uint32_t> (run | dot << 5) << (10 * i)
+        numeric = numeric >> run if run < 32 else 0
+        dots = dots >> run if run < 32 else 0
+        start = middle
+    return key
+
+
+cdef inline int known_at(uint32_t key, int scale0, int scale1) noexcept nogil:
+    """Place in `known` for a shape."""
+    return <int> (((key ^ <uint32_t> (scale0 << 25) ^ <uint32_t> (scale1 << 20)) * <uint32_t> 2654435761) >> 27)
+
+
+cdef inline int scale_of(const Op* op, int which, int price_scale, int qty_scale, int dot, int run) noexcept nogil:
+    """Decimals that a number is kept with: its instrument's, or for doubles those that are written."""
+    cdef int take = op.take[which]
+    if take == TAKE_PRICE:
+        return price_scale
+    if take == TAKE_QTY:
+        return qty_scale
+    if take == TAKE_DOUBLE:
+        return run - dot - 1 if dot < run else 0
+    return 0
+
+
+cdef inline bint shape_make(Shape* self, const Op* op, const char* p, uint32_t key, int price_scale,
+                            int qty_scale) noexcept nogil:
+    """Make the shape of the window at `p`, whose numbers were read and accepted; False if it has none."""
+    cdef int at = 0, i, j, run, dot, scale, whole, total, start, chain, place, text = 0
+    memset(self, 0, sizeof(Shape))
+    memset(self.limit, 0xff, sizeof(self.limit))
+    memset(self.pick, 0x80, sizeof(self.pick))
+    self.key = key
+    for i in range(op.numbers):
+        start = op.middle if i else op.size
+        for j in range(start):
+            self.base[at] = <uint8_t> op.text[text]
+            self.limit[at] = 0
+            at += 1
+            text += 1
+        run = (key >> (10 * i)) & 31
+        dot = (key >> (10 * i + 5)) & 31
+        whole = dot if dot < run else run
+        scale = scale_of(op, i, price_scale, qty_scale, dot, run)
+        self.scale[i] = <uint8_t> scale
+        total = whole + scale
+        if total > 16 or at + run + op.tail > WINDOW or (op.take[i] == TAKE_INT and dot < run):
+            return False
+        if total > 8 or op.numbers == 1:
+            self.chains = <uint8_t> op.numbers
+        for j in range(run):
+            if j == dot:
+                self.base[at + j] = c'.'
+                self.limit[at + j] = 0
+                continue
+            self.base[at + j] = c'0'
+            # A digit past the scale must be 0: anything else is read the careful way, which asks for a wider scale.
+            self.limit[at + j] = 9 if j - (j > dot) < total else 0
+        if not op.quoted and whole > 1:
+            self.base[at] = c'1'                  # JSON's bare numbers have no leading zeros
+            self.limit[at] = 8
+        at += run
+    for j in range(op.tail):
+        self.base[at] = <uint8_t> op.text[text]
+        self.limit[at] = 0
+        at += 1
+        text += 1
+    self.size = <uint8_t> at
+    # Second pass: where each digit goes, now that it is known whether both numbers share a chain.
+    at = op.size
+    for i in range(op.numbers):
+        if i:
+            at += op.middle
+        run = (key >> (10 * i)) & 31
+        dot = (key >> (10 * i + 5)) & 31
+        whole = dot if dot < run else run
+        total = whole + self.scale[i]
+        chain = 0 if self.chains == 0 else i
+        place = (8 * (i + 1) if self.chains == 0 else 16) - total
+        for j in range(run):
+            if j == dot:
+                continue
+            if j - (j > dot) < total:
+                self.pick[2 * chain + (at + j >= 16)][place] = <uint8_t> ((at + j) & 15)
+                place += 1
+        at += run
+    return True
+
+
+cdef inline void learn_shape(ShapePool* pool, Op* op, const char* p, Py_ssize_t room, int price_scale,
+                             int qty_scale) noexcept nogil:
+    """Remember the shape of the window at `p`, whose numbers were just read and accepted."""
+    cdef uint32_t numeric = 0, dots = 0, key
+    cdef int i, limit = <int> (room if room < WINDOW else WINDOW), count
+    cdef void* memory
+    cdef Shape* shape
+    for i in range(limit):
+        numeric |= <uint32_t> (is_digit(p[i]) or p[i] == c'.') << i
+        dots |= <uint32_t> (p[i] == c'.') << i
+    key = pattern_key(op.size, op.middle, op.numbers, numeric, dots)
+    if key == 0 or pool.count == MAX_SHAPES:
+        return
+    if pool.count == pool.room:
+        count = 2 * pool.room if pool.room else 64
+        memory = realloc(pool.shape, count * sizeof(Shape))
+        if memory == NULL:
+            return
+        pool.shape = <Shape*> memory
+        pool.room = count
+    shape = &pool.shape[pool.count]
+    if shape_make(shape, op, p, key, price_scale, qty_scale):
+        op.known[known_at(key, price_scale, qty_scale)] = <int16_t> pool.count
+        op.current = <int16_t> pool.count
+        pool.count += 1
+
+
+# ---- reading an operation's numbers the careful way
+
+cdef inline const char* number_end(const char* p, const char* end, bint quoted) noexcept nogil:
+    """Where the number at `p` ends: at a quote, or where JSON's grammar ends it. NULL if nothing ends it."""
+    cdef Cursor c
+    if quoted:
+        while p != end and p[0] != c'"':
+            p += 1
+        if p == end:
+            return NULL
+        return p
+    cursor_init(&c, p, end - p, NULL)
+    if scan_number(&c):
+        return c.pos
+    return NULL
+
+
+cdef inline Status convert_number(int take, const char* p, const char* past, int price_scale, int qty_scale,
+                                  int64_t* out, int* decimals) noexcept nogil:
+    """Text of a number to what its slot holds."""
+    cdef double value = 0
+    cdef Status status
+    if take == TAKE_INT:
+        return read_integer(p, past, out)
+    if take == TAKE_DOUBLE:
+        status = read_double(p, past, &value)
+        memcpy(out, &value, sizeof(double))
+        return status
+    return read_units(p, past, price_scale if take == TAKE_PRICE else qty_scale, out, decimals)
+
+
+cdef inline Status op_careful(Op* op, const char** at, const char* end, int price_scale, int qty_scale,
+                              int64_t* values, ShapePool* shapes, bint simd) noexcept nogil:
+    """Compare and read one operation byte by byte, and remember its shape for the next time."""
+    cdef const char* p = at[0]
+    cdef const char* past
+    cdef const char* text = op.text
+    cdef Status status
+    cdef int i, size, decimals = 0
+    for i in range(op.numbers):
+        size = op.middle if i else op.size
+        if end - p < size or memcmp(p, text, size) != 0:
+            return NOT_COVERED
+        p += size
+        text += size
+        past = number_end(p, end, op.quoted)
+        if past == NULL:
+            return NOT_COVERED
+        status = convert_number(op.take[i], p, past, price_scale, qty_scale, &values[i], &decimals)
+        if status != OK:
+            return status
+        p = past
+    if end - p < op.tail or memcmp(p, text, op.tail) != 0:
+        return NOT_COVERED
+    p += op.tail
+    if simd:
+        learn_shape(shapes, op, at[0], end - at[0], price_scale, qty_scale)
+    at[0] = p
+    return OK

@@ -1,0 +1,258 @@
+# Body of the two runners; they differ in what a Window is.
+
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memcmp
+from orderbook.types cimport Status, OK, NOT_COVERED, NO_MEMORY
+from orderbook.core cimport POWER
+from orderbook.ladder cimport likely, unlikely
+from orderbook.update cimport Levels, levels_reserve
+from feeds.engine cimport Engine, SHORTEST
+from feeds.layout cimport (Layout, Op, Shape, ShapePool, OP_TEXT, OP_NUMBER, OP_PAIR, OP_LEVELS, OP_SYMBOL, OP_SKIP,
+                           OP_BOOL, known_at, op_careful)
+from feeds.message cimport Message, TAKE_PRICE, TAKE_QTY, TAKE_DOUBLE
+from feeds.parser cimport Runner
+from feeds.routes cimport Route, Routes, prefix_hash
+from feeds.symbols cimport Symbols, Target, symbols_find
+
+
+cdef inline bint scales_fit(const Shape* shape, const Op* op, int price_scale, int qty_scale) noexcept nogil:
+    """Whether a shape was made for these scales; integers and doubles have scales of their own."""
+    cdef int i
+    for i in range(op.numbers):
+        if op.take[i] == TAKE_PRICE and shape.scale[i] != price_scale:
+            return False
+        if op.take[i] == TAKE_QTY and shape.scale[i] != qty_scale:
+            return False
+    return True
+
+
+cdef inline const Shape* find_shape(const Window* window, Op* op, const ShapePool* shapes, int price_scale,
+                                    int qty_scale) noexcept nogil:
+    """A remembered shape that fits the window, NULL if there is none."""
+    cdef uint32_t key = window_key(window, op)
+    cdef int16_t index
+    cdef const Shape* shape
+    if key == 0:
+        return NULL
+    index = op.known[known_at(key, price_scale, qty_scale)]
+    if index < 0:
+        return NULL
+    shape = &shapes.shape[index]
+    if shape.key != key or not scales_fit(shape, op, price_scale, qty_scale) or not window_fits(window, shape):
+        return NULL
+    op.current = index
+    return shape
+
+
+cdef inline const Shape* current_shape(const Op* op, const ShapePool* shapes, int price_scale,
+                                       int qty_scale) noexcept nogil:
+    """The shape that fitted last, NULL if there is none for these scales."""
+    cdef const Shape* shape
+    if not SIMD or op.current < 0:
+        return NULL
+    shape = &shapes.shape[op.current]
+    return shape if scales_fit(shape, op, price_scale, qty_scale) else NULL
+
+
+cdef inline Status run_levels(Op* op, const char** at, const char* end, const char* safe, int price_scale,
+                              int qty_scale, Levels* levels, ShapePool* shapes) noexcept nogil:
+    """Read an array of levels."""
+    cdef const char* p = at[0]
+    cdef const Shape* shape = current_shape(op, shapes, price_scale, qty_scale)
+    cdef int64_t n = 0
+    cdef int64_t values[2]
+    cdef Window window
+    cdef Status status
+    levels.count = 0
+    if end - p < 2 or p[0] != c'[':
+        return NOT_COVERED
+    p += 1
+    if p[0] == c']':
+        at[0] = p + 1
+        return OK
+    if not levels_reserve(levels, (end - p) // 6 + 1):
+        return NO_MEMORY
+    while True:
+        if end - p < 4 or p[0] != c'[' or (op.quoted and p[1] != c'"'):
+            return NOT_COVERED
+        p += 1 + op.quoted
+        window_load(&window, p, end, safe)
+        if unlikely(shape == NULL or not window_fits(&window, shape)):
+            shape = find_shape(&window, op, shapes, price_scale, qty_scale)
+        if likely(shape != NULL):
+            window_values(&window, shape, values)
+            p += shape.size
+        else:
+            status = op_careful(op, &p, end, price_scale, qty_scale, values, shapes, SIMD)
+            if status != OK:
+                return status
+            shape = current_shape(op, shapes, price_scale, qty_scale)
+        levels.price[n] = values[0]
+        levels.qty[n] = values[1]
+        n += 1
+        if p == end:
+            return NOT_COVERED
+        if p[0] != c',':
+            break
+        p += 1
+    if p[0] != c']':
+        return NOT_COVERED
+    levels.count = n
+    at[0] = p + 1
+    return OK
+
+
+cdef inline Status run_numbers(Op* op, const char** at, const char* end, const char* safe, int price_scale,
+                               int qty_scale, int64_t* slots, ShapePool* shapes) noexcept nogil:
+    """Compare the text and read one or two numbers."""
+    cdef Window window
+    cdef int64_t values[2]
+    cdef double value
+    cdef Status status
+    cdef const Shape* shape = current_shape(op, shapes, price_scale, qty_scale)
+    window_load(&window, at[0], end, safe)
+    if unlikely(shape == NULL or not window_fits(&window, shape)):
+        shape = find_shape(&window, op, shapes, price_scale, qty_scale)
+    if likely(shape != NULL):
+        window_values(&window, shape, values)
+        at[0] += shape.size
+        if op.take[0] == TAKE_DOUBLE:
+            value = values[0] / POWER[shape.scale[0]]
+            memcpy(values, &value, sizeof(double))
+    else:
+        status = op_careful(op, at, end, price_scale, qty_scale, values, shapes, SIMD)
+        if status != OK:
+            return status
+    slots[op.slot[0]] = values[0]
+    if op.numbers == 2:
+        slots[op.slot[1]] = values[1]
+    return OK
+
+
+cdef inline Py_ssize_t quote_after(const char* p, const char* end, const char* safe) noexcept nogil:
+    """Bytes before the next quote, -1 if there is none or a backslash stands before it."""
+    cdef Window window
+    cdef Py_ssize_t passed = 0
+    cdef int found
+    window_load(&window, p, end, safe)
+    found = window_quote(&window)
+    if found >= 0 and p + found < end:
+        return found
+    while p + passed != end and p[passed] != c'\\':
+        if p[passed] == c'"':
+            return passed
+        passed += 1
+    return -1
+
+
+cdef Status run(Layout* layout, const char* p, const char* end, const char* safe, Message* m,
+                const Symbols* symbols, ShapePool* shapes, int32_t target) noexcept nogil:
+    """Run a frame of at least 32 bytes, from `p` on, through a layout; anything but OK: nothing is known of it."""
+    cdef Op* op = layout.op
+    cdef Status status
+    cdef Window window
+    cdef Py_ssize_t size
+    cdef int price_scale = -1, qty_scale = -1, i
+    cdef const Target* instrument = NULL
+    if target >= 0:
+        instrument = &symbols.target[target]
+        price_scale = instrument.price_scale
+        qty_scale = instrument.qty_scale
+    while True:
+        if op.kind == OP_NUMBER or op.kind == OP_PAIR:
+            status = run_numbers(op, &p, end, safe, price_scale, qty_scale, m.slot, shapes)
+            if unlikely(status != OK):
+                return status
+        elif op.kind == OP_TEXT:
+            window_load(&window, p, end, safe)
+            if unlikely(not window_text(&window, op.text, op.size)):
+                return NOT_COVERED
+            p += op.size
+        elif op.kind == OP_LEVELS:
+            if price_scale < 0:
+                return NOT_COVERED
+            status = run_levels(op, &p, end, safe, price_scale, qty_scale, &m.asks if op.slot[0] else &m.bids, shapes)
+            if unlikely(status != OK):
+                return status
+        elif op.kind == OP_SYMBOL:
+            if likely(instrument != NULL):
+                window_load(&window, p, end, safe)
+                size = instrument.size
+                if unlikely(end - p < size or (memcmp(p, instrument.name, size) != 0 if size > 32 or size == 0
+                                               else not window_text(&window, instrument.name, <int> size))):
+                    return NOT_COVERED
+            else:
+                size = quote_after(p, end, safe)
+                target = symbols_find(symbols, p, size, layout.depth) if size >= 0 else -1
+                if target < 0:
+                    return NOT_COVERED
+                instrument = &symbols.target[target]
+                price_scale = instrument.price_scale
+                qty_scale = instrument.qty_scale
+            p += size
+        elif op.kind == OP_BOOL:
+            if end - p >= 4 and memcmp(p, b"true", 4) == 0:
+                m.slot[op.slot[0]] = 1
+                p += 4
+            elif end - p >= 5 and memcmp(p, b"false", 5) == 0:
+                m.slot[op.slot[0]] = 0
+                p += 5
+            else:
+                return NOT_COVERED
+        elif op.kind == OP_SKIP:
+            size = quote_after(p, end, safe)
+            if size < 0:
+                return NOT_COVERED
+            p += size
+        else:
+            break
+        op += 1
+    if p != end or target < 0:
+        return NOT_COVERED
+    for i in range(layout.n_constants):
+        m.slot[layout.constant_slot[i]] = layout.constant[i]
+    m.kind = layout.kind
+    m.depth = layout.depth
+    m.target = target
+    m.seen = layout.seen
+    m.more = NULL
+    return OK
+
+
+cdef Status read_frame(Engine* engine, const char* data, const char* end, const char* safe, Message* m) noexcept nogil:
+    """Read a frame by what was learned of its stream; anything but OK: nothing is known of it.
+
+    `end` is one past the last byte; up to `safe` bytes may be read, but mean nothing.
+    """
+    cdef Route* route
+    cdef Status status = NOT_COVERED
+    cdef int i
+    if end - data < SHORTEST:
+        return NOT_COVERED
+    route = find_route(&engine.routes, data, end, engine.quotes)
+    if route == NULL or route.n_layouts == 0:
+        return NOT_COVERED
+    status = run(engine.layout[route.layout[route.current]], data + route.size, end, safe, m, &engine.symbols,
+                 &engine.shapes, route.target)
+    if likely(status == OK):
+        return OK
+    for i in range(route.n_layouts):
+        if i == route.current:
+            continue
+        status = run(engine.layout[route.layout[i]], data + route.size, end, safe, m, &engine.symbols,
+                     &engine.shapes, route.target)
+        if status == OK:
+            route.current = <uint8_t> i
+            return OK
+    return status
+
+
+cdef Runner make():
+    """What feeds.parser hands out."""
+    cdef Runner runner = Runner.__new__(Runner)
+    runner.frame = read_frame
+    runner.simd = SIMD
+    return runner
+
+
+RUNNER = make()

@@ -1,0 +1,50 @@
+"""The runner of learned layouts for any machine: the same steps as run_simd.pyx, byte by byte."""
+
+from libc.stdint cimport int64_t, uint32_t
+from libc.string cimport memcmp
+from feeds.layout cimport Shape, Op
+from feeds.routes cimport Route, Routes, routes_find, prefix_size
+
+cdef enum:
+    SIMD = 0
+
+cdef struct Window:
+    const char* p             # first byte
+    const char* end           # one past the last of the frame
+
+
+cdef inline void window_load(Window* self, const char* p, const char* end, const char* safe) noexcept nogil:
+    self.p = p
+    self.end = end
+
+
+cdef inline bint window_fits(const Window* self, const Shape* shape) noexcept nogil:
+    return False
+
+
+cdef inline void window_values(const Window* self, const Shape* shape, int64_t* values) noexcept nogil:
+    pass
+
+
+cdef inline bint window_text(const Window* self, const char* text, int size) noexcept nogil:
+    return self.end - self.p >= size and memcmp(self.p, text, size) == 0
+
+
+cdef inline uint32_t window_key(const Window* self, const Op* op) noexcept nogil:
+    return 0
+
+
+cdef inline int window_quote(const Window* self) noexcept nogil:
+    cdef int i = 0
+    while i < 32 and self.p + i != self.end and self.p[i] != c'\\':
+        if self.p[i] == c'"':
+            return i
+        i += 1
+    return -1
+
+
+cdef inline Route* find_route(const Routes* self, const char* data, const char* end, int quotes) noexcept nogil:
+    return routes_find(self, data, prefix_size(data, end - data, quotes))
+
+
+include "run.pxi"

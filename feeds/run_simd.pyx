@@ -1,0 +1,12 @@
+"""The runner of learned layouts for x86-64 with SSE4.2; run_scalar.pyx is its twin for any machine.
+
+Compiled with flags of its own, so nothing here may be called before the processor was asked (feeds.parser).
+"""
+
+from feeds.window_simd cimport (Window, window_load, window_fits, window_values, window_text, window_key, window_quote,
+                                find_route)
+
+cdef enum:
+    SIMD = 1
+
+include "run.pxi"

@@ -1,0 +1,31 @@
+"""The registry: a venue's name to its SPEC. Adding a venue is one file here and one line below."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from feeds.venue import UnknownVenue
+
+if TYPE_CHECKING:
+    from feeds.venue import VenueSpec
+
+# name -> (module, attribute of its SPEC)
+_MODULES = {
+    "binance_spot": ("feeds.venues.binance", "SPOT"),
+    "binance_usdm": ("feeds.venues.binance", "USDM"),
+    "binance_coinm": ("feeds.venues.binance", "COINM"),
+}
+
+VENUES = tuple(_MODULES)
+
+
+def load(name: str) -> VenueSpec:
+    """SPEC of the venue called `name`. Raises `UnknownVenue`, which lists those there are."""
+    if name not in _MODULES:
+        near = get_close_matches(name, VENUES, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UnknownVenue(f"unknown venue {name!r}{hint} (known: {', '.join(VENUES)})")
+    module, attribute = _MODULES[name]
+    return getattr(import_module(module), attribute)

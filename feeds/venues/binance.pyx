@@ -1,0 +1,658 @@
+"""Binance: spot, USD-M and COIN-M futures. One parser; the markets differ in their SPEC.
+
+Wire forms: JSON of 2019 to 2026, raw and combined; all of them are served today but for the keys that came later
+(`ps`, `st`). Sources and dates stand in the SPECs. The aggressor: `m` true means that the buyer was the maker, so a
+seller crossed the spread. Times are ms, or us on a connection with timeUnit=MICROSECOND: the pipeline tells by size.
+"""
+
+import json
+from urllib.parse import quote
+
+from libc.string cimport memcmp
+from orderbook.types cimport BAD_VALUE
+from feeds.message cimport (Message, bit, KIND_CONTROL, KIND_IGNORED, KIND_DELTA, KIND_SNAPSHOT, KIND_TRADE, KIND_QUOTE,
+                            KIND_TICKER, KIND_MARK, KIND_LIQUIDATION, MAX_NAME, SEEN_BIDS, SEEN_ASKS,
+                            SLOT_EVENT_TIME, SLOT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_PREV_SEQ, SLOT_PRICE,
+                            SLOT_QTY, SLOT_TRADE_ID, SLOT_MAKER_BOUGHT, SLOT_AGGRESSOR, SLOT_BID_PRICE, SLOT_BID_QTY,
+                            SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_MARK, SLOT_INDEX, SLOT_FUNDING, SLOT_SETTLEMENT,
+                            SLOT_NEXT_FUNDING, SLOT_LAST, SLOT_LAST_QTY, SLOT_OPEN, SLOT_HIGH, SLOT_LOW, SLOT_VOLUME,
+                            SLOT_QUOTE_VOLUME, SLOT_CHANGE, SLOT_CHANGE_PCT, SLOT_VWAP, SLOT_PREV_CLOSE, SLOT_OPEN_TIME,
+                            SLOT_CLOSE_TIME, SLOT_FIRST_ID, SLOT_LAST_ID, SLOT_COUNT, SLOT_AVERAGE)
+from feeds.parser cimport Parser
+from feeds.scan cimport (Cursor, Text, at_end, fail, key_is, next_is, next_item, next_key, open_array, open_object, peek,
+                         read_text, skip_value, take_any, take_bool, take_constant, take_double, take_int, take_levels,
+                         take_price, take_qty, take_symbol, word_is)
+
+from feeds.venue import Control, Limits, Link, Stream, UnsupportedChannel, VenueSpec
+
+
+cdef class BinanceParser(Parser):
+    """Messages of the three markets; `futures` tells which have `pu`."""
+
+    cdef bint futures
+
+    def __cinit__(self, bint futures=False):
+        self.futures = futures
+        self.route_quotes = 4                     # {"stream":"btcusdt@trade" or, raw, {"e":"trade"
+
+    cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
+        # {"stream":"btcusdt@depth@100ms","data":{...}} on combined connections, {...} or [{...}] on raw ones
+        cdef const char* start = c.pos
+        cdef const char* data = NULL
+        cdef Text key, stream
+        stream.data = NULL
+        stream.size = 0
+        if peek(c) == c'[':
+            skip_value(c)
+            data = start
+        else:
+            open_object(c)
+            while next_key(c, &key):
+                if word_is(&key, b"stream") and peek(c) == c'"':
+                    read_text(c, &stream)
+                elif word_is(&key, b"data"):
+                    peek(c)
+                    data = c.pos
+                    skip_value(c)
+                else:
+                    skip_value(c)
+        at_end(c)                                 # from here on the grammar of the whole frame is known to be right
+        if c.status:
+            return
+        c.pos = data if data != NULL else start
+        if peek(c) == c'[':
+            open_array(c)
+            if next_item(c):
+                self.element(c, m, &stream)
+            else:
+                m.kind = KIND_IGNORED
+        else:
+            event(self, c, m, &stream)
+
+    cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
+        cdef Text stream
+        stream.size = 0
+        self.element(c, m, &stream)
+
+    cdef void element(self, Cursor* c, Message* m, const Text* stream) noexcept nogil:
+        """One event of an array, and where the next one begins."""
+        event(self, c, m, stream)
+        if next_is(c, c','):
+            m.more = c.pos
+
+    cdef void parse_rest(self, Cursor* c, Message* m) noexcept nogil:
+        # {"lastUpdateId":5123107852948,"E":1723161256516,"T":1723161256510,"bids":[["61800.20","2.507"]],"asks":[]}
+        snapshot(c, m)
+        at_end(c)
+
+
+cdef inline void event(BinanceParser self, Cursor* c, Message* m, const Text* stream) noexcept nogil:
+    """One event: what it is stands in `e`, or follows from the keys it has."""
+    cdef const char* start = c.pos
+    cdef Text key, name
+    cdef bint is_snapshot = False, is_quote = False
+    cdef Message* kept = c.message
+    name.size = 0
+    open_object(c)
+    c.message = NULL                              # this pass only looks
+    while next_key(c, &key):
+        if key_is(&key, c'e') and peek(c) == c'"':
+            read_text(c, &name)
+            continue
+        is_snapshot |= word_is(&key, b"lastUpdateId")
+        is_quote |= key_is(&key, c'B')
+        skip_value(c)
+    if c.status:
+        return
+    c.pos = start
+    c.message = kept
+    if word_is(&name, b"depthUpdate"):
+        depth(self, c, m, stream)
+    elif word_is(&name, b"bookTicker") or (name.size == 0 and is_quote):
+        quote_update(c, m)
+    elif word_is(&name, b"trade") or word_is(&name, b"aggTrade"):
+        trade(c, m, c'a' if name.size == 8 else c't')
+    elif word_is(&name, b"24hrTicker"):
+        ticker(c, m)
+    elif word_is(&name, b"markPriceUpdate"):
+        mark(c, m)
+    elif word_is(&name, b"forceOrder"):
+        liquidation(c, m)
+    elif is_snapshot:
+        partial(c, m, stream)
+    else:
+        # A candle and the like, or an answer to a request of ours, an error, a notice: those have no market's symbol.
+        m.kind = KIND_IGNORED if name.size and not word_is(&name, b"serverShutdown") else KIND_CONTROL
+        skip_value(c)
+
+
+cdef inline int partial_depth(const Text* stream) noexcept nogil:
+    """Levels of a partial book by its stream's name: 20 of "btcusdt@depth20@100ms", 0 of "btcusdt@depth@100ms"."""
+    cdef Py_ssize_t i
+    cdef int depth = 0
+    for i in range(stream.size - 6):
+        if memcmp(stream.data + i, b"@depth", 6) == 0:
+            i += 6
+            while i < stream.size and c'0' <= stream.data[i] <= c'9' and depth < 10000:
+                depth = 10 * depth + (stream.data[i] - c'0')
+                i += 1
+            return depth
+    return 0
+
+
+cdef inline bint is_rpi(const Text* stream) noexcept nogil:
+    """Whether the stream is the book with retail price improvement, which is not the book."""
+    cdef Py_ssize_t i
+    for i in range(stream.size - 8):
+        if memcmp(stream.data + i, b"@rpiDept", 8) == 0:
+            return True
+    return False
+
+
+cdef inline void depth(BinanceParser self, Cursor* c, Message* m, const Text* stream) noexcept nogil:
+    # {"e":"depthUpdate","E":1671656397761,"T":1671656397754,"s":"BTCUSDT","U":226,"u":230,"pu":220,
+    #  "b":[["1209.67","85.4821"]],"a":[]}; spot has no T and no pu. Partial books of futures look the same.
+    cdef Text key
+    if is_rpi(stream):
+        m.kind = KIND_IGNORED
+        skip_value(c)
+        return
+    m.depth = partial_depth(stream)
+    m.kind = KIND_SNAPSHOT if m.depth else KIND_DELTA
+    m.needed = bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
+    if self.futures:
+        m.needed |= bit(SLOT_PREV_SEQ)
+    open_object(c)
+    while next_key(c, &key):
+        if key_is(&key, c'E'):
+            take_int(c, SLOT_EVENT_TIME)
+        elif key_is(&key, c'T'):
+            take_int(c, SLOT_TIME)
+        elif key_is(&key, c's'):
+            take_symbol(c)
+        elif key_is(&key, c'U'):
+            take_int(c, SLOT_FIRST_SEQ)
+        elif key_is(&key, c'u'):
+            take_int(c, SLOT_LAST_SEQ)
+        elif word_is(&key, b"pu"):
+            take_int(c, SLOT_PREV_SEQ)
+        elif key_is(&key, c'b'):
+            take_levels(c, 0, True)
+        elif key_is(&key, c'a'):
+            take_levels(c, 1, True)
+        else:
+            take_any(c)
+
+
+cdef inline void snapshot(Cursor* c, Message* m) noexcept nogil:
+    """A whole book that names neither its kind nor its symbol: REST answers and spot's partial books."""
+    cdef Text key
+    m.kind = KIND_SNAPSHOT
+    m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
+    open_object(c)
+    while next_key(c, &key):
+        if word_is(&key, b"lastUpdateId"):
+            take_int(c, SLOT_LAST_SEQ)
+        elif key_is(&key, c'E'):
+            take_int(c, SLOT_EVENT_TIME)
+        elif key_is(&key, c'T'):
+            take_int(c, SLOT_TIME)
+        elif word_is(&key, b"bids"):
+            take_levels(c, 0, True)
+        elif word_is(&key, b"asks"):
+            take_levels(c, 1, True)
+        else:
+            take_any(c)
+
+
+cdef inline void partial(Cursor* c, Message* m, const Text* stream) noexcept nogil:
+    # {"lastUpdateId":160,"bids":[["0.0024","10"]],"asks":[["0.0026","100"]]}: the symbol is in the stream's name only
+    cdef Py_ssize_t i = 0
+    cdef char byte
+    m.depth = partial_depth(stream)
+    while i < stream.size and stream.data[i] != c'@' and i < MAX_NAME:
+        byte = stream.data[i]
+        m.name[i] = byte - 32 if c'a' <= byte <= c'z' else byte
+        i += 1
+    if m.depth == 0 or i == 0:
+        fail(c, BAD_VALUE, b"a partial book on a combined connection: on a raw one it names no symbol")
+        return
+    m.symbol = m.name
+    m.symbol_size = i
+    m.fixed_symbol = True
+    snapshot(c, m)
+
+
+cdef inline void quote_update(Cursor* c, Message* m) noexcept nogil:
+    # {"e":"bookTicker","u":5123107839020,"s":"BTCUSDT","b":"61800.20","B":"2.507","a":"61800.30","A":"2.510",
+    #  "T":1723161256313,"E":1723161256313}; spot has no e, T and E
+    cdef Text key
+    m.kind = KIND_QUOTE
+    m.needed = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY) | bit(SLOT_LAST_SEQ)
+    open_object(c)
+    while next_key(c, &key):
+        if key_is(&key, c'u'):
+            take_int(c, SLOT_LAST_SEQ)
+        elif key_is(&key, c's'):
+            take_symbol(c)
+        elif key_is(&key, c'b'):
+            take_price(c, SLOT_BID_PRICE)
+        elif key_is(&key, c'B'):
+            take_qty(c, SLOT_BID_QTY)
+        elif key_is(&key, c'a'):
+            take_price(c, SLOT_ASK_PRICE)
+        elif key_is(&key, c'A'):
+            take_qty(c, SLOT_ASK_QTY)
+        elif key_is(&key, c'T'):
+            take_int(c, SLOT_TIME)
+        elif key_is(&key, c'E'):
+            take_int(c, SLOT_EVENT_TIME)
+        else:
+            take_any(c)
+
+
+cdef inline void trade(Cursor* c, Message* m, char id_key) noexcept nogil:
+    # {"e":"trade","E":1723161256322,"T":1723161256322,"s":"BTCUSDT","t":5266583935,"p":"61800.30","q":"0.006",
+    #  "X":"MARKET","m":false}; aggTrade has its number in a
+    cdef Text key, origin
+    m.kind = KIND_TRADE
+    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_MAKER_BOUGHT)
+    open_object(c)
+    while next_key(c, &key):
+        if key_is(&key, c'E'):
+            take_int(c, SLOT_EVENT_TIME)
+        elif key_is(&key, c'T'):
+            take_int(c, SLOT_TIME)
+        elif key_is(&key, c's'):
+            take_symbol(c)
+        elif key_is(&key, id_key):
+            take_int(c, SLOT_TRADE_ID)
+        elif key_is(&key, c'p'):
+            take_price(c, SLOT_PRICE)
+        elif key_is(&key, c'q'):
+            take_qty(c, SLOT_QTY)
+        elif key_is(&key, c'm'):
+            take_bool(c, SLOT_MAKER_BOUGHT)
+        elif key_is(&key, c'X') and peek(c) == c'"':
+            # INSURANCE_FUND, ADL and NA did not happen in the book (seen in 2019 to 2024; tardis.dev drops them too).
+            read_text(c, &origin)
+            if not word_is(&origin, b"MARKET"):
+                m.kind = KIND_IGNORED
+        else:
+            take_any(c)
+
+
+cdef inline void ticker(Cursor* c, Message* m) noexcept nogil:
+    # {"e":"24hrTicker","E":1568693103467,"s":"BTCUSDT","p":"-88.17","P":"-0.855","w":"10223.98","c":"10223.74", ...}
+    cdef Text key
+    m.kind = KIND_TICKER
+    m.needed = bit(SLOT_LAST)
+    open_object(c)
+    while next_key(c, &key):
+        if key.size != 1:
+            take_any(c)
+        elif key.data[0] == c'E':
+            take_int(c, SLOT_EVENT_TIME)
+        elif key.data[0] == c's':
+            take_symbol(c)
+        elif key.data[0] == c'c':
+            take_double(c, SLOT_LAST)
+        elif key.data[0] == c'Q':
+            take_double(c, SLOT_LAST_QTY)
+        elif key.data[0] == c'o':
+            take_double(c, SLOT_OPEN)
+        elif key.data[0] == c'h':
+            take_double(c, SLOT_HIGH)
+        elif key.data[0] == c'l':
+            take_double(c, SLOT_LOW)
+        elif key.data[0] == c'v':
+            take_double(c, SLOT_VOLUME)
+        elif key.data[0] == c'q':
+            take_double(c, SLOT_QUOTE_VOLUME)
+        elif key.data[0] == c'p':
+            take_double(c, SLOT_CHANGE)
+        elif key.data[0] == c'P':
+            take_double(c, SLOT_CHANGE_PCT)
+        elif key.data[0] == c'w':
+            take_double(c, SLOT_VWAP)
+        elif key.data[0] == c'x':
+            take_double(c, SLOT_PREV_CLOSE)
+        elif key.data[0] == c'O':
+            take_int(c, SLOT_OPEN_TIME)
+        elif key.data[0] == c'C':
+            take_int(c, SLOT_CLOSE_TIME)
+        elif key.data[0] == c'F':
+            take_int(c, SLOT_FIRST_ID)
+        elif key.data[0] == c'L':
+            take_int(c, SLOT_LAST_ID)
+        elif key.data[0] == c'n':
+            take_int(c, SLOT_COUNT)
+        elif key.data[0] == c'b':
+            take_price(c, SLOT_BID_PRICE)
+        elif key.data[0] == c'B':
+            take_qty(c, SLOT_BID_QTY)
+        elif key.data[0] == c'a':
+            take_price(c, SLOT_ASK_PRICE)
+        elif key.data[0] == c'A':
+            take_qty(c, SLOT_ASK_QTY)
+        else:
+            take_any(c)
+
+
+cdef inline void mark(Cursor* c, Message* m) noexcept nogil:
+    # {"e":"markPriceUpdate","E":1617309024002,"s":"BTCUSDT","p":"59022.53514719","P":"58902.34482833",
+    #  "i":"58936.68384000","r":"0.00058959","T":1617321600000}; r and T are "" and 0 for dated contracts
+    cdef Text key
+    m.kind = KIND_MARK
+    m.needed = bit(SLOT_MARK)
+    open_object(c)
+    while next_key(c, &key):
+        if key_is(&key, c'E'):
+            take_int(c, SLOT_EVENT_TIME)
+        elif key_is(&key, c's'):
+            take_symbol(c)
+        elif key_is(&key, c'p'):
+            take_double(c, SLOT_MARK)
+        elif key_is(&key, c'i'):
+            take_double(c, SLOT_INDEX)
+        elif key_is(&key, c'P'):
+            take_double(c, SLOT_SETTLEMENT)
+        elif key_is(&key, c'r'):
+            take_double(c, SLOT_FUNDING)
+        elif key_is(&key, c'T'):
+            take_int(c, SLOT_NEXT_FUNDING)
+        else:
+            take_any(c)
+
+
+cdef inline void liquidation(Cursor* c, Message* m) noexcept nogil:
+    # {"e":"forceOrder","E":1568014460893,"o":{"s":"BTCUSDT","S":"SELL","o":"LIMIT","f":"IOC","q":"0.014","p":"9910",
+    #  "ap":"9910","X":"FILLED","l":"0.014","z":"0.014","T":1568014460893}}; S is the side of the forced order
+    cdef Text key, side
+    m.kind = KIND_LIQUIDATION
+    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
+    open_object(c)
+    while next_key(c, &key):
+        if key_is(&key, c'E'):
+            take_int(c, SLOT_EVENT_TIME)
+            continue
+        if not key_is(&key, c'o'):
+            take_any(c)
+            continue
+        open_object(c)
+        while next_key(c, &key):
+            if key_is(&key, c's'):
+                take_symbol(c)
+            elif key_is(&key, c'S'):
+                read_text(c, &side)
+                if not word_is(&side, b"SELL") and not word_is(&side, b"BUY"):
+                    fail(c, BAD_VALUE, b"BUY or SELL")
+                take_constant(c, SLOT_AGGRESSOR, -1 if side.size == 4 else 1)
+            elif key_is(&key, c'q'):
+                take_qty(c, SLOT_QTY)
+            elif key_is(&key, c'p'):
+                take_price(c, SLOT_PRICE)
+            elif word_is(&key, b"ap"):
+                take_double(c, SLOT_AVERAGE)
+            elif key_is(&key, c'T'):
+                take_int(c, SLOT_TIME)
+            else:
+                take_any(c)
+
+
+def make_parser(market):
+    """A fresh parser of "spot", "usdm" or "coinm"."""
+    return BinanceParser(market != "spot")
+
+
+# Root "public" serves the book class of streams, root "market" the rest. Only USD-M has been split (2026-03-06, the
+# unrouted paths were cut on 2026-04-23: they still connect, and the market class stays silent on them).
+# https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams, checked 2026-08-21.
+PUBLIC_CHANNELS = ("book", "trades", "quotes")
+
+CHANNELS = {
+    "book": "order book: diffs of the whole book, or its first levels whole with depth=5, 10 or 20",
+    "trades": "every trade, in real time",
+    "agg_trades": "trades, those of one taker order at one price taken together",
+    "quotes": "best bid and offer, in real time",
+    "ticker": "statistics of the last 24 hours",
+}
+
+FUTURES_CHANNELS = {
+    **CHANNELS,
+    "mark": "mark price, index price and funding rate, once a second",
+    "liquidations": "forced orders, at most one a second and symbol",
+}
+
+SUFFIX = {
+    "trades": "trade",
+    "agg_trades": "aggTrade",
+    "quotes": "bookTicker",
+    "ticker": "ticker",
+    "mark": "markPrice@1s",
+    "liquidations": "forceOrder",
+}
+
+PARTIAL_DEPTHS = (5, 10, 20)
+
+# Speed -> what it adds to the stream's name; the market's own default has no suffix there. "0ms" (every change at
+# once) is not documented, but served for years: https://github.com/nkaz001/hftbacktest records it, checked 2024-08-08.
+SPOT_SPEEDS = {"1000ms": "", "100ms": "@100ms"}
+FUTURES_PARTIAL_SPEEDS = {"250ms": "", "500ms": "@500ms", "100ms": "@100ms"}
+FUTURES_SPEEDS = {**FUTURES_PARTIAL_SPEEDS, "0ms": "@0ms"}
+
+
+def book_stream(venue, delta_speeds, partial_speeds, depth, speed):
+    """What follows `<symbol>@` for a book: ("depth@100ms").
+
+    Parameters: depth -- None for diffs of the whole book, else levels a side; speed -- None means 100ms.
+    Raises: UnsupportedChannel that lists what there is.
+    """
+    if depth is not None and depth not in PARTIAL_DEPTHS:
+        known = ", ".join(map(str, PARTIAL_DEPTHS))
+        raise UnsupportedChannel(f"{venue} has no book of depth {depth!r}; it has: {known}, or None for the whole book")
+    speeds = delta_speeds if depth is None else partial_speeds
+    name = speed or "100ms"
+    if name not in speeds:
+        kind = "the whole book" if depth is None else f"the book of depth {depth}"
+        raise UnsupportedChannel(f"{venue} has no speed {speed!r} for {kind}; it has: {', '.join(speeds)}")
+    return f"depth{'' if depth is None else depth}{speeds[name]}"
+
+
+def make_streams(venue, channels_known, delta_speeds, partial_speeds, split):
+    """The `streams` function of one market."""
+
+    def streams(symbols, channels, depth=None, speed=None):
+        """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
+        unknown = [channel for channel in channels if channel not in channels_known]
+        if unknown:
+            known = ", ".join(channels_known)
+            raise UnsupportedChannel(f"{venue} has no channel {', '.join(map(repr, unknown))}; it has: {known}")
+        book = book_stream(venue, delta_speeds, partial_speeds, depth, speed)
+        planned = []
+        for symbol in map(spelling, symbols):
+            for channel in channels:
+                root = "public" if not split or channel in PUBLIC_CHANNELS else "market"
+                suffix = book if channel == "book" else SUFFIX[channel]
+                planned.append(Stream(f"{symbol.lower()}@{suffix}", root, symbol, channel))
+        return planned
+
+    return streams
+
+
+def spelling(symbol):
+    """Binance writes symbols in upper case in messages, in lower case in stream names."""
+    return symbol.upper()
+
+
+def connect_path(names):
+    """Combined form: the wrapper names the stream, which partial books need (their messages name no symbol)."""
+    return "/stream?streams=" + quote("/".join(names), safe="/@!_") if names else "/stream"
+
+
+def request(method, names, request_id):
+    return json.dumps({"method": method, "params": list(names), "id": request_id}, separators=(",", ":"),
+                      ensure_ascii=False)
+
+
+def subscribe(names, request_id):
+    # {"method":"SUBSCRIBE","params":["btcusdt@depth@100ms","btcusdt@bookTicker","btcusdt@trade"],"id":1}
+    return request("SUBSCRIBE", names, request_id)
+
+
+def unsubscribe(names, request_id):
+    # {"method":"UNSUBSCRIBE","params":["btcusdt@depth@100ms"],"id":312}
+    return request("UNSUBSCRIBE", names, request_id)
+
+
+def read_control(payload):
+    """Classify a frame that is not market data; never raises.
+
+    {"result":null,"id":1}                                                  an ack
+    {"code":2,"msg":"Invalid request: ...","id":1}                          an error
+    {"error":{"code":2,"msg":"Invalid request: ..."},"id":1}                an error
+    {"e":"serverShutdown","E":1770123456789}                                reconnect at once (since 2026-05)
+    {"stream":"!serverShutdown","data":{"e":"serverShutdown","E":...}}      the same on a combined connection
+    """
+    text = bytes(payload).decode("utf-8", "replace")
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        message = None
+    if not isinstance(message, dict):
+        return Control("other", None, None, text)
+    request_id = message.get("id")
+    if not isinstance(request_id, int) or isinstance(request_id, bool):
+        request_id = None
+    error = message.get("error") if isinstance(message.get("error"), dict) else message
+    if "code" in error:
+        code = error["code"] if isinstance(error["code"], (int, str)) else None
+        return Control("error", request_id, code, str(error.get("msg", text)))
+    data = message.get("data") if isinstance(message.get("data"), dict) else message
+    if message.get("stream") == "!serverShutdown" or data.get("e") == "serverShutdown":
+        return Control("shutdown", None, None, text)
+    if "result" in message:
+        return Control("ack", request_id, None, text)
+    return Control("other", request_id, None, text)
+
+
+def spot_weight(limit):
+    """REST weight of a spot snapshot of `limit` levels a side."""
+    if limit <= 100:
+        return 5
+    if limit <= 500:
+        return 25
+    return 50 if limit <= 1000 else 250
+
+
+def futures_weight(limit):
+    """REST weight of a futures snapshot of `limit` levels a side."""
+    if limit <= 50:
+        return 2
+    if limit <= 100:
+        return 5
+    return 10 if limit <= 500 else 20
+
+
+# The header counts all weight this address used in the running minute, other programs included.
+# Requests, pings and pongs of ours all count as messages.
+SPOT_LIMITS = Limits(
+    streams_per_connection=1024,
+    messages_per_second=5,
+    streams_per_request=200,
+    connections_per_5_minutes=300,
+    connection_lifetime_s=24 * 3600,
+    rest_weight_per_minute=6000,
+    weight_header="X-MBX-USED-WEIGHT-1M",
+)
+
+# The 2400 are shared by fapi and dapi since 2026-06-30. The limit on connections is the spot one: futures publish none.
+FUTURES_LIMITS = Limits(
+    streams_per_connection=1024,
+    messages_per_second=10,
+    streams_per_request=200,
+    connections_per_5_minutes=300,
+    connection_lifetime_s=24 * 3600,
+    rest_weight_per_minute=2400,
+    weight_header="X-MBX-USED-WEIGHT-1M",
+)
+
+FUTURES_SNAPSHOTS = (5, 10, 20, 50, 100, 500, 1000)
+
+SPOT = VenueSpec(
+    name="binance_spot",
+    link=Link.RANGE,
+    roots={"public": "wss://stream.binance.com:9443"},
+    rest_url="https://api.binance.com",
+    snapshot_path="/api/v3/depth",
+    snapshot_limit=1000,
+    snapshot_limits=(),
+    snapshot_default_limit=100,
+    snapshot_weight=spot_weight,
+    channels=CHANNELS,
+    streams=make_streams("binance_spot", CHANNELS, SPOT_SPEEDS, SPOT_SPEEDS, split=False),
+    connect_path=connect_path,
+    subscribe=subscribe,
+    unsubscribe=unsubscribe,
+    read_control=read_control,
+    symbol=spelling,
+    limits=SPOT_LIMITS,
+    ping_interval_s=20,
+    max_frame_size=8 << 20,
+    parser=lambda: make_parser("spot"),
+    source="https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md",
+    checked="2026-09-18",
+    forms="JSON of 2021 to 2026, raw and combined; times in ms or, with timeUnit=MICROSECOND, us. SBE is not parsed.",
+)
+
+USDM = VenueSpec(
+    name="binance_usdm",
+    link=Link.PREVIOUS,
+    roots={"public": "wss://fstream.binance.com/public", "market": "wss://fstream.binance.com/market"},
+    rest_url="https://fapi.binance.com",
+    snapshot_path="/fapi/v1/depth",
+    snapshot_limit=1000,
+    snapshot_limits=FUTURES_SNAPSHOTS,
+    snapshot_default_limit=500,
+    snapshot_weight=futures_weight,
+    channels=FUTURES_CHANNELS,
+    streams=make_streams("binance_usdm", FUTURES_CHANNELS, FUTURES_SPEEDS, FUTURES_PARTIAL_SPEEDS, split=True),
+    connect_path=connect_path,
+    subscribe=subscribe,
+    unsubscribe=unsubscribe,
+    read_control=read_control,
+    symbol=spelling,
+    limits=FUTURES_LIMITS,
+    ping_interval_s=180,
+    max_frame_size=8 << 20,
+    parser=lambda: make_parser("usdm"),
+    source="https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams",
+    checked="2026-08-21",
+    forms="JSON of 2019 to 2026, raw and combined, with and without the ps and st keys of 2026.",
+)
+
+COINM = VenueSpec(
+    name="binance_coinm",
+    link=Link.PREVIOUS,
+    roots={"public": "wss://dstream.binance.com"},
+    rest_url="https://dapi.binance.com",
+    snapshot_path="/dapi/v1/depth",
+    snapshot_limit=1000,
+    snapshot_limits=FUTURES_SNAPSHOTS,
+    snapshot_default_limit=500,
+    snapshot_weight=futures_weight,
+    channels=FUTURES_CHANNELS,
+    streams=make_streams("binance_coinm", FUTURES_CHANNELS, FUTURES_SPEEDS, FUTURES_PARTIAL_SPEEDS, split=False),
+    connect_path=connect_path,
+    subscribe=subscribe,
+    unsubscribe=unsubscribe,
+    read_control=read_control,
+    symbol=spelling,
+    limits=FUTURES_LIMITS,
+    ping_interval_s=180,
+    max_frame_size=8 << 20,
+    parser=lambda: make_parser("coinm"),
+    source="https://developers.binance.com/docs/derivatives/coin-margined-futures/websocket-market-streams",
+    checked="2026-08-21",
+    forms="JSON of 2021 to 2026, raw and combined, with and without the st key of 2026.",
+)

@@ -1,0 +1,168 @@
+"""A window of 32 bytes in two SSE registers: compared with a shape and turned into numbers without a loop.
+
+Only run_simd.pyx, which is compiled for SSE4.2, uses this file.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from feeds.layout cimport Shape, Op, pattern_key, ctz32
+from feeds.routes cimport Route, Routes, prefix_hash
+
+cdef extern from "<nmmintrin.h>" nogil:
+    ctypedef struct __m128i:
+        pass
+    __m128i _mm_loadu_si128(const __m128i* p)
+    __m128i _mm_sub_epi8(__m128i a, __m128i b)
+    __m128i _mm_subs_epu8(__m128i a, __m128i b)
+    __m128i _mm_min_epu8(__m128i a, __m128i b)
+    __m128i _mm_cmpeq_epi8(__m128i a, __m128i b)
+    __m128i _mm_or_si128(__m128i a, __m128i b)
+    __m128i _mm_and_si128(__m128i a, __m128i b)
+    __m128i _mm_xor_si128(__m128i a, __m128i b)
+    __m128i _mm_shuffle_epi8(__m128i a, __m128i b)
+    __m128i _mm_maddubs_epi16(__m128i a, __m128i b)
+    __m128i _mm_madd_epi16(__m128i a, __m128i b)
+    __m128i _mm_packus_epi32(__m128i a, __m128i b)
+    __m128i _mm_set1_epi8(char a)
+    __m128i _mm_set1_epi16(short a)
+    __m128i _mm_set1_epi32(int a)
+    __m128i _mm_setzero_si128()
+    int _mm_testz_si128(__m128i a, __m128i b)
+    int _mm_movemask_epi8(__m128i a)
+    int64_t _mm_cvtsi128_si64(__m128i a)
+
+cdef extern from *:
+    """
+    /* Sliding tables: 16 bytes from offset s on move a register's bytes down by s, with zeros after them. */
+    static const unsigned char WB_DOWN[48] = {
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+        128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+        128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128};
+    static const unsigned char WB_IN[64] = {
+        128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+        128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+        128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128};
+    """
+    int ctz64 "__builtin_ctzll"(uint64_t x) nogil
+    const uint8_t DOWN "WB_DOWN"[48]
+    const uint8_t IN "WB_IN"[64]
+
+cdef struct Window:
+    __m128i low               # bytes 0 to 15
+    __m128i high              # bytes 16 to 31; zeros past the end of the frame
+
+
+cdef inline __m128i load(const void* p) noexcept nogil:
+    """16 bytes."""
+    return _mm_loadu_si128(<const __m128i*> p)
+
+
+cdef inline void window_load(Window* self, const char* p, const char* end, const char* safe) noexcept nogil:
+    """Look at the 32 bytes at `p`. Near the end of a frame (of at least 32 bytes) nothing past it is read."""
+    cdef Py_ssize_t over
+    cdef __m128i low, high
+    if p + 32 <= safe:
+        self.low = load(p)
+        self.high = load(p + 16)
+        return
+    over = p + 32 - end                           # bytes that are missing
+    if over >= 32:
+        self.low = self.high = _mm_setzero_si128()
+        return
+    low = load(end - 32)
+    high = load(end - 16)
+    self.low = _mm_or_si128(_mm_shuffle_epi8(low, load(&DOWN[over])), _mm_shuffle_epi8(high, load(&IN[over])))
+    self.high = _mm_shuffle_epi8(high, load(&DOWN[over]))
+
+
+cdef inline bint window_fits(const Window* self, const Shape* shape) noexcept nogil:
+    """Whether every byte of the window is what the shape says."""
+    cdef __m128i low = _mm_subs_epu8(_mm_sub_epi8(self.low, load(shape.base)), load(shape.limit))
+    cdef __m128i high = _mm_subs_epu8(_mm_sub_epi8(self.high, load(&shape.base[16])), load(&shape.limit[16]))
+    low = _mm_or_si128(low, high)
+    return _mm_testz_si128(low, low)
+
+
+cdef inline uint64_t window_chain(const Window* self, const uint8_t* low, const uint8_t* high) noexcept nogil:
+    """Sixteen picked digits as two numbers of eight: the first in the low half of the result."""
+    cdef __m128i x = _mm_or_si128(_mm_shuffle_epi8(self.low, load(low)), _mm_shuffle_epi8(self.high, load(high)))
+    x = _mm_and_si128(x, _mm_set1_epi8(15))
+    x = _mm_maddubs_epi16(x, _mm_set1_epi16(0x010a))          # 10, 1
+    x = _mm_madd_epi16(x, _mm_set1_epi32(0x00010064))         # 100, 1
+    x = _mm_packus_epi32(x, x)
+    x = _mm_madd_epi16(x, _mm_set1_epi32(0x00012710))         # 10000, 1
+    return <uint64_t> _mm_cvtsi128_si64(x)
+
+
+cdef inline void window_values(const Window* self, const Shape* shape, int64_t* values) noexcept nogil:
+    """The numbers of a window that fits."""
+    cdef uint64_t x = window_chain(self, shape.pick[0], shape.pick[1])
+    if shape.chains == 0:
+        values[0] = <int64_t> (x & <uint32_t> 0xffffffff)
+        values[1] = <int64_t> (x >> 32)
+        return
+    values[0] = <int64_t> ((x & <uint32_t> 0xffffffff) * 100000000 + (x >> 32))
+    if shape.chains == 2:
+        x = window_chain(self, shape.pick[2], shape.pick[3])
+        values[1] = <int64_t> ((x & <uint32_t> 0xffffffff) * 100000000 + (x >> 32))
+
+
+cdef inline uint32_t equal_mask(const Window* self, __m128i low, __m128i high) noexcept nogil:
+    """Bit i: byte i is the same."""
+    return (<uint32_t> _mm_movemask_epi8(_mm_cmpeq_epi8(self.low, low))
+            | <uint32_t> _mm_movemask_epi8(_mm_cmpeq_epi8(self.high, high)) << 16)
+
+
+cdef inline bint window_text(const Window* self, const char* text, int size) noexcept nogil:
+    """Whether the window begins with the first `size` (1 to 32) bytes of `text`, of which 32 can be read."""
+    return ~equal_mask(self, load(text), load(text + 16)) << (32 - size) == 0
+
+
+cdef inline uint32_t window_key(const Window* self, const Op* op) noexcept nogil:
+    """Widths of the numbers in the window; 0 if they do not end inside."""
+    cdef __m128i dot = _mm_set1_epi8(c'.'), zero = _mm_set1_epi8(c'0'), nine = _mm_set1_epi8(9)
+    cdef __m128i low = _mm_sub_epi8(self.low, zero), high = _mm_sub_epi8(self.high, zero)
+    cdef uint32_t dots = equal_mask(self, dot, dot)
+    cdef uint32_t digits = (<uint32_t> _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(low, nine), low))
+                            | <uint32_t> _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(high, nine), high)) << 16)
+    return pattern_key(op.size, op.middle, op.numbers, digits | dots, dots)
+
+
+cdef inline int window_quote(const Window* self) noexcept nogil:
+    """Place of the first quote, -1 if there is none or a backslash comes before it."""
+    cdef uint32_t quotes = equal_mask(self, _mm_set1_epi8(c'"'), _mm_set1_epi8(c'"'))
+    cdef uint32_t escapes = equal_mask(self, _mm_set1_epi8(c'\\'), _mm_set1_epi8(c'\\'))
+    if quotes == 0:
+        return -1
+    return -1 if escapes & (quotes ^ (quotes - 1)) else ctz32(quotes)
+
+
+cdef inline Route* find_route(const Routes* self, const char* data, const char* end, int quotes) noexcept nogil:
+    """The route of a frame of at least 64 bytes, NULL if there is none."""
+    cdef Window first, second
+    cdef __m128i quote = _mm_set1_epi8(c'"')
+    cdef uint64_t found, same
+    cdef int64_t at
+    cdef int size, i
+    cdef Route* route
+    first.low = load(data)
+    first.high = load(data + 16)
+    second.low = load(data + 32)
+    second.high = load(data + 48)
+    found = <uint64_t> equal_mask(&first, quote, quote) | <uint64_t> equal_mask(&second, quote, quote) << 32
+    for i in range(quotes - 1):
+        found &= found - 1
+    if found == 0 or self.n_slots == 0:
+        return NULL
+    size = ctz64(found)
+    if size < 8:
+        return NULL
+    at = <int64_t> prefix_hash(data, size) & (self.n_slots - 1)
+    while self.slot[at]:
+        route = &self.route[self.slot[at] - 1]
+        same = (<uint64_t> equal_mask(&first, load(route.prefix), load(&route.prefix[16]))
+                | <uint64_t> equal_mask(&second, load(&route.prefix[32]), load(&route.prefix[48])) << 32)
+        if route.size == size and ~same << (64 - size) == 0:
+            return route
+        at = (at + 1) & (self.n_slots - 1)
+    return NULL

@@ -1,0 +1,13 @@
+"""wirebook's order book: array-backed price levels, exact integers inside, floats and numpy at the edge.
+
+    >>> from orderbook import Book
+    >>> book = Book()
+    >>> book.apply_snapshot([("100.5", "2")], [("100.6", "1.25")], sequence=7)
+    >>> book.best_bid, book.best_ask
+    ((100.5, 2.0), (100.6, 1.25))
+"""
+
+from orderbook.book import Book
+from orderbook.types import BookError, BookNotLive, BookState, Side
+
+__all__ = ["Book", "BookError", "BookNotLive", "BookState", "Side"]

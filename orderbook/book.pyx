@@ -1,0 +1,524 @@
+"""The Python face of a book: reads, snapshots and deltas, exact numbers in and out."""
+
+cimport numpy as cnp
+from libc.math cimport NAN, INFINITY
+from libc.stdint cimport int64_t, INT64_MAX, INT64_MIN
+from orderbook.types cimport (price_t, qty_t, Status, OK, NEEDS_SCALE, NO_FIT, BOOK_LIVE, BOOK_EMPTY, status_text)
+from orderbook.update cimport Levels, levels_free, levels_reserve
+from orderbook.ladder cimport Ladder, Walk, walk_start, walk_next, ladder_best, ladder_best_qty, ladder_bytes
+from orderbook.core cimport (BookData, POWER, lock_take, lock_drop, book_init, book_free, book_apply_snapshot,
+                             book_apply_delta, book_widen_price, book_widen_qty, side_qty, MAX_SCALE)
+
+from orderbook.decimals import as_parts, as_units, units_text, units_decimal
+from orderbook.types import BookError, BookNotLive, BookState
+
+import numpy as np
+
+cnp.import_array()
+
+cdef tuple STATES = tuple(BookState)
+
+
+cdef class BookReads:
+    """The reads of a book. `Book` answers them only when it is LIVE, `book.raw` in every state.
+
+    Prices and quantities are floats, the nearest ones to the exact values; the `_int` names give exact integers
+    in units of 10**-price_scale and 10**-qty_scale. Every read is of one moment: it never sees half a message,
+    also while another thread feeds the book. What is returned is the caller's own.
+    """
+
+    def __init__(self):
+        if self.data == NULL:
+            raise TypeError("BookReads is made by Book: use book.raw")
+
+    cdef int check(self) except -1:
+        """Raise BookNotLive unless this object may answer."""
+        if self.data.status == BOOK_LIVE or self.any_state:
+            return 0
+        book = self.owner if self.owner is not None else self
+        name = f"{book.symbol}: " if book.symbol else ""
+        why = f" ({book.reason})" if book.reason else ""
+        raise BookNotLive(f"{name}the book is {STATES[self.data.status].name}{why}; book.raw answers in every state")
+
+    @property
+    def best_bid(self):
+        """Highest bid as (price, qty) floats, None if there is no bid. Raises BookNotLive."""
+        return best(self, &self.data.bids)
+
+    @property
+    def best_ask(self):
+        """Lowest ask as (price, qty) floats, None if there is no ask. Raises BookNotLive."""
+        return best(self, &self.data.asks)
+
+    @property
+    def best_bid_int(self):
+        """Highest bid as exact (price, qty) units, None if there is no bid. Raises BookNotLive."""
+        return best_int(self, &self.data.bids)
+
+    @property
+    def best_ask_int(self):
+        """Lowest ask as exact (price, qty) units, None if there is no ask. Raises BookNotLive."""
+        return best_int(self, &self.data.asks)
+
+    def bbo(self):
+        """(bid_price, bid_qty, ask_price, ask_qty) of one moment, nan where a side is empty. Raises BookNotLive."""
+        cdef price_t bid = 0, ask = 0
+        cdef qty_t bid_qty = 0, ask_qty = 0
+        cdef bint has_bid, has_ask
+        cdef double price_power, qty_power
+        self.check()
+        lock_take(&self.data.lock)
+        has_bid = touch(self.data, &self.data.bids, &bid, &bid_qty)
+        has_ask = touch(self.data, &self.data.asks, &ask, &ask_qty)
+        price_power = POWER[self.data.price_scale]
+        qty_power = POWER[self.data.qty_scale]
+        lock_drop(&self.data.lock)
+        return (bid / price_power if has_bid else NAN, bid_qty / qty_power if has_bid else NAN,
+                ask / price_power if has_ask else NAN, ask_qty / qty_power if has_ask else NAN)
+
+    @property
+    def spread(self):
+        """Best ask - best bid as float, None if a side is empty; negative if the book is crossed. Raises BookNotLive."""
+        cdef price_t bid = 0, ask = 0
+        cdef double power
+        if not both(self, &bid, &ask, &power):
+            return None
+        return (ask - bid) / power
+
+    @property
+    def mid(self):
+        """(best ask + best bid) / 2 as float, None if a side is empty. Raises BookNotLive."""
+        cdef price_t bid = 0, ask = 0
+        cdef double power
+        if not both(self, &bid, &ask, &power):
+            return None
+        return (<double> ask + <double> bid) / (2 * power)
+
+    def bid_qty(self, price):
+        """Quantity resting at a bid price (str, Decimal, int or float).
+
+        Returns a float: 0.0 where no level rests inside the trusted depth, None where none is held beyond it.
+        Raises BookNotLive; BookError if `price` is no number.
+        """
+        return self._qty(price, True)
+
+    def ask_qty(self, price):
+        """Quantity resting at an ask price; see `bid_qty`."""
+        return self._qty(price, False)
+
+    def _qty(self, price, bint bid):
+        self.check()
+        units = exact_units(price, self.data.price_scale)
+        found = side_qty_int(self, units, bid)
+        return None if found is None else found / POWER[self.data.qty_scale]
+
+    def bid_qty_int(self, units):
+        """Exact quantity in units at a bid price in units; 0 and None as for `bid_qty`."""
+        self.check()
+        return side_qty_int(self, units, True)
+
+    def ask_qty_int(self, units):
+        """Exact quantity in units at an ask price in units; 0 and None as for `bid_qty`."""
+        self.check()
+        return side_qty_int(self, units, False)
+
+    def top(self, bids, asks):
+        """Fill the caller's arrays with the best levels, best first; nothing is allocated.
+
+        Parameters: bids, asks -- writeable C-contiguous arrays of shape (n, 2), price and quantity, float64 or
+        int64 (exact units); each may have its own n. None leaves a side out.
+        Returns: (n_bids, n_asks), the rows filled; rows past them are untouched.
+        Raises: BookNotLive; TypeError for another kind of array.
+        """
+        cdef Py_ssize_t n_bids = 0, n_asks = 0
+        self.check()
+        check_rows(bids)
+        check_rows(asks)
+        lock_take(&self.data.lock)
+        if bids is not None:
+            n_bids = fill(self.data, &self.data.bids, <cnp.PyArrayObject*> bids)
+        if asks is not None:
+            n_asks = fill(self.data, &self.data.asks, <cnp.PyArrayObject*> asks)
+        lock_drop(&self.data.lock)
+        return n_bids, n_asks
+
+    def bids(self, n=None):
+        """The best `n` bids (all if None) as a new float64 array of shape (k, 2), best first. Raises BookNotLive."""
+        return rows(self, &self.data.bids, n, cnp.NPY_FLOAT64)
+
+    def asks(self, n=None):
+        """The best `n` asks (all if None) as a new float64 array of shape (k, 2), best first. Raises BookNotLive."""
+        return rows(self, &self.data.asks, n, cnp.NPY_FLOAT64)
+
+    def bids_int(self, n=None):
+        """As `bids`, in exact int64 units."""
+        return rows(self, &self.data.bids, n, cnp.NPY_INT64)
+
+    def asks_int(self, n=None):
+        """As `asks`, in exact int64 units."""
+        return rows(self, &self.data.asks, n, cnp.NPY_INT64)
+
+    # What follows is readable in every state.
+
+    @property
+    def status(self):
+        """BookState: EMPTY, SYNCING, LIVE or STALE. Readable in every state."""
+        return STATES[self.data.status]
+
+    @property
+    def bid_levels(self):
+        """Number of bid levels held. Readable in every state."""
+        return self.data.bids.n_levels
+
+    @property
+    def ask_levels(self):
+        """Number of ask levels held. Readable in every state."""
+        return self.data.asks.n_levels
+
+    @property
+    def sequence(self):
+        """The venue's number of the last message applied, 0 if it has none. Readable in every state."""
+        return self.data.sequence
+
+    @property
+    def exchange_ns(self):
+        """The venue's time of the last message applied, ns since the Unix epoch, 0 if absent."""
+        return self.data.exchange_ns
+
+    @property
+    def receive_ns(self):
+        """Our clock when the last message applied arrived, ns since the Unix epoch, 0 if not told."""
+        return self.data.receive_ns
+
+    @property
+    def price_scale(self):
+        """Decimals kept of a price: units are 10**-price_scale. Grows when the wire shows more decimals."""
+        return self.data.price_scale
+
+    @property
+    def qty_scale(self):
+        """Decimals kept of a quantity: units are 10**-qty_scale. Grows when the wire shows more decimals."""
+        return self.data.qty_scale
+
+    @property
+    def tick_size(self):
+        """The step of price the levels are stored by, as float; it only gets finer. Not a promise of the venue's."""
+        return self.data.ticks.size / POWER[self.data.price_scale]
+
+    @property
+    def trusted_bid(self):
+        """Lowest bid price down to which every level is known, as float; -inf if the whole side is known.
+
+        A snapshot of limited depth says nothing of what lies beyond it: there a level is known only if it changed since.
+        """
+        if self.data.trusted_bid == INT64_MIN:
+            return -INFINITY
+        return self.data.trusted_bid / POWER[self.data.price_scale]
+
+    @property
+    def trusted_ask(self):
+        """Highest ask price up to which every level is known, as float; inf if the whole side is known."""
+        if self.data.trusted_ask == INT64_MAX:
+            return INFINITY
+        return self.data.trusted_ask / POWER[self.data.price_scale]
+
+    @property
+    def nbytes(self):
+        """Bytes of memory the book holds, levels and directory."""
+        return sizeof(BookData) + ladder_bytes(&self.data.bids) + ladder_bytes(&self.data.asks)
+
+    def price_text(self, units):
+        """Plain decimal text of a price in units: no exponent, no trailing zeros ("0.1", "100")."""
+        return units_text(units, self.data.price_scale)
+
+    def qty_text(self, units):
+        """Plain decimal text of a quantity in units."""
+        return units_text(units, self.data.qty_scale)
+
+    def price_decimal(self, units):
+        """Exact decimal.Decimal of a price in units."""
+        return units_decimal(units, self.data.price_scale)
+
+    def qty_decimal(self, units):
+        """Exact decimal.Decimal of a quantity in units."""
+        return units_decimal(units, self.data.qty_scale)
+
+
+cdef class Book(BookReads):
+    """One instrument's price levels, both sides.
+
+    Parameters: price_scale, qty_scale -- decimals kept to begin with (0 to 18); both widen without loss when an
+    input shows more. tick_size -- smallest step of price (str, Decimal, int, float); None learns it from the
+    first snapshot. A finer price later only makes the tick finer.
+    Raises: ValueError for a scale or tick that cannot be.
+    """
+
+    def __cinit__(self, int price_scale=0, int qty_scale=0, tick_size=None):
+        cdef int64_t tick = 0
+        if not (0 <= price_scale <= MAX_SCALE and 0 <= qty_scale <= MAX_SCALE):
+            raise ValueError(f"a scale is 0 to {MAX_SCALE}, not {price_scale}, {qty_scale}")
+        if tick_size is not None:
+            mantissa, decimals = as_parts(tick_size)
+            if mantissa <= 0:
+                raise ValueError(f"tick_size is more than 0, not {tick_size}")
+            if decimals > MAX_SCALE:
+                raise ValueError(f"tick_size has at most {MAX_SCALE} decimals, not {tick_size}")
+            price_scale = max(price_scale, decimals)
+            tick = as_units(tick_size, price_scale)
+        self.data = &self.own
+        self.symbol = ""
+        self.reason = ""
+        if not book_init(&self.own, price_scale, qty_scale, tick):
+            raise MemoryError("no memory for a book")
+
+    def __init__(self, price_scale=0, qty_scale=0, tick_size=None):
+        pass
+
+    def __dealloc__(self):
+        book_free(&self.own)
+
+    @property
+    def raw(self):
+        """The same reads in every state: what is held, proved or not."""
+        cdef BookReads reads = BookReads.__new__(BookReads)
+        reads.data = self.data
+        reads.owner = self
+        reads.any_state = True
+        return reads
+
+    cdef void set_status(self, int status, str reason):
+        self.own.status = status
+        self.reason = reason
+
+    def apply_snapshot(self, bids, asks, int64_t sequence=0, int64_t exchange_ns=0, int64_t receive_ns=0):
+        """Replace the whole book and make it LIVE; as a whole or, when it raises, not at all.
+
+        Parameters: bids, asks -- iterables of (price, qty), each str, Decimal, int or float (the shortest decimal
+        that reads back as that float), or int64 arrays of shape (n, 2) in units of this book's scales; in any
+        order, a quantity of 0 sets nothing. sequence -- the venue's number. exchange_ns, receive_ns -- ns since
+        the Unix epoch, 0 if not known.
+        Raises: BookError for a value that is no number, does not fit int64 exactly, or a negative quantity.
+        """
+        self._apply(True, bids, asks, sequence, exchange_ns, receive_ns)
+
+    def apply_delta(self, bids, asks, int64_t sequence=0, int64_t exchange_ns=0, int64_t receive_ns=0):
+        """Set new absolute quantities for some prices, 0 removes; as a whole or, when it raises, not at all.
+
+        Parameters and errors as for `apply_snapshot`; bids first, each side in the order given.
+        Raises: BookNotLive besides, if the book is not LIVE: a delta needs a snapshot to change.
+        """
+        if self.own.status != BOOK_LIVE:
+            self.check()
+        self._apply(False, bids, asks, sequence, exchange_ns, receive_ns)
+
+    def _apply(self, bint snapshot, bids, asks, int64_t sequence, int64_t exchange_ns, int64_t receive_ns):
+        cdef Levels bid_levels, ask_levels
+        cdef Status status
+        bid_rows, ask_rows = level_parts(bids, "bids"), level_parts(asks, "asks")
+        widen_for(self, (bid_rows, ask_rows))
+        bid_levels.price = ask_levels.price = NULL
+        bid_levels.qty = ask_levels.qty = NULL
+        bid_levels.rank = ask_levels.rank = NULL
+        bid_levels.room = ask_levels.room = 0
+        try:
+            fill_levels(self, &bid_levels, bid_rows, "bids")
+            fill_levels(self, &ask_levels, ask_rows, "asks")
+            if snapshot:
+                status = book_apply_snapshot(self.data, &bid_levels, &ask_levels, sequence, exchange_ns, receive_ns)
+            else:
+                status = book_apply_delta(self.data, &bid_levels, &ask_levels, sequence, exchange_ns, receive_ns)
+        finally:
+            levels_free(&bid_levels)
+            levels_free(&ask_levels)
+        if status != OK:
+            raise BookError(f"{'snapshot' if snapshot else 'delta'} not applied: expected {status_text(status).decode()}")
+        if snapshot:
+            self.reason = ""
+
+    def __repr__(self):
+        name = f" {self.symbol}" if self.symbol else ""
+        return f"<Book{name} {self.status.name} {self.bid_levels} bids {self.ask_levels} asks>"
+
+
+cdef inline bint touch(const BookData* data, const Ladder* side, price_t* price, qty_t* qty) noexcept nogil:
+    """Best level of a side in units; False if it has none. The caller holds the lock."""
+    if side.best == NULL:
+        return False
+    price[0] = side.sign * ladder_best(side) * data.ticks.size
+    qty[0] = ladder_best_qty(side)
+    return True
+
+
+cdef inline object best(BookReads self, const Ladder* side):
+    cdef price_t price = 0
+    cdef qty_t qty = 0
+    cdef bint found
+    cdef double price_power, qty_power
+    self.check()
+    lock_take(&self.data.lock)
+    found = touch(self.data, side, &price, &qty)
+    price_power = POWER[self.data.price_scale]
+    qty_power = POWER[self.data.qty_scale]
+    lock_drop(&self.data.lock)
+    return (price / price_power, qty / qty_power) if found else None
+
+
+cdef inline object best_int(BookReads self, const Ladder* side):
+    cdef price_t price = 0
+    cdef qty_t qty = 0
+    cdef bint found
+    self.check()
+    lock_take(&self.data.lock)
+    found = touch(self.data, side, &price, &qty)
+    lock_drop(&self.data.lock)
+    return (price, qty) if found else None
+
+
+cdef bint both(BookReads self, price_t* bid, price_t* ask, double* power) except -1:
+    """Both best prices of one moment; False if a side is empty."""
+    cdef qty_t qty = 0
+    cdef bint found
+    self.check()
+    lock_take(&self.data.lock)
+    found = touch(self.data, &self.data.bids, bid, &qty) and touch(self.data, &self.data.asks, ask, &qty)
+    power[0] = POWER[self.data.price_scale]
+    lock_drop(&self.data.lock)
+    return found
+
+
+cdef object side_qty_int(BookReads self, units, bint bid):
+    """Quantity at a price in units (None: finer than any level can be), by the rule of the trusted depth."""
+    cdef price_t price
+    cdef qty_t qty
+    cdef bint trusted
+    if units is None or not INT64_MIN < units < INT64_MAX:
+        return 0
+    price = units
+    lock_take(&self.data.lock)
+    if bid:
+        qty = side_qty(self.data, &self.data.bids, price)
+        trusted = price >= self.data.trusted_bid
+    else:
+        qty = side_qty(self.data, &self.data.asks, price)
+        trusted = price <= self.data.trusted_ask
+    lock_drop(&self.data.lock)
+    return qty if qty != 0 or trusted else None
+
+
+cdef object exact_units(price, int scale):
+    """Units of a price, None if it has more decimals than any level of the book."""
+    mantissa, decimals = as_parts(price)
+    return None if decimals > scale else mantissa * 10 ** (scale - decimals)
+
+
+cdef int check_rows(array) except -1:
+    """Raise TypeError unless `array` can be filled by `top`."""
+    cdef int kind
+    if array is None:
+        return 0
+    if cnp.PyArray_Check(array):
+        kind = cnp.PyArray_TYPE(array)
+        if (cnp.PyArray_NDIM(array) == 2 and cnp.PyArray_DIM(array, 1) == 2 and cnp.PyArray_IS_C_CONTIGUOUS(array)
+                and cnp.PyArray_ISWRITEABLE(array) and cnp.PyArray_ISNOTSWAPPED(array)
+                and (kind == cnp.NPY_FLOAT64 or kind == cnp.NPY_INT64)):
+            return 0
+    raise TypeError("expected a writeable C-contiguous float64 or int64 array of shape (n, 2)")
+
+
+cdef Py_ssize_t fill(const BookData* data, const Ladder* side, cnp.PyArrayObject* array) noexcept:
+    """Write the best levels into a checked array; the caller holds the lock."""
+    cdef Py_ssize_t i = 0, n = cnp.PyArray_DIM(<object> array, 0)
+    cdef double* floats = <double*> cnp.PyArray_DATA(<object> array)
+    cdef int64_t* units = <int64_t*> floats
+    cdef double price_power = POWER[data.price_scale], qty_power = POWER[data.qty_scale]
+    cdef int64_t tick = side.sign * data.ticks.size, rank
+    cdef qty_t qty
+    cdef Walk walk
+    walk_start(&walk, side)
+    if cnp.PyArray_TYPE(<object> array) == cnp.NPY_FLOAT64:
+        while i < n and walk_next(&walk, &rank, &qty):
+            floats[2 * i] = (tick * rank) / price_power
+            floats[2 * i + 1] = qty / qty_power
+            i += 1
+    else:
+        while i < n and walk_next(&walk, &rank, &qty):
+            units[2 * i] = tick * rank
+            units[2 * i + 1] = qty
+            i += 1
+    return i
+
+
+cdef object rows(BookReads self, const Ladder* side, n, int kind):
+    """A new array of the best `n` levels of a side."""
+    cdef cnp.npy_intp shape[2]
+    cdef Py_ssize_t filled
+    self.check()
+    if n is not None and n < 0:
+        raise ValueError(f"n is 0 or more, not {n}")
+    shape[0] = side.n_levels if n is None or n > side.n_levels else n
+    shape[1] = 2
+    array = cnp.PyArray_EMPTY(2, shape, kind, 0)
+    lock_take(&self.data.lock)
+    filled = fill(self.data, side, <cnp.PyArrayObject*> array)
+    lock_drop(&self.data.lock)
+    return array if filled == shape[0] else array[:filled].copy()
+
+
+cdef object level_parts(levels, str side):
+    """Levels as a list of ((mantissa, decimals), (mantissa, decimals)), or an int64 array as it is."""
+    if isinstance(levels, np.ndarray) and levels.dtype == np.int64:
+        if levels.ndim != 2 or levels.shape[1] != 2:
+            raise BookError(f"{side}: expected an int64 array of shape (n, 2), not {levels.shape}")
+        return levels
+    parts = []
+    for i, level in enumerate(levels):
+        try:
+            price, qty = level
+            parts.append((as_parts(price), as_parts(qty)))
+        except (TypeError, ValueError) as error:
+            raise BookError(f"{side}[{i}]: expected (price, qty) numbers, not {level!r}") from error
+    return parts
+
+
+cdef int widen_for(Book self, sides) except -1:
+    """Widen the scales to the decimals of these levels."""
+    cdef int price_more = 0, qty_more = 0
+    cdef Status status = OK
+    for parts in sides:
+        if isinstance(parts, np.ndarray):
+            continue
+        for price, qty in parts:
+            price_more = max(price_more, min(price[1], 99) - self.own.price_scale)
+            qty_more = max(qty_more, min(qty[1], 99) - self.own.qty_scale)
+    if price_more > 0:
+        status = book_widen_price(self.data, price_more)
+    if qty_more > 0 and status == OK:
+        status = book_widen_qty(self.data, qty_more)
+    if status != OK:
+        raise BookError(f"not applied: int64 cannot hold these levels exactly with {price_more} more price decimals "
+                        f"and {qty_more} more quantity decimals")
+    return 0
+
+
+cdef int fill_levels(Book self, Levels* levels, parts, str side) except -1:
+    """Copy levels into C memory in units of the book's scales."""
+    cdef Py_ssize_t i
+    levels.count = len(parts)
+    if not levels_reserve(levels, levels.count):
+        raise MemoryError(f"no memory for {levels.count} levels")
+    if isinstance(parts, np.ndarray):
+        for i in range(levels.count):
+            levels.price[i] = parts[i, 0]
+            levels.qty[i] = parts[i, 1]
+        return 0
+    i = 0
+    for (price, price_decimals), (qty, qty_decimals) in parts:
+        price *= 10 ** (self.own.price_scale - price_decimals)
+        qty *= 10 ** (self.own.qty_scale - qty_decimals)
+        if not (INT64_MIN < price <= INT64_MAX and INT64_MIN < qty <= INT64_MAX):
+            raise BookError(f"{side}[{i}]: int64 cannot hold the level exactly at scales "
+                            f"{self.own.price_scale} and {self.own.qty_scale}")
+        levels.price[i] = price
+        levels.qty[i] = qty
+        i += 1
+    return 0

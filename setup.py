@@ -1,0 +1,54 @@
+"""Extensions and compiler directives; everything else about the package is in pyproject.toml.
+
+ORDERBOOK_DEBUG=1 makes the checked build. Each kind is built in its own copy of the tree (see the Makefile).
+"""
+
+import os
+import platform
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+DEBUG = os.environ.get("ORDERBOOK_DEBUG") == "1"
+JOBS = os.cpu_count() or 1
+
+DIRECTIVES = {
+    "language_level": "3", "boundscheck": DEBUG, "wraparound": DEBUG, "initializedcheck": DEBUG,
+    "cdivision": True, "freethreading_compatible": True, "embedsignature": True, "binding": False,
+}
+
+FLAGS = ["-O3", "-Wno-unused-function"]     # inline functions of a .pxd are emitted wherever it is cimported
+
+# The layouts' runner is compiled once for any machine and once for x86-64 with SSE4.2; feeds.parser picks at run time.
+SSE = ["-msse4.2", "-mpopcnt"] if platform.machine() in ("x86_64", "AMD64") else []
+
+MODULES = {
+    "orderbook.types": [],
+    "orderbook.book": [],
+    "feeds.run_scalar": [],
+    "feeds.run_simd": SSE,
+    "feeds.parser": [],
+    "feeds.events": [],
+    "feeds.handler": [],
+    "feeds.pipeline": [],
+    "feeds.transport": [],
+    "feeds.venues.binance": [],
+}
+
+
+def extension(name: str, flags: list[str]) -> Extension:
+    return Extension(
+        name, [name.replace(".", "/") + ".pyx"], include_dirs=[numpy.get_include()],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+        extra_compile_args=FLAGS + flags,
+    )
+
+
+setup(
+    ext_modules=cythonize(
+        [extension(name, flags) for name, flags in MODULES.items() if os.path.exists(name.replace(".", "/") + ".pyx")],
+        compiler_directives=DIRECTIVES, nthreads=JOBS,
+    ),
+    options={"build_ext": {"parallel": JOBS}},
+)
