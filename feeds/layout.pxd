@@ -12,7 +12,7 @@ bytes must be digits, which must be what, and which digit counts how much. The s
 first: when it fits, no byte has to wait for the length of the number before it.
 """
 
-from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport realloc, free
 from libc.string cimport memcmp, memcpy, memset
 from orderbook.types cimport Status, OK, BAD_NUMBER, NOT_COVERED
@@ -40,6 +40,7 @@ cdef enum:
     MAX_OPS = 64
     MAX_CONSTANTS = 8
     KNOWN = 32                # shapes one operation remembers
+    PROBES = 8                # places of `known` that are looked at for a shape
     MAX_SHAPES = 2048         # shapes of all operations; more are read the careful way
     ROOM_FOR_TEXT = 12        # bytes of text at most that share a window with a number
 
@@ -49,6 +50,8 @@ cdef struct Shape:
     uint8_t pick[4][16]       # bytes that become digits: of either half of the window, for each of two chains
     uint32_t key              # widths of the numbers, see `pattern_key`
     uint8_t scale[2]          # scales the numbers are read with
+    uint16_t scales           # price scale and, shifted by 8, quantity scale it was made for ...
+    uint16_t scales_used      # ... and which bits of them matter
     uint8_t size              # bytes of the window it covers
     uint8_t chains            # 0: two numbers of up to 8 digits in one chain; else 1 or 2 numbers of up to 16
 
@@ -67,7 +70,7 @@ cdef struct Op:
     uint8_t slot[2]           # slot of each number; of a list of levels, its side
     bint quoted               # numbers stand in quotes
     int16_t current           # shape that fitted last, -1 none
-    int16_t known[KNOWN]      # other shapes that fitted, by a hash of their key; -1 free
+    int16_t known[KNOWN]      # shapes that fitted, by a hash of their key; -1 free
     char text[WINDOW]         # the text: before, between, after
 
 cdef struct Layout:
@@ -187,9 +190,15 @@ cdef inline bint learn_layout(Layout* self, const char* frame, Py_ssize_t size, 
                 i += 1
             if at == size:
                 return False
-            op.tail = 1                           # what ends the number, so that no shape takes a part of it
-            op.text[op.size + op.middle] = frame[at]
-            at += 1
+            # What ends the number belongs to it, so that no shape takes a part of it. Integers keep their width for
+            # years: there the text up to the next value shares the window as well, but for one digit's room.
+            op.tail = 1
+            if op.take[0] == TAKE_INT:
+                before = (<Py_ssize_t> m.token[i].start if i < m.n_tokens else size) - at
+                before = min(before, WINDOW - 1 - op.size - (at - <Py_ssize_t> token.start))
+                op.tail = <uint8_t> max(before, 1)
+            memcpy(op.text + op.size + op.middle, frame + at, op.tail)
+            at += op.tail
             continue
         if token.kind == TAKE_ANY or not add_text(self, frame + at, before):
             return False
@@ -263,9 +272,9 @@ cdef inline uint32_t pattern_key(int start, int middle, int numbers, uint32_t nu
     return key
 
 
-cdef inline int known_at(uint32_t key, int scale0, int scale1) noexcept nogil:
-    """Place in `known` for a shape."""
-    return <int> (((key ^ <uint32_t> (scale0 << 25) ^ <uint32_t> (scale1 << 20)) * <uint32_t> 2654435761) >> 27)
+cdef inline int known_at(uint32_t key, int scales) noexcept nogil:
+    """Where in `known` to begin looking for a shape; `PROBES` places from there on can have it."""
+    return <int> (((key ^ <uint32_t> scales << 20) * <uint32_t> 2654435761) >> 27)
 
 
 cdef inline int scale_of(const Op* op, int which, int price_scale, int qty_scale, int dot, int run) noexcept nogil:
@@ -280,6 +289,24 @@ cdef inline int scale_of(const Op* op, int which, int price_scale, int qty_scale
     return 0
 
 
+cdef inline int scales_word(int price_scale, int qty_scale) noexcept nogil:
+    """Both scales in one word, to be compared at once."""
+    return (price_scale & 0xff) | (qty_scale & 0xff) << 8
+
+
+cdef inline int scales_used(const Op* op) noexcept nogil:
+    """Bits of `scales_word` that matter to an operation."""
+    cdef int i, used = 0
+    for i in range(op.numbers):
+        used |= 0xff if op.take[i] == TAKE_PRICE else 0xff00 if op.take[i] == TAKE_QTY else 0
+    return used
+
+
+cdef inline bint shape_serves(const Shape* self, int scales) noexcept nogil:
+    """Whether a shape was made for these scales; integers and doubles have scales of their own."""
+    return (self.scales ^ scales) & self.scales_used == 0
+
+
 cdef inline bint shape_make(Shape* self, const Op* op, const char* p, uint32_t key, int price_scale,
                             int qty_scale) noexcept nogil:
     """Make the shape of the window at `p`, whose numbers were read and accepted; False if it has none."""
@@ -288,6 +315,8 @@ cdef inline bint shape_make(Shape* self, const Op* op, const char* p, uint32_t k
     memset(self.limit, 0xff, sizeof(self.limit))
     memset(self.pick, 0x80, sizeof(self.pick))
     self.key = key
+    self.scales = <uint16_t> scales_word(price_scale, qty_scale)
+    self.scales_used = <uint16_t> scales_used(op)
     for i in range(op.numbers):
         start = op.middle if i else op.size
         for j in range(start):
@@ -348,27 +377,38 @@ cdef inline void learn_shape(ShapePool* pool, Op* op, const char* p, Py_ssize_t 
                              int qty_scale) noexcept nogil:
     """Remember the shape of the window at `p`, whose numbers were just read and accepted."""
     cdef uint32_t numeric = 0, dots = 0, key
-    cdef int i, limit = <int> (room if room < WINDOW else WINDOW), count
+    cdef int i, at, limit = <int> (room if room < WINDOW else WINDOW), count
+    cdef int16_t index
     cdef void* memory
-    cdef Shape* shape
+    cdef Shape made
     for i in range(limit):
         numeric |= <uint32_t> (is_digit(p[i]) or p[i] == c'.') << i
         dots |= <uint32_t> (p[i] == c'.') << i
     key = pattern_key(op.size, op.middle, op.numbers, numeric, dots)
-    if key == 0 or pool.count == MAX_SHAPES:
+    if key == 0 or not shape_make(&made, op, p, key, price_scale, qty_scale):
         return
-    if pool.count == pool.room:
-        count = 2 * pool.room if pool.room else 64
-        memory = realloc(pool.shape, count * sizeof(Shape))
-        if memory == NULL:
-            return
-        pool.shape = <Shape*> memory
-        pool.room = count
-    shape = &pool.shape[pool.count]
-    if shape_make(shape, op, p, key, price_scale, qty_scale):
-        op.known[known_at(key, price_scale, qty_scale)] = <int16_t> pool.count
-        op.current = <int16_t> pool.count
+    at = known_at(key, made.scales & made.scales_used)
+    for i in range(PROBES):
+        if op.known[(at + i) % KNOWN] < 0:
+            at += i
+            break
+    at %= KNOWN
+    index = op.known[at]                          # a free place, or the shape that has to go
+    if index < 0:
+        if pool.count == pool.room:
+            count = 2 * pool.room if pool.room else 64
+            if count > MAX_SHAPES:
+                return
+            memory = realloc(pool.shape, count * sizeof(Shape))
+            if memory == NULL:
+                return
+            pool.shape = <Shape*> memory
+            pool.room = count
+        index = <int16_t> pool.count
         pool.count += 1
+    pool.shape[index] = made
+    op.known[at] = index
+    op.current = index
 
 
 # ---- reading an operation's numbers the careful way

@@ -8,57 +8,51 @@ from orderbook.ladder cimport likely, unlikely
 from orderbook.update cimport Levels, levels_reserve
 from feeds.engine cimport Engine, SHORTEST
 from feeds.layout cimport (Layout, Op, Shape, ShapePool, OP_TEXT, OP_NUMBER, OP_PAIR, OP_LEVELS, OP_SYMBOL, OP_SKIP,
-                           OP_BOOL, known_at, op_careful)
-from feeds.message cimport Message, TAKE_PRICE, TAKE_QTY, TAKE_DOUBLE
+                           OP_BOOL, KNOWN, PROBES, known_at, op_careful, scales_used, scales_word,
+                           shape_serves)
+from feeds.message cimport Message, TAKE_DOUBLE
 from feeds.parser cimport Runner
 from feeds.routes cimport Route, Routes, prefix_hash
 from feeds.symbols cimport Symbols, Target, symbols_find
 
 
-cdef inline bint scales_fit(const Shape* shape, const Op* op, int price_scale, int qty_scale) noexcept nogil:
-    """Whether a shape was made for these scales; integers and doubles have scales of their own."""
-    cdef int i
-    for i in range(op.numbers):
-        if op.take[i] == TAKE_PRICE and shape.scale[i] != price_scale:
-            return False
-        if op.take[i] == TAKE_QTY and shape.scale[i] != qty_scale:
-            return False
-    return True
-
-
-cdef inline const Shape* find_shape(const Window* window, Op* op, const ShapePool* shapes, int price_scale,
-                                    int qty_scale) noexcept nogil:
+cdef inline const Shape* find_shape(const Window* window, Op* op, const ShapePool* shapes, int scales) noexcept nogil:
     """A remembered shape that fits the window, NULL if there is none."""
     cdef uint32_t key = window_key(window, op)
     cdef int16_t index
     cdef const Shape* shape
+    cdef int i, at, used = scales_used(op)
     if key == 0:
         return NULL
-    index = op.known[known_at(key, price_scale, qty_scale)]
-    if index < 0:
-        return NULL
-    shape = &shapes.shape[index]
-    if shape.key != key or not scales_fit(shape, op, price_scale, qty_scale) or not window_fits(window, shape):
-        return NULL
-    op.current = index
-    return shape
+    at = known_at(key, scales & used)
+    for i in range(PROBES):
+        index = op.known[(at + i) % KNOWN]
+        if index < 0:
+            return NULL
+        shape = &shapes.shape[index]
+        if shape.key == key and shape_serves(shape, scales) and window_fits(window, shape):
+            op.current = index
+            return shape
+    return NULL
 
 
-cdef inline const Shape* current_shape(const Op* op, const ShapePool* shapes, int price_scale,
-                                       int qty_scale) noexcept nogil:
+cdef inline const Shape* current_shape(const Op* op, const ShapePool* shapes, int scales) noexcept nogil:
     """The shape that fitted last, NULL if there is none for these scales."""
     cdef const Shape* shape
     if not SIMD or op.current < 0:
         return NULL
     shape = &shapes.shape[op.current]
-    return shape if scales_fit(shape, op, price_scale, qty_scale) else NULL
+    if shape_serves(shape, scales):
+        return shape
+    return NULL
 
 
 cdef inline Status run_levels(Op* op, const char** at, const char* end, const char* safe, int price_scale,
                               int qty_scale, Levels* levels, ShapePool* shapes) noexcept nogil:
     """Read an array of levels."""
     cdef const char* p = at[0]
-    cdef const Shape* shape = current_shape(op, shapes, price_scale, qty_scale)
+    cdef int scales = scales_word(price_scale, qty_scale)
+    cdef const Shape* shape = current_shape(op, shapes, scales)
     cdef int64_t n = 0
     cdef int64_t values[2]
     cdef Window window
@@ -78,7 +72,7 @@ cdef inline Status run_levels(Op* op, const char** at, const char* end, const ch
         p += 1 + op.quoted
         window_load(&window, p, end, safe)
         if unlikely(shape == NULL or not window_fits(&window, shape)):
-            shape = find_shape(&window, op, shapes, price_scale, qty_scale)
+            shape = find_shape(&window, op, shapes, scales)
         if likely(shape != NULL):
             window_values(&window, shape, values)
             p += shape.size
@@ -86,7 +80,7 @@ cdef inline Status run_levels(Op* op, const char** at, const char* end, const ch
             status = op_careful(op, &p, end, price_scale, qty_scale, values, shapes, SIMD)
             if status != OK:
                 return status
-            shape = current_shape(op, shapes, price_scale, qty_scale)
+            shape = current_shape(op, shapes, scales)
         levels.price[n] = values[0]
         levels.qty[n] = values[1]
         n += 1
@@ -109,10 +103,11 @@ cdef inline Status run_numbers(Op* op, const char** at, const char* end, const c
     cdef int64_t values[2]
     cdef double value
     cdef Status status
-    cdef const Shape* shape = current_shape(op, shapes, price_scale, qty_scale)
+    cdef int scales = scales_word(price_scale, qty_scale)
+    cdef const Shape* shape = current_shape(op, shapes, scales)
     window_load(&window, at[0], end, safe)
     if unlikely(shape == NULL or not window_fits(&window, shape)):
-        shape = find_shape(&window, op, shapes, price_scale, qty_scale)
+        shape = find_shape(&window, op, shapes, scales)
     if likely(shape != NULL):
         window_values(&window, shape, values)
         at[0] += shape.size

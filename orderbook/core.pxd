@@ -103,8 +103,14 @@ cdef inline bint tick_index(const Ticks* self, price_t price, int64_t* index) no
 
 cdef inline bint ranks_of(const Ticks* ticks, int64_t sign, Levels* levels) noexcept nogil:
     """Fill in the ranks of the prices; False if one is off the tick or too far out."""
-    cdef int64_t i, index
+    cdef int64_t i, index, far = 0
     cdef bint fits = True
+    if likely(ticks.size == 1):
+        for i in range(levels.count):
+            index = levels.price[i]
+            far |= index ^ (index << 1)           # the top bit is set if the two highest bits of a price differ
+            levels.rank[i] = sign * index
+        return far >= 0
     for i in range(levels.count):
         fits &= tick_index(ticks, levels.price[i], &index)
         levels.rank[i] = sign * index

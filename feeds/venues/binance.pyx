@@ -164,7 +164,9 @@ cdef inline void depth(BinanceParser self, Cursor* c, Message* m, const Text* st
         m.needed |= bit(SLOT_PREV_SEQ)
     open_object(c)
     while next_key(c, &key):
-        if key_is(&key, c'E'):
+        if key_is(&key, c'e'):
+            skip_value(c)
+        elif key_is(&key, c'E'):
             take_int(c, SLOT_EVENT_TIME)
         elif key_is(&key, c'T'):
             take_int(c, SLOT_TIME)
@@ -231,7 +233,9 @@ cdef inline void quote_update(Cursor* c, Message* m) noexcept nogil:
     m.needed = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY) | bit(SLOT_LAST_SEQ)
     open_object(c)
     while next_key(c, &key):
-        if key_is(&key, c'u'):
+        if key_is(&key, c'e'):
+            skip_value(c)
+        elif key_is(&key, c'u'):
             take_int(c, SLOT_LAST_SEQ)
         elif key_is(&key, c's'):
             take_symbol(c)
@@ -259,7 +263,9 @@ cdef inline void trade(Cursor* c, Message* m, char id_key) noexcept nogil:
     m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_MAKER_BOUGHT)
     open_object(c)
     while next_key(c, &key):
-        if key_is(&key, c'E'):
+        if key_is(&key, c'e'):
+            skip_value(c)
+        elif key_is(&key, c'E'):
             take_int(c, SLOT_EVENT_TIME)
         elif key_is(&key, c'T'):
             take_int(c, SLOT_TIME)
@@ -291,6 +297,8 @@ cdef inline void ticker(Cursor* c, Message* m) noexcept nogil:
     while next_key(c, &key):
         if key.size != 1:
             take_any(c)
+        elif key.data[0] == c'e':
+            skip_value(c)
         elif key.data[0] == c'E':
             take_int(c, SLOT_EVENT_TIME)
         elif key.data[0] == c's':
@@ -347,7 +355,9 @@ cdef inline void mark(Cursor* c, Message* m) noexcept nogil:
     m.needed = bit(SLOT_MARK)
     open_object(c)
     while next_key(c, &key):
-        if key_is(&key, c'E'):
+        if key_is(&key, c'e'):
+            skip_value(c)
+        elif key_is(&key, c'E'):
             take_int(c, SLOT_EVENT_TIME)
         elif key_is(&key, c's'):
             take_symbol(c)
@@ -373,7 +383,9 @@ cdef inline void liquidation(Cursor* c, Message* m) noexcept nogil:
     m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
     open_object(c)
     while next_key(c, &key):
-        if key_is(&key, c'E'):
+        if key_is(&key, c'e'):
+            skip_value(c)
+        elif key_is(&key, c'E'):
             take_int(c, SLOT_EVENT_TIME)
             continue
         if not key_is(&key, c'o'):
