@@ -42,5 +42,3 @@ cdef class Liquidation(Event):
     cdef int order_side
     cdef void fill(self, const Message* m) noexcept
 
-
-cdef int64_t time_ns(const Message* m, int slot) noexcept nogil

@@ -8,25 +8,13 @@ from libc.math cimport NAN
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 from orderbook.core cimport POWER
-from feeds.message cimport (Message, bit, SLOT_AGGRESSOR, SLOT_AVERAGE, SLOT_CHANGE, SLOT_CHANGE_PCT, SLOT_CLOSE_TIME,
+from feeds.message cimport (Message, bit, time_ns, SLOT_AGGRESSOR, SLOT_AVERAGE, SLOT_CHANGE, SLOT_CHANGE_PCT, SLOT_CLOSE_TIME,
                             SLOT_COUNT, SLOT_FIRST_ID, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LAST_ID,
                             SLOT_LAST_QTY, SLOT_LOW, SLOT_MARK, SLOT_NEXT_FUNDING, SLOT_OPEN, SLOT_OPEN_TIME,
                             SLOT_PREV_CLOSE, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_SETTLEMENT, SLOT_VOLUME,
                             SLOT_VWAP)
 
 cdef tuple SIDES = (None, "buy", "sell")          # by +1, -1 and 0 as an index
-
-cdef int64_t MICROSECONDS = 100_000_000_000_000   # a time in ms stays below this until the year 5138
-
-
-cdef int64_t time_ns(const Message* m, int slot) noexcept nogil:
-    """A time slot as ns since the Unix epoch, 0 if absent; venues write ms or us, told apart by size."""
-    cdef int64_t value
-    if not m.seen & bit(slot):
-        return 0
-    value = m.slot[slot]
-    return value * (1000 if value >= MICROSECONDS else 1_000_000)
-
 
 cdef inline double real(const Message* m, int slot) noexcept nogil:
     """A slot that holds the bits of a double, nan if absent."""

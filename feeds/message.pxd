@@ -129,3 +129,19 @@ cdef inline void message_clear(Message* self) noexcept nogil:
     self.n_tokens = 0
     self.price_decimals = self.qty_decimals = 0
     self.bids.count = self.asks.count = 0
+
+
+cdef extern from *:
+    """
+    #define WB_MICROSECONDS 100000000000000LL    /* a time in ms stays below this until the year 5138 */
+    """
+    int64_t MICROSECONDS "WB_MICROSECONDS"
+
+
+cdef inline int64_t time_ns(const Message* m, int slot) noexcept nogil:
+    """A time as ns since the Unix epoch, 0 if absent; venues write ms or us, told apart by size."""
+    cdef int64_t value
+    if not m.seen & bit(slot):
+        return 0
+    value = m.slot[slot]
+    return value * (1000 if value >= MICROSECONDS else 1000000)

@@ -23,10 +23,10 @@ from orderbook.types cimport (Status, OK, NEEDS_SCALE, MISSING_KEY, NO_FIT, NO_M
                               BOOK_SYNCING, BOOK_LIVE, BOOK_STALE, status_text)
 from orderbook.update cimport QuoteData, TradeData, levels_free
 from feeds.engine cimport Engine, engine_free, engine_learn
-from feeds.events cimport Event, Trade, Quote, Ticker, Mark, Liquidation, time_ns
+from feeds.events cimport Event, Trade, Quote, Ticker, Mark, Liquidation
 from feeds.handler cimport Handler, as_handler
 from feeds.latency cimport CLOCK_MONOTONIC, Histogram, histogram_add, histogram_percentile, read_clock
-from feeds.message cimport (Message, bit, message_clear, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION,
+from feeds.message cimport (Message, bit, message_clear, time_ns, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION,
                             KIND_MARK, KIND_NONE, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, N_KINDS, SEEN_ASKS, SEEN_BIDS,
                             SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME,
                             SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_MAKER_BOUGHT, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY,

@@ -145,23 +145,32 @@ cdef inline Route* find_route(const Routes* self, const char* data, const char* 
     cdef int64_t at
     cdef int size, i
     cdef Route* route
+    if self.n_slots == 0:
+        return NULL
     first.low = load(data)
     first.high = load(data + 16)
-    second.low = load(data + 32)
-    second.high = load(data + 48)
-    found = <uint64_t> equal_mask(&first, quote, quote) | <uint64_t> equal_mask(&second, quote, quote) << 32
+    second.low = second.high = quote
+    found = equal_mask(&first, quote, quote)
     for i in range(quotes - 1):
         found &= found - 1
-    if found == 0 or self.n_slots == 0:
-        return NULL
+    if found == 0:                                # a long prefix: look at the next 32 bytes as well
+        second.low = load(data + 32)
+        second.high = load(data + 48)
+        found = (<uint64_t> equal_mask(&first, quote, quote)
+                 | <uint64_t> equal_mask(&second, quote, quote) << 32)
+        for i in range(quotes - 1):
+            found &= found - 1
+        if found == 0:
+            return NULL
     size = ctz64(found)
     if size < 8:
         return NULL
     at = <int64_t> prefix_hash(data, size) & (self.n_slots - 1)
     while self.slot[at]:
         route = &self.route[self.slot[at] - 1]
-        same = (<uint64_t> equal_mask(&first, load(route.prefix), load(&route.prefix[16]))
-                | <uint64_t> equal_mask(&second, load(&route.prefix[32]), load(&route.prefix[48])) << 32)
+        same = equal_mask(&first, load(route.prefix), load(&route.prefix[16]))
+        if size > 32:
+            same |= <uint64_t> equal_mask(&second, load(&route.prefix[32]), load(&route.prefix[48])) << 32
         if route.size == size and ~same << (64 - size) == 0:
             return route
         at = (at + 1) & (self.n_slots - 1)

@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t, uint64_t, uint32_t, INT64_MAX, INT64_MIN
 from orderbook.types cimport (price_t, qty_t, Status, OK, OFF_TICK, NO_MEMORY, NEGATIVE_QTY, NO_FIT,
                               BOOK_EMPTY, BOOK_LIVE)
 from orderbook.update cimport Levels
-from orderbook.ladder cimport (Ladder, Page, PAGE_BITS, PAGE_TICKS, ladder_init, ladder_free, ladder_apply, ladder_missing,
+from orderbook.ladder cimport (Ladder, Page, PAGE_BITS, PAGE_TICKS, ladder_init, ladder_free, ladder_apply, ladder_undo,
                                ladder_reserve, ladder_clear, ladder_best, ladder_best_qty, ladder_get, likely, unlikely)
 
 cdef extern from *:
@@ -286,29 +286,28 @@ cdef inline Status book_apply_snapshot(BookData* self, Levels* bids, Levels* ask
     return OK
 
 
-cdef inline bint ladder_ready(Ladder* self, const Levels* levels) noexcept nogil:
-    """Make room for the pages these levels will add; nearly always there is room for the worst case already."""
-    if likely(self.n_spare >= levels.count and self.n_pages + levels.count <= self.order_room
-              and 2 * (self.n_pages + levels.count) <= self.n_slots):
-        return True
-    return ladder_reserve(self, self.n_pages, ladder_missing(self, levels.rank, levels.qty, levels.count))
-
-
 cdef inline Status book_apply_delta(BookData* self, Levels* bids, Levels* asks, int64_t sequence,
                                     int64_t exchange_ns, int64_t receive_ns) noexcept nogil:
-    """Set and remove levels, bids first, each side in the order listed; a status other than OK leaves the book as it was."""
+    """Set and remove levels, bids first, each side in the order listed; a status other than OK leaves the book as it was.
+
+    The quantities of the levels are then those from before.
+    """
     cdef Status status
+    cdef int64_t absent_bids, absent_asks
     if unlikely(not (qtys_valid(bids) and qtys_valid(asks))):
         return NEGATIVE_QTY
     status = book_place(self, bids, asks)
     if unlikely(status != OK):
         return status
     lock_take(&self.lock)
-    if unlikely(not (ladder_ready(&self.bids, bids) and ladder_ready(&self.asks, asks))):
+    absent_bids = ladder_apply(&self.bids, bids.rank, bids.qty, bids.count)
+    absent_asks = ladder_apply(&self.asks, asks.rank, asks.qty, asks.count) if absent_bids >= 0 else -1
+    if unlikely(absent_asks < 0):
+        if absent_bids >= 0:
+            ladder_undo(&self.bids, bids.rank, bids.qty, bids.count)
         lock_drop(&self.lock)
         return NO_MEMORY
-    self.absent = (ladder_apply(&self.bids, bids.rank, bids.qty, bids.count)
-                   + ladder_apply(&self.asks, asks.rank, asks.qty, asks.count))
+    self.absent = absent_bids + absent_asks
     book_stamp(self, sequence, exchange_ns, receive_ns)
     lock_drop(&self.lock)
     return OK

@@ -292,22 +292,10 @@ cdef inline void ladder_settle(Ladder* self, int64_t top) noexcept nogil:
         ladder_purge(self)
 
 
-cdef inline int64_t ladder_missing(const Ladder* self, const int64_t* ranks, const qty_t* qtys,
-                                   int64_t n) noexcept nogil:
-    """Upper bound of the pages that setting these levels would add."""
-    cdef int64_t i, key, last = INT64_MIN, missing = 0
-    for i in range(n):
-        key = ranks[i] >> PAGE_BITS
-        if key != last and qtys[i] != 0:
-            last = key
-            missing += ladder_find(self, key) == NULL
-    return missing
+cdef inline int64_t ladder_apply(Ladder* self, const int64_t* ranks, qty_t* qtys, int64_t n) noexcept nogil:
+    """Set (quantity > 0) or remove (0) `n` levels in order; `qtys` then holds what each of them was before.
 
-
-cdef inline int64_t ladder_apply(Ladder* self, const int64_t* ranks, const qty_t* qtys, int64_t n) noexcept nogil:
-    """Set (quantity > 0) or remove (0) `n` levels in order; returns the removals of levels that were not held.
-
-    `ladder_reserve` must have made room for `ladder_missing` pages: then this cannot fail.
+    Returns the removals of levels that were not held, or -1 without memory: then nothing has changed.
     """
     cdef int64_t i, key, top = INT64_MIN, levels = 0, absent = 0
     cdef uint64_t bit, held, had, kept
@@ -322,10 +310,16 @@ cdef inline int64_t ladder_apply(Ladder* self, const int64_t* ranks, const qty_t
             if qty == 0:
                 absent += 1
                 continue
+            if unlikely(not ladder_reserve(self, self.n_pages, 1)):
+                self.n_levels += levels
+                ladder_settle(self, top)
+                ladder_undo(self, ranks, qtys, i)
+                return -1
             page = ladder_add_page(self, key)
         kept = qty != 0
         held = page.occupied
         had = (held >> bit) & 1
+        qtys[i] = page.qty[bit] & -<int64_t> had
         page.qty[bit] = qty
         page.occupied = (held & ~(<uint64_t> 1 << bit)) | (kept << bit)
         levels += <int64_t> kept - <int64_t> had
@@ -336,6 +330,14 @@ cdef inline int64_t ladder_apply(Ladder* self, const int64_t* ranks, const qty_t
     if unlikely(self.n_pages > self.purge_at):
         ladder_tidy(self)
     return absent
+
+
+cdef inline void ladder_undo(Ladder* self, const int64_t* ranks, qty_t* qtys, int64_t n) noexcept nogil:
+    """Take back the first `n` levels of a `ladder_apply`; their pages are there, so this cannot fail."""
+    while n > 0:
+        n -= 1
+        if qtys[n] or ladder_find(self, ranks[n] >> PAGE_BITS) != NULL:
+            ladder_apply(self, ranks + n, qtys + n, 1)
 
 
 cdef inline void ladder_tidy(Ladder* self) noexcept nogil:
