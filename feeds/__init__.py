@@ -10,9 +10,17 @@ Importing this package loads neither the network nor the compiled modules: each 
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from feeds.venue import UnknownVenue, UnsupportedChannel
 from feeds.venues import VENUES
+
+if TYPE_CHECKING:
+    from feeds.events import Liquidation, Mark, Quote, Ticker, Trade
+    from feeds.handler import Handler
+    from feeds.pipeline import Pipeline
+    from feeds.report import FeedError, Want
+    from feeds.session import Feed, connect
 
 # name -> the module that has it
 _LAZY = {

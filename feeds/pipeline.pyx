@@ -174,6 +174,9 @@ cdef class Pipeline:
         cdef Message* m = &self.message
         cdef Track* track = &self.track[m.target]
         cdef int64_t exchange_ns
+        if unlikely(not self.engine.symbols.target[m.target].wanted):
+            self.counts.ignored += 1
+            return DONE
         if unlikely(self.mark_start != 0):
             self.mark_parsed = read_clock(CLOCK_MONOTONIC)
             histogram_add(&self.parsed, self.mark_parsed - self.mark_start)
@@ -340,6 +343,7 @@ cdef class Pipeline:
         cdef Message* m = &self.message
         cdef Py_ssize_t offset = 0
         cdef const char* more
+        cdef bint several = False
         cdef Status status
         self.counts.slow += 1
         message_clear(m)
@@ -365,14 +369,17 @@ cdef class Pipeline:
                 self.counts.ignored += 1
             else:
                 more = m.more
+                several |= more != NULL
                 status = self.convert(data, &offset)
                 if status != OK:
                     return self.bad(data, size, offset, status_text(status).decode())
-                engine_learn(&self.engine, data, size, m, &self.scratch)
+                if not several:
+                    engine_learn(&self.engine, data, size, m, &self.scratch)
                 self.finish(self.act(data, size, receive_ns, line))
                 m.more = more
             if m.more == NULL:
                 return 0
+            several = True
             c.pos = m.more
             message_clear(m)
             self.parser.parse_more(&c, m)

@@ -6,7 +6,7 @@ cdef class BookReads:
     cdef BookData* data       # the book that is read; owned by `owner`, or by this object if it is a Book
     cdef object owner         # keeps `data` alive
     cdef bint any_state       # answer in every state (book.raw), not only when LIVE
-    cdef int check(self) except -1
+    cdef int check(self, int status) except -1
 
 
 cdef class Book(BookReads):

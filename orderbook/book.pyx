@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t, INT64_MAX, INT64_MIN
 from orderbook.types cimport (price_t, qty_t, Status, OK, NEEDS_SCALE, NO_FIT, BOOK_LIVE, BOOK_EMPTY, status_text)
 from orderbook.update cimport Levels, levels_free, levels_reserve
 from orderbook.ladder cimport Ladder, Walk, walk_start, walk_next, ladder_best, ladder_best_qty, ladder_bytes
-from orderbook.core cimport (BookData, POWER, lock_take, lock_drop, book_init, book_free, book_apply_snapshot,
+from orderbook.core cimport (BookData, POWER, TEN, lock_take, lock_drop, book_init, book_free, book_apply_snapshot,
                              book_apply_delta, book_widen_price, book_widen_qty, side_qty, MAX_SCALE)
 
 from orderbook.decimals import as_parts, as_units, units_text, units_decimal
@@ -31,14 +31,14 @@ cdef class BookReads:
         if self.data == NULL:
             raise TypeError("BookReads is made by Book: use book.raw")
 
-    cdef int check(self) except -1:
-        """Raise BookNotLive unless this object may answer."""
-        if self.data.status == BOOK_LIVE or self.any_state:
+    cdef int check(self, int status) except -1:
+        """Raise BookNotLive unless this object may answer for a book that was in this state when it was read."""
+        if status == BOOK_LIVE or self.any_state:
             return 0
         book = self.owner if self.owner is not None else self
         name = f"{book.symbol}: " if book.symbol else ""
         why = f" ({book.reason})" if book.reason else ""
-        raise BookNotLive(f"{name}the book is {STATES[self.data.status].name}{why}; book.raw answers in every state")
+        raise BookNotLive(f"{name}the book is {STATES[status].name}{why}; book.raw answers in every state")
 
     @property
     def best_bid(self):
@@ -66,13 +66,15 @@ cdef class BookReads:
         cdef qty_t bid_qty = 0, ask_qty = 0
         cdef bint has_bid, has_ask
         cdef double price_power, qty_power
-        self.check()
+        cdef int status
         lock_take(&self.data.lock)
+        status = self.data.status
         has_bid = touch(self.data, &self.data.bids, &bid, &bid_qty)
         has_ask = touch(self.data, &self.data.asks, &ask, &ask_qty)
         price_power = POWER[self.data.price_scale]
         qty_power = POWER[self.data.qty_scale]
         lock_drop(&self.data.lock)
+        self.check(status)
         return (bid / price_power if has_bid else NAN, bid_qty / qty_power if has_bid else NAN,
                 ask / price_power if has_ask else NAN, ask_qty / qty_power if has_ask else NAN)
 
@@ -107,20 +109,27 @@ cdef class BookReads:
         return self._qty(price, False)
 
     def _qty(self, price, bint bid):
-        self.check()
-        units = exact_units(price, self.data.price_scale)
-        found = side_qty_int(self, units, bid)
-        return None if found is None else found / POWER[self.data.qty_scale]
+        cdef qty_t qty = 0
+        cdef int decimals, scale = 0
+        mantissa, decimals = as_parts(price)
+        if not INT64_MIN < mantissa <= INT64_MAX:         # finer or further out than any level
+            mantissa = max(-INT64_MAX, min(INT64_MAX, mantissa // 10 ** max(decimals - MAX_SCALE, 0)))
+            decimals = min(decimals, MAX_SCALE)
+        found = read_qty(self, mantissa, decimals, bid, &qty, &scale)
+        return qty / POWER[scale] if found else None
 
     def bid_qty_int(self, units):
         """Exact quantity in units at a bid price in units; 0 and None as for `bid_qty`."""
-        self.check()
-        return side_qty_int(self, units, True)
+        return self._qty_int(units, True)
 
     def ask_qty_int(self, units):
         """Exact quantity in units at an ask price in units; 0 and None as for `bid_qty`."""
-        self.check()
-        return side_qty_int(self, units, False)
+        return self._qty_int(units, False)
+
+    def _qty_int(self, int64_t units, bint bid):
+        cdef qty_t qty = 0
+        cdef int scale = 0
+        return qty if read_qty(self, units, -1, bid, &qty, &scale) else None
 
     def top(self, bids, asks):
         """Fill the caller's arrays with the best levels, best first; nothing is allocated.
@@ -131,10 +140,14 @@ cdef class BookReads:
         Raises: BookNotLive; TypeError for another kind of array.
         """
         cdef Py_ssize_t n_bids = 0, n_asks = 0
-        self.check()
+        cdef int status
         check_rows(bids)
         check_rows(asks)
         lock_take(&self.data.lock)
+        status = self.data.status
+        if status != BOOK_LIVE and not self.any_state:
+            lock_drop(&self.data.lock)
+            self.check(status)
         if bids is not None:
             n_bids = fill(self.data, &self.data.bids, <cnp.PyArrayObject*> bids)
         if asks is not None:
@@ -307,8 +320,7 @@ cdef class Book(BookReads):
         Parameters and errors as for `apply_snapshot`; bids first, each side in the order given.
         Raises: BookNotLive besides, if the book is not LIVE: a delta needs a snapshot to change.
         """
-        if self.own.status != BOOK_LIVE:
-            self.check()
+        self.check(self.own.status)
         self._apply(False, bids, asks, sequence, exchange_ns, receive_ns)
 
     def _apply(self, bint snapshot, bids, asks, int64_t sequence, int64_t exchange_ns, int64_t receive_ns):
@@ -354,12 +366,14 @@ cdef inline object best(BookReads self, const Ladder* side):
     cdef qty_t qty = 0
     cdef bint found
     cdef double price_power, qty_power
-    self.check()
+    cdef int status
     lock_take(&self.data.lock)
+    status = self.data.status
     found = touch(self.data, side, &price, &qty)
     price_power = POWER[self.data.price_scale]
     qty_power = POWER[self.data.qty_scale]
     lock_drop(&self.data.lock)
+    self.check(status)
     return (price / price_power, qty / qty_power) if found else None
 
 
@@ -367,10 +381,12 @@ cdef inline object best_int(BookReads self, const Ladder* side):
     cdef price_t price = 0
     cdef qty_t qty = 0
     cdef bint found
-    self.check()
+    cdef int status
     lock_take(&self.data.lock)
+    status = self.data.status
     found = touch(self.data, side, &price, &qty)
     lock_drop(&self.data.lock)
+    self.check(status)
     return (price, qty) if found else None
 
 
@@ -378,37 +394,45 @@ cdef bint both(BookReads self, price_t* bid, price_t* ask, double* power) except
     """Both best prices of one moment; False if a side is empty."""
     cdef qty_t qty = 0
     cdef bint found
-    self.check()
+    cdef int status
     lock_take(&self.data.lock)
+    status = self.data.status
     found = touch(self.data, &self.data.bids, bid, &qty) and touch(self.data, &self.data.asks, ask, &qty)
     power[0] = POWER[self.data.price_scale]
     lock_drop(&self.data.lock)
+    self.check(status)
     return found
 
 
-cdef object side_qty_int(BookReads self, units, bint bid):
-    """Quantity at a price in units (None: finer than any level can be), by the rule of the trusted depth."""
-    cdef price_t price
-    cdef qty_t qty
+cdef bint read_qty(BookReads self, int64_t price, int decimals, bint bid, qty_t* qty, int* scale) except -1:
+    """Quantity at a price with so many decimals (-1: a price in units), and the scale of the quantity.
+
+    False where no level is held beyond the trusted depth. Price and scales are of one moment.
+    """
     cdef bint trusted
-    if units is None or not INT64_MIN < units < INT64_MAX:
-        return 0
-    price = units
+    cdef int status, more
+    cdef int64_t rest = 0
     lock_take(&self.data.lock)
+    status = self.data.status
+    scale[0] = self.data.qty_scale
+    more = self.data.price_scale - decimals if decimals >= 0 else 0
+    if more < 0:                                          # between two units, so no level; round down
+        rest = price % TEN[-more]
+        rest += TEN[-more] if rest < 0 else 0
+        price = (price - rest) // TEN[-more]
+    elif -(INT64_MAX // TEN[more]) <= price <= INT64_MAX // TEN[more]:
+        price *= TEN[more]
+    else:
+        price = INT64_MAX if price > 0 else -INT64_MAX
+    if rest == 0:
+        qty[0] = side_qty(self.data, &self.data.bids if bid else &self.data.asks, price)
     if bid:
-        qty = side_qty(self.data, &self.data.bids, price)
         trusted = price >= self.data.trusted_bid
     else:
-        qty = side_qty(self.data, &self.data.asks, price)
-        trusted = price <= self.data.trusted_ask
+        trusted = price + (rest != 0) <= self.data.trusted_ask
     lock_drop(&self.data.lock)
-    return qty if qty != 0 or trusted else None
-
-
-cdef object exact_units(price, int scale):
-    """Units of a price, None if it has more decimals than any level of the book."""
-    mantissa, decimals = as_parts(price)
-    return None if decimals > scale else mantissa * 10 ** (scale - decimals)
+    self.check(status)
+    return qty[0] != 0 or trusted
 
 
 cdef int check_rows(array) except -1:
@@ -452,15 +476,17 @@ cdef object rows(BookReads self, const Ladder* side, n, int kind):
     """A new array of the best `n` levels of a side."""
     cdef cnp.npy_intp shape[2]
     cdef Py_ssize_t filled
-    self.check()
+    cdef int status
     if n is not None and n < 0:
         raise ValueError(f"n is 0 or more, not {n}")
     shape[0] = side.n_levels if n is None or n > side.n_levels else n
     shape[1] = 2
     array = cnp.PyArray_EMPTY(2, shape, kind, 0)
     lock_take(&self.data.lock)
+    status = self.data.status
     filled = fill(self.data, side, <cnp.PyArrayObject*> array)
     lock_drop(&self.data.lock)
+    self.check(status)
     return array if filled == shape[0] else array[:filled].copy()
 
 

@@ -1,0 +1,127 @@
+"""The `wirebook` command: how its parts are called. What they do is in `feeds.commands`, imported when it is needed."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from feeds.commands.common import clean_end, complain, read_speed, read_symbols
+
+app = typer.Typer(
+    name="wirebook", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Order books from market data: live, recorded or simulated.")
+
+Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Captures, plain or gzip'd, in their order.")]
+VenueOption = Annotated[str | None, typer.Option("--venue", help="Venue, where the folder's name does not tell it.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"wirebook {version('wirebook')}")
+        except PackageNotFoundError:
+            print("wirebook, not installed")
+        raise typer.Exit
+
+
+@app.callback()
+def _wirebook(version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True,
+                                                    help="Print the version.")] = False) -> None:
+    pass
+
+
+@app.command()
+def replay(
+    files: Files,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document with exact figures and digests.")] = False,
+    venue: VenueOption = None,
+) -> None:
+    """Feed captures through the pipeline: the books they end in, and the speed."""
+    with clean_end():
+        from feeds.commands.replay import run
+
+        code = run(files, venue, as_json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def serve(
+    files: Annotated[list[str] | None, typer.Argument(metavar="FILE...", help="Captures, in their order.")] = None,
+    sim: Annotated[str | None, typer.Option("--sim", metavar="VENUE", help="A simulated market of this venue.")] = None,
+    venue: VenueOption = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 0,
+    speed: Annotated[str, typer.Option(metavar="X|max", help="Times the recorded pace; max lets the clients pace, and "
+                                                             "the clock starts with the first of them.")] = "1",
+    loop: Annotated[bool, typer.Option("--loop", help="Start over at the end.")] = False,
+    symbols: Annotated[list[str] | None, typer.Option("--symbols", help="What the simulated market trades.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 0,
+    rate: Annotated[float, typer.Option(help="Actions a second and symbol in the simulated market.")] = 500.0,
+) -> None:
+    """Be the venue: a WebSocket and REST server on this machine. Its first line is its URL."""
+    with clean_end():
+        from feeds.commands.serve import run
+
+        code = run(files or [], sim=sim, venue=venue, host=host, port=port, speed=read_speed(speed), loop=loop,
+                   symbols=read_symbols(symbols or []), seed=seed, rate=rate)
+    raise typer.Exit(code)
+
+
+@app.command()
+def watch(
+    venue: Annotated[str, typer.Argument(help="Name of the venue; `wirebook venues` lists them.")],
+    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL...", help="What to watch.")],
+    url: Annotated[str | None, typer.Option(help="ws://host:port to connect to instead of the venue.")] = None,
+    rest_url: Annotated[str | None, typer.Option(help="http://host:port for REST; that of --url.")] = None,
+    depth: Annotated[int, typer.Option(min=1, max=100, help="Levels to show on each side.")] = 10,
+    seconds: Annotated[float | None, typer.Option(help="End after so long.")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="A line a second and symbol, also on a terminal.")] = False,
+) -> None:
+    """Show live books."""
+    with clean_end():
+        from feeds.commands.watch import run
+
+        code = run(venue, read_symbols(symbols), url=url, rest_url=rest_url, depth=depth, seconds=seconds, plain=plain)
+    raise typer.Exit(code)
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long it runs.")] = 20.0,
+    venue: Annotated[str, typer.Option(help="Which venue is simulated.")] = "binance_usdm",
+    plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a ladder, also on a terminal.")] = False,
+) -> None:
+    """A simulated venue and a live client over a real socket; ends by itself with a report."""
+    with clean_end():
+        from feeds.commands.demo import run
+
+        code = run(venue, seconds, plain)
+    raise typer.Exit(code)
+
+
+@app.command()
+def venues() -> None:
+    """List the venues, their channels and where their facts come from."""
+    with clean_end():
+        from feeds.commands.venues import run
+
+        run()
+
+
+def main() -> None:
+    """Entry point of the `wirebook` command."""
+    try:
+        app(prog_name="wirebook")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:      # a fault of ours: still one line, with the type that helps to report it
+        complain(f"internal error: {type(error).__name__}: {error}")
+        sys.exit(70)
+
+
+if __name__ == "__main__":
+    main()

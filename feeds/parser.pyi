@@ -1,0 +1,14 @@
+"""The parser a venue overrides in Cython, and the choice of the runner of learned layouts."""
+
+class Runner:
+    """A compiled runner of learned layouts."""
+
+    @property
+    def simd(self) -> bool:
+        """Whether it uses SIMD instructions."""
+
+class Parser:
+    """One venue's messages; its methods are C methods, which a venue's cdef class overrides."""
+
+def best_runner(simd: bool = True) -> Runner:
+    """The fastest runner this processor can take; `simd=False` gives the scalar twin."""
