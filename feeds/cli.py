@@ -61,13 +61,15 @@ def serve(
     symbols: Annotated[list[str] | None, typer.Option("--symbols", help="What the simulated market trades.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 0,
     rate: Annotated[float, typer.Option(help="Actions a second and symbol in the simulated market.")] = 500.0,
+    until_eof: Annotated[bool, typer.Option("--until-eof", help="End when standard input does; for programs "
+                                                                "that start a server.")] = False,
 ) -> None:
     """Be the venue: a WebSocket and REST server on this machine. Its first line is its URL."""
     with clean_end():
         from feeds.commands.serve import run
 
         code = run(files or [], sim=sim, venue=venue, host=host, port=port, speed=read_speed(speed), loop=loop,
-                   symbols=read_symbols(symbols or []), seed=seed, rate=rate)
+                   symbols=read_symbols(symbols or []), seed=seed, rate=rate, until_eof=until_eof)
     raise typer.Exit(code)
 
 

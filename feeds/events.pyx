@@ -14,7 +14,10 @@ from feeds.message cimport (Message, bit, time_ns, SLOT_AGGRESSOR, SLOT_AVERAGE,
                             SLOT_PREV_CLOSE, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_SETTLEMENT, SLOT_VOLUME,
                             SLOT_VWAP)
 
-cdef tuple SIDES = (None, "buy", "sell")          # by +1, -1 and 0 as an index
+cdef inline str side_name(int side):
+    """ "buy" for +1, "sell" for -1, None where it is not told."""
+    return "buy" if side > 0 else "sell" if side < 0 else None
+
 
 cdef inline double real(const Message* m, int slot) noexcept nogil:
     """A slot that holds the bits of a double, nan if absent."""
@@ -74,7 +77,7 @@ cdef class Trade(Event):
     @property
     def aggressor(self):
         """Who crossed the spread: "buy" or "sell"; None where the venue does not tell."""
-        return SIDES[self.side]
+        return side_name(self.side)
 
     def copy(self):
         """A trade of the caller's own."""
@@ -213,7 +216,7 @@ cdef class Liquidation(Event):
     @property
     def side(self):
         """Side of the forced order: "sell" closes a long position."""
-        return SIDES[self.order_side]
+        return side_name(self.order_side)
 
     def copy(self):
         """A liquidation of the caller's own."""

@@ -15,7 +15,7 @@ first: when it fits, no byte has to wait for the length of the number before it.
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport realloc, free
 from libc.string cimport memcmp, memcpy, memset
-from orderbook.types cimport Status, OK, BAD_NUMBER, NOT_COVERED
+from orderbook.types cimport Status, OK, NEGATIVE_QTY, NOT_COVERED
 from orderbook.core cimport POWER
 from feeds.message cimport (Message, Token, N_SLOTS, TAKE_INT, TAKE_PRICE, TAKE_QTY, TAKE_DOUBLE, TAKE_BOOL,
                             TAKE_SYMBOL, TAKE_TEXT, TAKE_LEVELS, TAKE_CONSTANT, TAKE_ANY)
@@ -439,7 +439,10 @@ cdef inline Status convert_number(int take, const char* p, const char* past, int
         status = read_double(p, past, &value)
         memcpy(out, &value, sizeof(double))
         return status
-    return read_units(p, past, price_scale if take == TAKE_PRICE else qty_scale, out, decimals)
+    if take == TAKE_PRICE:
+        return read_units(p, past, price_scale, out, decimals)
+    status = read_units(p, past, qty_scale, out, decimals)
+    return NEGATIVE_QTY if status == OK and out[0] < 0 else status
 
 
 cdef inline Status op_careful(Op* op, const char** at, const char* end, int price_scale, int qty_scale,

@@ -133,15 +133,21 @@ cdef inline void message_clear(Message* self) noexcept nogil:
 
 cdef extern from *:
     """
-    #define WB_MICROSECONDS 100000000000000LL    /* a time in ms stays below this until the year 5138 */
+    #define WB_LAST_MS 9223372036854LL           /* what int64 holds as ns: the year 2262 */
+    #define WB_FIRST_US 100000000000000LL        /* 1973 in us; no time in ms reaches it */
+    #define WB_LAST_US 9223372036854775LL
     """
-    int64_t MICROSECONDS "WB_MICROSECONDS"
+    int64_t LAST_MS "WB_LAST_MS"
+    int64_t FIRST_US "WB_FIRST_US"
+    int64_t LAST_US "WB_LAST_US"
 
 
 cdef inline int64_t time_ns(const Message* m, int slot) noexcept nogil:
-    """A time as ns since the Unix epoch, 0 if absent; venues write ms or us, told apart by size."""
+    """A time as ns since the Unix epoch, 0 if absent or absurd; venues write ms or us, told apart by size."""
     cdef int64_t value
     if not m.seen & bit(slot):
         return 0
     value = m.slot[slot]
-    return value * (1000 if value >= MICROSECONDS else 1000000)
+    if 0 <= value <= LAST_MS:
+        return value * 1000000
+    return value * 1000 if FIRST_US <= value <= LAST_US else 0

@@ -1,6 +1,6 @@
 """Decimal text to integers, exactly: the careful readers, which take every form a venue writes."""
 
-from libc.math cimport NAN
+from libc.math cimport NAN, isinf
 from libc.stdint cimport int64_t, uint64_t, INT64_MAX, UINT64_MAX
 from orderbook.types cimport Status, OK, BAD_NUMBER, NO_FIT, NEEDS_SCALE
 from orderbook.core cimport POWER, TEN, MAX_SCALE
@@ -100,24 +100,28 @@ cdef inline Status read_double(const char* p, const char* end, double* out) noex
     cdef Status status
     cdef long double value
     cdef int64_t exponent
+    out[0] = NAN
     if p == end:
-        out[0] = NAN
         return OK
     status = read_decimal(p, end, &number)
     if status != OK:
         return status
+    if number.exponent > 2 * MAX_EXPONENT:
+        return NO_FIT
     value = number.digits
     exponent = number.exponent
     if -18 <= exponent <= 0 and number.digits < <uint64_t> 1 << 53:
         out[0] = <double> number.digits / POWER[-exponent]
     else:
-        while exponent > 0 and value < 1e300:
+        while exponent > 0 and value > 0:         # a long double holds 10**(19 + MAX_EXPONENT)
             value *= 10
             exponent -= 1
         while exponent < -18 and value > 0:
             value /= POWER[18]
             exponent += 18
         out[0] = <double> (value / POWER[-exponent]) if exponent < 0 else <double> value
+    if isinf(out[0]):
+        return NO_FIT
     if number.negative:
         out[0] = -out[0]
     return OK

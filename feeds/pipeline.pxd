@@ -57,6 +57,7 @@ cdef class Pipeline:
     cdef Change change[MAX_CHANGES]
     cdef int n_changes
     cdef bint any_dirty
+    cdef bint replaying           # kept deltas are being taken
     cdef int sample_left
     cdef int64_t receive_ns       # of the frame at work
     cdef Histogram parsed, applied, handled

@@ -16,7 +16,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, INT64_MAX, INT64_
 from libc.stdlib cimport realloc, free
 from libc.string cimport memset, memcpy
 from orderbook.book cimport Book
-from orderbook.core cimport (BookData, book_apply_delta, book_apply_snapshot, book_clear, book_crossed, book_widen_price,
+from orderbook.core cimport (BookData, MAX_SCALE, TEN, book_apply_delta, book_apply_snapshot, book_clear, book_crossed, book_widen_price,
                              book_widen_qty, lock_take, lock_drop)
 from orderbook.ladder cimport likely, unlikely
 from orderbook.types cimport (Status, OK, NEEDS_SCALE, MISSING_KEY, NO_FIT, NO_MEMORY, NEGATIVE_QTY, BOOK_EMPTY,
@@ -27,7 +27,7 @@ from feeds.events cimport Event, Trade, Quote, Ticker, Mark, Liquidation
 from feeds.handler cimport Handler, as_handler
 from feeds.latency cimport CLOCK_MONOTONIC, Histogram, histogram_add, histogram_percentile, read_clock
 from feeds.message cimport (Message, bit, message_clear, time_ns, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION,
-                            KIND_MARK, KIND_NONE, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, N_KINDS, SEEN_ASKS, SEEN_BIDS,
+                            KIND_MARK, KIND_NONE, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, MAX_NAME, N_KINDS, SEEN_ASKS, SEEN_BIDS,
                             SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME,
                             SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_MAKER_BOUGHT, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY,
                             SLOT_TIME, SLOT_TRADE_ID)
@@ -38,7 +38,7 @@ from feeds.symbols cimport Symbols, Target, symbols_add, symbols_find
 from feeds.sync cimport APPLY, GAP, LOOSE, OLD, judge
 from feeds.track cimport (MAX_PENDING_BYTES, OLD_IN_A_ROW, Pending, PendingHead, Track, WHY_BAD_FRAME, WHY_CLOSED,
                           WHY_FIRST_DELTA, WHY_FORGOTTEN, WHY_GAP, WHY_NOT_APPLIED, WHY_OLD, WHY_OPENED, WHY_OVERFLOW,
-                          WHY_SNAPSHOT, next_version, pending_add, pending_free, track_add_qty, track_widen)
+                          WHY_SNAPSHOT, next_version, pending_add, pending_free, track_add_qty, track_fits, track_widen)
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -178,9 +178,9 @@ cdef class Pipeline:
             self.counts.ignored += 1
             return DONE
         if unlikely(self.mark_start != 0):
-            self.mark_parsed = read_clock(CLOCK_MONOTONIC)
+            self.mark_applied = self.mark_parsed = read_clock(CLOCK_MONOTONIC)
             histogram_add(&self.parsed, self.mark_parsed - self.mark_start)
-        self.counts.kind[m.kind] += 1
+        self.counts.kind[m.kind] += not self.replaying    # kept deltas were counted when they came
         if m.kind == KIND_QUOTE:
             exchange_ns = time_ns(m, SLOT_TIME)
             next_version(track.version)
@@ -345,7 +345,6 @@ cdef class Pipeline:
         cdef const char* more
         cdef bint several = False
         cdef Status status
-        self.counts.slow += 1
         message_clear(m)
         if size == 0 or size > MAX_FRAME:
             return self.bad(data, 0, 0, "a message" if size == 0 else f"at most {MAX_FRAME} bytes")
@@ -362,7 +361,7 @@ cdef class Pipeline:
             if m.kind == KIND_IGNORED:
                 self.counts.ignored += 1
             elif not self.resolve():
-                return self.bad(data, size, c.pos - data, "a symbol")
+                return self.bad(data, size, c.pos - data, f"a symbol of 1 to {MAX_NAME} bytes")
             elif m.needed & ~m.seen:
                 return self.bad(data, size, c.pos - data, missing(m.needed & ~m.seen))
             elif m.target < 0:
@@ -387,7 +386,7 @@ cdef class Pipeline:
     cdef bint resolve(self) except -1:
         """Find or make the instrument a message names; False if it names none. One not wanted has target -2."""
         cdef Message* m = &self.message
-        if m.symbol == NULL or m.symbol_size == 0:
+        if m.symbol == NULL or not 0 < m.symbol_size <= MAX_NAME:
             return False
         m.target = symbols_find(&self.engine.symbols, m.symbol, m.symbol_size, m.depth)
         if m.target >= 0:
@@ -449,15 +448,17 @@ cdef class Pipeline:
         cdef Track* track = &self.track[target]
         cdef int price_more = max(price_decimals - scales.price_scale, 0)
         cdef int qty_more = max(qty_decimals - scales.qty_scale, 0)
-        if price_more > 18 or qty_more > 18 or not track_widen(track, price_more, qty_more):
+        if price_more > MAX_SCALE or qty_more > MAX_SCALE or not track_fits(track, TEN[price_more], TEN[qty_more]):
             return False
         if price_more:
             if book_widen_price(track.book, price_more) != OK:
                 return False
+            track_widen(track, TEN[price_more], 1)
             scales.price_scale += price_more
         if qty_more:
             if book_widen_qty(track.book, qty_more) != OK:
                 return False
+            track_widen(track, 1, TEN[qty_more])
             scales.qty_scale += qty_more
         return True
 
@@ -507,7 +508,7 @@ cdef class Pipeline:
         if parts.path.rpartition("/")[2] != self.spec.snapshot_path.rpartition("/")[2]:
             self.counts.ignored += 1
             return
-        body = bytes(body)
+        body = bytes(memoryview(body))
         data = PyBytes_AS_STRING(body)
         size = PyBytes_GET_SIZE(body)
         if "symbol" not in query:
@@ -572,7 +573,7 @@ cdef class Pipeline:
         track.old_in_row = 0
         track.crossed += book_crossed(data)
         if not self.strict and track.pending.count:
-            data.status = BOOK_SYNCING                    # LIVE only when the kept deltas have joined
+            data.status = old                             # LIVE only when the kept deltas have joined
         elif old != BOOK_LIVE:
             self.note(target, old, BOOK_LIVE, WHY_SNAPSHOT, 0, 0)
         if self.applied_hook is not None:
@@ -588,7 +589,6 @@ cdef class Pipeline:
         track = &self.track[target]
         if track.has_snapshot and not self.strict:
             if data.status != BOOK_LIVE:
-                data.status = old                         # so that the change told is the one that was seen
                 self.set_status(target, BOOK_LIVE, WHY_SNAPSHOT, 0, 0)
             if old == BOOK_STALE:
                 track.resyncs += 1
@@ -607,6 +607,7 @@ cdef class Pipeline:
         cdef const char* data
         memset(&self.track[target].pending, 0, sizeof(Pending))
         self.mark_start = 0
+        self.replaying = True
         try:
             while at < pending.size:
                 memcpy(&head, pending.data + at, sizeof(PendingHead))
@@ -617,6 +618,7 @@ cdef class Pipeline:
                 else:
                     self.careful(data, head.size, head.receive_ns, head.line)
         finally:
+            self.replaying = False
             pending_free(&pending)
         return 0
 
@@ -635,6 +637,7 @@ cdef class Pipeline:
         cdef int i, n = self.n_changes
         cdef Change change
         cdef Book book
+        cdef Handler handler
         cdef list changes = []
         for i in range(n):
             change = self.change[i]
@@ -648,9 +651,10 @@ cdef class Pipeline:
             book.reason = "" if change.new == BOOK_LIVE else reason
             changes.append((book, STATES[change.old], STATES[change.new], reason))
         self.n_changes = 0
-        if self.handler_c is not None:
+        handler = self.handler_c
+        if handler is not None:
             for told in changes:
-                self.handler_c.status(told[0], told[1], told[2], told[3])
+                handler.status(told[0], told[1], told[2], told[3])
         return 0
 
     cdef int deliver(self) except -1:
@@ -701,14 +705,15 @@ cdef class Pipeline:
     cpdef flush(self):
         """End of a read batch: deliver the books that changed in it, if on_book is conflated."""
         cdef int32_t i
+        cdef Handler handler = self.handler_c
         if not self.any_dirty:
             return
         self.any_dirty = False
         for i in range(self.engine.symbols.count):
             if self.track[i].dirty:
                 self.track[i].dirty = False
-                if self.track[i].book.status == BOOK_LIVE:
-                    self.handler_c.book(self.book_list[i])
+                if self.track[i].book.status == BOOK_LIVE and handler is not None:
+                    handler.book(self.book_list[i])
 
     # ---- feeding
 
@@ -718,6 +723,7 @@ cdef class Pipeline:
         self.receive_ns = receive_ns
         todo = self.step(data, size, slack, receive_ns, line)
         if todo == CAREFUL:
+            self.counts.slow += 1
             return self.careful(data, size, receive_ns, line)
         if todo or self.n_changes:
             return self.finish(todo)
@@ -773,6 +779,7 @@ cdef class Pipeline:
                         if unlikely(todo or self.n_changes):
                             with gil:
                                 if todo == CAREFUL:
+                                    self.counts.slow += 1
                                     self.careful(data[j], size[j], 0, line)
                                 else:
                                     self.finish(todo)

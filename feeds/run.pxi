@@ -155,6 +155,8 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
         qty_scale = instrument.qty_scale
     while True:
         if op.kind == OP_NUMBER or op.kind == OP_PAIR:
+            if unlikely(price_scale < 0 and scales_used(op)):
+                return NOT_COVERED                # a price before anything says whose it is
             status = run_numbers(op, &p, end, safe, price_scale, qty_scale, m.slot, shapes)
             if unlikely(status != OK):
                 return status

@@ -1,6 +1,6 @@
 """Why a book can be trusted: judge() says what a delta's numbers prove; it decides and changes nothing."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, INT64_MAX
 
 cdef enum:
     # Families of sequence rules; feeds.venue.Link has the same values.
@@ -24,12 +24,13 @@ cdef inline int judge(int link, bint joined, int64_t last, int64_t first, int64_
 
     `joined`: a delta was applied since the snapshot. Sources: the venues' own procedures, quoted in their files.
     """
+    cdef int64_t following = last + 1 if last < INT64_MAX else last
     if link == LINK_NONE:
         return APPLY
     if not joined and last == NO_SEQUENCE:
         return APPLY
     if link == LINK_RANGE:
-        if first == last + 1 or (not joined and first <= last + 1 <= final):
+        if first == following or (not joined and first <= following <= final):
             return APPLY
         if final <= last:
             return OLD

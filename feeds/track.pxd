@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t, INT64_MAX
 from libc.stdlib cimport realloc, free
 from libc.string cimport memcpy, memset
-from orderbook.core cimport BookData, TEN
+from orderbook.core cimport BookData
 from orderbook.update cimport QuoteData, TradeData
 
 cdef enum:
@@ -110,12 +110,14 @@ cdef inline bint takes(int64_t value, int64_t factor) noexcept nogil:
     return -(INT64_MAX // factor) <= value <= INT64_MAX // factor
 
 
-cdef inline bint track_widen(Track* self, int price_more, int qty_more) noexcept nogil:
-    """Count what is kept in finer units; False (nothing changed) if it does not fit."""
-    cdef int64_t price = TEN[price_more], qty = TEN[qty_more]
-    if not (takes(self.trade.price, price) and takes(self.quote.bid_price, price) and takes(self.quote.ask_price, price)
-            and takes(self.trade.qty, qty) and takes(self.quote.bid_qty, qty) and takes(self.quote.ask_qty, qty)):
-        return False
+cdef inline bint track_fits(const Track* self, int64_t price, int64_t qty) noexcept nogil:
+    """Whether what is kept can be multiplied by these."""
+    return (takes(self.trade.price, price) and takes(self.quote.bid_price, price) and takes(self.quote.ask_price, price)
+            and takes(self.trade.qty, qty) and takes(self.quote.bid_qty, qty) and takes(self.quote.ask_qty, qty))
+
+
+cdef inline void track_widen(Track* self, int64_t price, int64_t qty) noexcept nogil:
+    """Count what is kept in units finer by these factors; they must fit."""
     next_version(self.version)
     self.trade.price *= price
     self.trade.qty *= qty
@@ -125,4 +127,3 @@ cdef inline bint track_widen(Track* self, int price_more, int qty_more) noexcept
     self.quote.ask_qty *= qty
     next_version(self.version)
     mul128(&self.trade_qty_low, &self.trade_qty_high, <uint64_t> qty)
-    return True

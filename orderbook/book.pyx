@@ -100,7 +100,7 @@ cdef class BookReads:
         """Quantity resting at a bid price (str, Decimal, int or float).
 
         Returns a float: 0.0 where no level rests inside the trusted depth, None where none is held beyond it.
-        Raises BookNotLive; BookError if `price` is no number.
+        Raises BookNotLive; ValueError or TypeError if `price` is no number.
         """
         return self._qty(price, True)
 
@@ -111,11 +111,12 @@ cdef class BookReads:
     def _qty(self, price, bint bid):
         cdef qty_t qty = 0
         cdef int decimals, scale = 0
-        mantissa, decimals = as_parts(price)
-        if not INT64_MIN < mantissa <= INT64_MAX:         # finer or further out than any level
-            mantissa = max(-INT64_MAX, min(INT64_MAX, mantissa // 10 ** max(decimals - MAX_SCALE, 0)))
-            decimals = min(decimals, MAX_SCALE)
+        mantissa, written = as_parts(price)
+        decimals = min(written, MAX_SCALE)
+        mantissa = max(-INT64_MAX, min(INT64_MAX, mantissa // 10 ** (written - decimals)))
         found = read_qty(self, mantissa, decimals, bid, &qty, &scale)
+        if written > MAX_SCALE:
+            qty = 0                                       # finer than any level can be
         return qty / POWER[scale] if found else None
 
     def bid_qty_int(self, units):
@@ -536,6 +537,8 @@ cdef int fill_levels(Book self, Levels* levels, parts, str side) except -1:
         for i in range(levels.count):
             levels.price[i] = parts[i, 0]
             levels.qty[i] = parts[i, 1]
+            if levels.price[i] == INT64_MIN:
+                raise BookError(f"{side}[{i}]: a price is more than -2**63 units")
         return 0
     i = 0
     for (price, price_decimals), (qty, qty_decimals) in parts:

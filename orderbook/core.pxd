@@ -11,7 +11,7 @@ from orderbook.types cimport (price_t, qty_t, Status, OK, OFF_TICK, NO_MEMORY, N
                               BOOK_EMPTY, BOOK_LIVE)
 from orderbook.update cimport Levels
 from orderbook.ladder cimport (Ladder, Page, PAGE_BITS, PAGE_TICKS, ladder_init, ladder_free, ladder_apply, ladder_undo,
-                               ladder_reserve, ladder_clear, ladder_best, ladder_best_qty, ladder_get, likely, unlikely)
+                               ladder_reserve, ladder_clear, ladder_best, ladder_best_qty, ladder_get, ladder_reach, likely, unlikely)
 
 cdef extern from *:
     """
@@ -86,8 +86,6 @@ cdef inline void ticks_set(Ticks* self, int64_t size) noexcept nogil:
         inverse *= 2 - odd * inverse
     self.inverse = inverse
     self.limit = INT64_MAX // size
-    if self.limit > (<int64_t> 1 << 62) - 1:
-        self.limit = (<int64_t> 1 << 62) - 1
 
 
 cdef inline bint tick_index(const Ticks* self, price_t price, int64_t* index) noexcept nogil:
@@ -103,14 +101,12 @@ cdef inline bint tick_index(const Ticks* self, price_t price, int64_t* index) no
 
 cdef inline bint ranks_of(const Ticks* ticks, int64_t sign, Levels* levels) noexcept nogil:
     """Fill in the ranks of the prices; False if one is off the tick or too far out."""
-    cdef int64_t i, index, far = 0
+    cdef int64_t i, index
     cdef bint fits = True
     if likely(ticks.size == 1):
         for i in range(levels.count):
-            index = levels.price[i]
-            far |= index ^ (index << 1)           # the top bit is set if the two highest bits of a price differ
-            levels.rank[i] = sign * index
-        return far >= 0
+            levels.rank[i] = sign * levels.price[i]
+        return True
     for i in range(levels.count):
         fits &= tick_index(ticks, levels.price[i], &index)
         levels.rank[i] = sign * index
@@ -332,14 +328,7 @@ cdef inline bint scale_fits(int64_t largest, int more) noexcept nogil:
 
 cdef inline Status book_widen_price(BookData* self, int more) noexcept nogil:
     """Count prices in units 10**more times finer. Ranks stay: a tick is only written with more digits."""
-    cdef int64_t far_bid = 0, far_ask = 0, i, far
-    for i in range(self.bids.n_pages):
-        far = self.bids.order[i]
-        far_bid = max(far_bid, far if far > 0 else -far)
-    for i in range(self.asks.n_pages):
-        far = self.asks.order[i]
-        far_ask = max(far_ask, far if far > 0 else -far)
-    far = (max(far_bid, far_ask) + 1) << PAGE_BITS
+    cdef int64_t far = max(ladder_reach(&self.bids), ladder_reach(&self.asks))
     if self.price_scale + more > MAX_SCALE or not scale_fits(self.ticks.size, more) or (
             far > INT64_MAX // (self.ticks.size * TEN[more])):
         return NO_FIT

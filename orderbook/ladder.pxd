@@ -19,11 +19,13 @@ from orderbook.types cimport qty_t
 cdef extern from *:
     """
     #define wb_clz64(x) __builtin_clzll(x)
+    #define wb_ctz64(x) __builtin_ctzll(x)
     #define wb_likely(x) __builtin_expect(!!(x), 1)
     #define wb_unlikely(x) __builtin_expect(!!(x), 0)
     #define WB_GOLDEN 0x9E3779B97F4A7C15ULL
     """
     int clz64 "wb_clz64"(uint64_t x) nogil
+    int ctz64 "wb_ctz64"(uint64_t x) nogil
     bint likely "wb_likely"(bint x) nogil
     bint unlikely "wb_unlikely"(bint x) nogil
     uint64_t GOLDEN "WB_GOLDEN"
@@ -368,6 +370,21 @@ cdef inline qty_t ladder_get(const Ladder* self, int64_t rank) noexcept nogil:
     if page == NULL or not (page.occupied >> bit) & 1:
         return 0
     return page.qty[bit]
+
+
+cdef inline int64_t ladder_reach(const Ladder* self) noexcept nogil:
+    """Largest distance of a level from rank 0, 0 without levels."""
+    cdef int64_t i = 0, best, worst
+    cdef const Page* page
+    if self.best == NULL:
+        return 0
+    best = ladder_best(self)
+    page = ladder_find(self, self.order[0])
+    while page.occupied == 0:
+        i += 1
+        page = ladder_find(self, self.order[i])
+    worst = (page.key << PAGE_BITS) + ctz64(page.occupied)
+    return max(best if best > 0 else -best, worst if worst > 0 else -worst)
 
 
 cdef struct Walk:

@@ -385,7 +385,8 @@ cdef inline void liquidation(Cursor* c, Message* m) noexcept nogil:
     while next_key(c, &key):
         if key_is(&key, c'e'):
             skip_value(c)
-        elif key_is(&key, c'E'):
+            continue
+        if key_is(&key, c'E'):
             take_int(c, SLOT_EVENT_TIME)
             continue
         if not key_is(&key, c'o'):
