@@ -708,12 +708,12 @@ cdef class Pipeline:
         cdef Handler handler = self.handler_c
         if not self.any_dirty:
             return
-        self.any_dirty = False
         for i in range(self.engine.symbols.count):
             if self.track[i].dirty:
-                self.track[i].dirty = False
+                self.track[i].dirty = False               # also if the handler raises: the rest stays for the next flush
                 if self.track[i].book.status == BOOK_LIVE and handler is not None:
                     handler.book(self.book_list[i])
+        self.any_dirty = False
 
     # ---- feeding
 
