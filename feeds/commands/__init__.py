@@ -1,0 +1,1 @@
+"""What the commands of `wirebook` do; `feeds.cli` says how they are called."""

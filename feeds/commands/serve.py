@@ -1,0 +1,71 @@
+"""`wirebook serve`: the simulated venue, from a capture or from a simulated market."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from feeds.commands.common import MISUSED, CommandError
+from feeds.replay import venue_of
+from feeds.simulator.binance import DIALECTS
+from feeds.simulator.live import LiveSource
+from feeds.simulator.playback import Playback
+from feeds.simulator.server import Server
+from feeds.simulator.source import Source
+from feeds.venues import load
+
+
+def run(files: list[str], *, sim: str | None, venue: str | None, host: str, port: int, speed: float, loop: bool,
+        symbols: list[str], seed: int, rate: float, until_eof: bool = False) -> int:
+    """Serve until the source ends. Returns: the exit status."""
+    if bool(files) == bool(sim):
+        raise CommandError("serve: expected captures or --sim VENUE, one of the two", MISUSED)
+    if symbols and not sim:
+        raise CommandError("serve: --symbols is for --sim; a capture has the symbols that it has", MISUSED)
+    if not rate > 0:
+        raise CommandError(f"--rate {rate:g}: expected actions a second, above 0", MISUSED)
+    name = sim or venue or venue_of(files)
+    load(name)
+    if name not in DIALECTS:
+        raise CommandError(f"{name} cannot be served (those that can: {', '.join(DIALECTS)})")
+    source: Source = LiveSource(name, symbols, seed=seed, rate=rate) if sim else Playback(name, files)
+    return asyncio.run(_serve(Server(source, host=host, port=port, speed=speed, loop=loop), until_eof))
+
+
+async def _serve(server: Server, until_eof: bool) -> int:
+    url = await server.start()
+    running = asyncio.create_task(server.run())
+    terminated = False
+
+    def terminate() -> None:
+        nonlocal terminated
+        terminated = True
+        running.cancel()
+
+    loop = asyncio.get_running_loop()
+    with suppress(NotImplementedError):         # not every platform has signals in its event loop
+        loop.add_signal_handler(signal.SIGTERM, terminate)
+    if until_eof:
+        threading.Thread(target=_wait_for_eof, args=(loop, terminate), daemon=True).start()
+    print(url, flush=True)
+    print(f"{server.source.venue} is served at {url}; Ctrl-C ends it", file=sys.stderr, flush=True)
+    try:
+        await running
+    except asyncio.CancelledError:
+        if not terminated:
+            raise                               # Ctrl-C
+    return 0
+
+
+def _wait_for_eof(loop: asyncio.AbstractEventLoop, terminate: Callable[[], None]) -> None:
+    """Call `terminate` in the loop when whoever holds the other end of standard input lets go, or dies."""
+    # Not through sys.stdin: a thread that waits inside its buffer would hold a lock that the interpreter wants at exit.
+    while os.read(0, 4096):
+        pass
+    with suppress(RuntimeError):                # the loop has ended by itself
+        loop.call_soon_threadsafe(terminate)

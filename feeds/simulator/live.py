@@ -1,0 +1,123 @@
+"""A simulated market as a source of messages: the order flow of every symbol, published stream by stream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from feeds.simulator.binance import DIALECTS, exchange_info, instruments
+from feeds.simulator.market import Market
+from feeds.simulator.source import Route, UnknownSymbol
+from feeds.simulator.streams import Desk, Stream, open_stream
+
+
+class LiveSource:
+    """Simulated markets of one venue; see `source.Source` for the methods.
+
+    Parameters: venue -- name of the venue. symbols -- what is traded; the usual ones if empty.
+                seed -- any int; decides the order flow. rate -- actions a second and symbol, above 0.
+                form -- one of `binance.FORMS`. start_ns -- time of the opening; the present if None.
+    Streams are written from the moment that somebody first asks for them.
+    """
+
+    endless = True
+
+    def __init__(self, venue: str, symbols: Iterable[str] = (), *, seed: int = 0, rate: float = 500.0,
+                 form: str = "2026", start_ns: int | None = None):
+        self.venue = venue
+        start = time.time_ns() if start_ns is None else start_ns
+        dialect = DIALECTS[venue]
+        self._dialect = dialect
+        self._floors = [_Floor(Desk(dialect, Market(instrument, seed, start, rate), form))
+                        for instrument in instruments(venue, symbols)]
+        self._by_symbol = {floor.desk.symbol: floor for floor in self._floors}
+        self._names: set[str] = set()
+
+    @property
+    def next_ns(self) -> int:
+        return min(floor.next_ns for floor in self._floors)
+
+    def resolve(self, name: str) -> str | None:
+        if name in self._names:
+            return name
+        floor = self._by_symbol.get(name.partition("@")[0].upper())
+        if floor is None or name != name.partition("@")[0].lower() + name[name.find("@"):] or not floor.open(name):
+            return None
+        self._names.add(name)
+        return name
+
+    def take(self, until_ns: int, limit: int) -> list[tuple[Route, bytes]]:
+        items: list[tuple[Route, bytes]] = []
+        for _ in range(limit):
+            floor = min(self._floors, key=_Floor.due)
+            if floor.next_ns > until_ns or len(items) >= limit:
+                break
+            floor.step(items)
+        return items
+
+    def snapshot(self, symbol: str, limit: int) -> str:
+        floor = self._by_symbol.get(symbol)
+        if floor is None:
+            raise UnknownSymbol(symbol)
+        return floor.desk.snapshot(limit)
+
+    def instruments(self) -> str:
+        return exchange_info(self._dialect, (floor.desk.market for floor in self._floors))
+
+    def idle(self) -> None:
+        """Nothing is ever put off."""
+
+    def rewind(self) -> None:
+        """A market does not end, so it never starts over."""
+
+
+class _Floor:
+    """One symbol: its desk, and the streams that are written."""
+
+    def __init__(self, desk: Desk):
+        self.desk = desk
+        self.next_ns = desk.market.next_ns      # of the next action or timer
+        self._real_time: list[tuple[Route, Stream]] = []
+        self._timed: list[tuple[Route, Stream]] = []
+        self._timer_ns = 0                      # of the next timer, if there are timed streams
+
+    def due(self) -> int:
+        """Time of the next action or timer."""
+        return self.next_ns
+
+    def open(self, name: str) -> bool:
+        """Begin to write a stream; False if the venue has none of that name."""
+        stream = open_stream(self.desk, name)
+        if stream is None:
+            return False
+        entry = (Route(name, name, 0), stream)
+        self._real_time.append(entry)           # a timed stream, too, watches every action
+        if stream.interval_ns:
+            self._timed.append(entry)
+        self._schedule()
+        return True
+
+    def step(self, items: list[tuple[Route, bytes]]) -> None:
+        """Let the next action or timer happen, and append what it publishes."""
+        market = self.desk.market
+        if self._timed and self._timer_ns <= market.next_ns:
+            now = self._timer_ns
+            for route, stream in self._timed:
+                if stream.next_ns == now:
+                    stream.next_ns += stream.interval_ns
+                    text = stream.fire(now)
+                    if text is not None:
+                        items.append((route, text.encode()))
+        else:
+            action = market.step()
+            self.desk.count(action)
+            for route, stream in self._real_time:
+                for text in stream.take(action):
+                    items.append((route, text.encode()))
+        self._schedule()
+
+    def _schedule(self) -> None:
+        self.next_ns = self.desk.market.next_ns
+        if self._timed:
+            self._timer_ns = min(stream.next_ns for _, stream in self._timed)
+            self.next_ns = min(self.next_ns, self._timer_ns)

@@ -1,0 +1,379 @@
+"""The venue's server, on this machine: WebSocket streams and REST answers on one port, from one `Source`.
+
+There is one clock for all clients: whoever comes late joins in mid-stream. Messages are framed once for all clients
+that asked for the same streams, and written as one piece; that is how one core serves a few hundred thousand a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import math
+from contextlib import suppress
+from ssl import SSLContext
+from time import monotonic
+from typing import Any
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from feeds.simulator.binance import DIALECTS, ack, request_error, rest_error
+from feeds.simulator.source import NoSnapshot, Route, Source, UnknownSymbol
+
+BATCH_SIZE = 512                # messages written in one go
+MAX_BEHIND = 1 << 20            # bytes a client may be behind before everybody waits for it, where nothing paces
+MAX_BUFFERED = 1 << 25          # bytes a client may be behind at all; then it is disconnected, as a venue does
+STALLED_S = 10.0                # a client that takes nothing for so long is disconnected
+SNAPSHOT_WAIT_S = 10.0          # how long a REST request waits for the first snapshot of a capture
+LONGEST_SLEEP_S = 0.05
+FOREVER_NS = 1 << 62
+
+_HEADERS = [bytes((0x81, size)) if size < 126 else b"\x81\x7e" + size.to_bytes(2, "big") for size in range(1 << 16)]
+
+
+class PortError(OSError):
+    """The address cannot be listened on; `str()` says which and why."""
+
+
+class Server:
+    """Serves one source.
+
+    Parameters: source -- what to serve. host, port -- where to listen; port 0 takes any free one.
+                speed -- how many times faster than recorded; `math.inf` for as fast as the clients read.
+                loop -- start over at the end (clients are disconnected first, as numbers begin anew).
+                wait -- let the clock stand until the first stream is asked for; None: only where nothing paces.
+                ssl_context -- serve wss:// and https:// with it.
+    """
+
+    def __init__(self, source: Source, *, host: str = "127.0.0.1", port: int = 0, speed: float = 1.0,
+                 loop: bool = False, wait: bool | None = None, ssl_context: SSLContext | None = None):
+        if not speed > 0:
+            raise ValueError(f"speed {speed}: expected a number above 0")
+        self.source = source
+        self.speed = speed
+        self.loop = loop
+        self.wait = speed == math.inf if wait is None else wait
+        self.url = ""               # set by `start`
+        self.sent = 0               # messages written so far, to all clients
+        self.dropped = 0            # clients disconnected because they were too slow
+        self.clients: set[Client] = set()
+        self._dialect = DIALECTS[source.venue]
+        self._host, self._port, self._ssl = host, port, ssl_context
+        self._runner: web.AppRunner | None = None
+        self._wanted = asyncio.Event()          # somebody asks for a stream
+        self._weight = 0                        # REST weight used in this minute
+        self._minute = 0
+        self._pinger: asyncio.Task[None] | None = None
+
+    async def start(self) -> str:
+        """Listen. Returns: the URL, "ws://127.0.0.1:40001". Raises: PortError."""
+        app = web.Application()
+        prefix = self._dialect.rest_prefix
+        app.router.add_get(prefix + "/depth", self._depth)
+        app.router.add_get(prefix + "/exchangeInfo", self._exchange_info)
+        for root in self._dialect.roots:
+            base = f"/{root}" if root else ""
+            app.router.add_get(base + "/ws", self._socket)
+            app.router.add_get(base + "/ws/{names:.+}", self._socket)
+            app.router.add_get(base + "/stream", self._socket)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._ssl).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            reason = "port in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
+            raise PortError(error.errno, f"{self._host}:{self._port}: {reason}") from None
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"{'wss' if self._ssl else 'ws'}://{f'[{host}]' if ':' in host else host}:{port}"
+        self._pinger = asyncio.create_task(self._ping())
+        return self.url
+
+    async def run(self) -> None:
+        """Play until the source ends, and close every connection with 1001. Cancel it to stop earlier."""
+        try:
+            while True:
+                if self.wait:
+                    await self._wanted.wait()
+                await self._play()
+                if not self.loop or self.source.endless:
+                    break
+                await self._hang_up()
+                self._wanted.clear()
+                self.source.rewind()
+        finally:
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Close every connection with 1001 and stop listening. Again is no harm."""
+        if self._pinger is not None:
+            self._pinger.cancel()
+        await self._hang_up()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _play(self) -> None:
+        source, speed = self.source, self.speed
+        began = monotonic()
+        origin = source.next_ns or 0
+        while (due := source.next_ns) is not None:
+            if speed == math.inf:
+                if source.endless and not self.clients:
+                    self._wanted.clear()
+                    await self._wanted.wait()
+                self._send(source.take(FOREVER_NS, BATCH_SIZE))
+                await self._readers()
+                continue
+            now = origin + int((monotonic() - began) * 1e9 * speed)
+            if due <= now:
+                self._send(source.take(now, BATCH_SIZE))
+                await asyncio.sleep(0)
+            else:
+                source.idle()
+                await asyncio.sleep(min((due - now) / (1e9 * speed), LONGEST_SLEEP_S))
+
+    def _send(self, items: list[tuple[Route, bytes]]) -> None:
+        """Write messages to everybody who asked for them."""
+        groups: dict[object, list[Client]] = {}
+        for client in self.clients:
+            if client.names:
+                groups.setdefault(client.view_key, []).append(client)
+        for clients in groups.values():
+            count, data = clients[0].view.framed(items)
+            if not data:
+                continue
+            for client in clients:
+                client.transport.write(data)
+                self.sent += count
+                if client.behind > MAX_BUFFERED:
+                    self._drop(client)
+
+    async def _readers(self) -> None:
+        """Let the clients read until none is far behind; one that does not read at all is disconnected."""
+        await asyncio.sleep(0)
+        best = None
+        while behind := [client for client in self.clients if client.behind > MAX_BEHIND]:
+            left = sum(client.behind for client in behind)
+            now = monotonic()
+            if best is None or left < best:
+                best, since = left, now
+            elif now - since > STALLED_S:
+                for client in behind:
+                    self._drop(client)
+            await asyncio.sleep(0.0005)
+
+    def _drop(self, client: Client) -> None:
+        self.dropped += 1
+        self.clients.discard(client)
+        client.transport.abort()
+
+    async def _hang_up(self) -> None:
+        """Close every connection, after what was written to it."""
+        clients = list(self.clients)
+        deadline = monotonic() + STALLED_S
+        while any(client.behind for client in clients) and monotonic() < deadline:
+            await asyncio.sleep(0.001)
+        closing = [client.socket.close(code=WSCloseCode.GOING_AWAY, message=b"going away") for client in clients]
+        await asyncio.gather(*closing, return_exceptions=True)
+
+    async def _ping(self) -> None:
+        """Ping every client at the venue's pace, and hang up on those that do not answer."""
+        while True:
+            await asyncio.sleep(self._dialect.ping_s)
+            now = monotonic()
+            for client in list(self.clients):
+                if now - client.pong_s > self._dialect.pong_timeout_s:
+                    self._drop(client)
+                    continue
+                with suppress(ConnectionError):
+                    await client.socket.ping(b"%d" % int(now * 1000))
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        root = request.path.split("/")[1]
+        root = root if root in self._dialect.roots else ""
+        combined = request.path.endswith("/stream")
+        names = request.query.get("streams", "") if combined else request.match_info.get("names", "")
+        socket = web.WebSocketResponse(autoping=False, compress=False, timeout=1.0, max_msg_size=1 << 16)
+        await socket.prepare(request)
+        if request.transport is None:
+            return socket               # gone before the handshake was through
+        client = Client(self, socket, request.transport, root, combined)
+        client.subscribe(name for name in names.split("/") if name)
+        self.clients.add(client)
+        try:
+            async for message in socket:
+                if message.type == WSMsgType.TEXT:
+                    await socket.send_str(client.answer(message.data))
+                elif message.type == WSMsgType.PING:
+                    await socket.pong(message.data)
+                elif message.type == WSMsgType.PONG:
+                    client.pong_s = monotonic()
+        except ConnectionError:
+            pass                        # the client went away while it was being answered
+        finally:
+            self.clients.discard(client)
+        return socket
+
+    def wanted(self) -> None:
+        """Somebody asked for a stream: a clock that waited for that may run."""
+        self._wanted.set()
+
+    def _weigh(self, weight: int) -> web.Response | None:
+        """Count the weight of a request; the answer that refuses it, if the minute's budget is used up."""
+        minute, second = divmod(int(monotonic()), 60)
+        if minute != self._minute:
+            self._minute, self._weight = minute, 0
+        self._weight += weight
+        if self._weight <= self._dialect.weight_per_minute:
+            return None
+        limit = self._dialect.weight_per_minute
+        text = f"Too many requests; current limit of IP is {limit} requests per minute."
+        return self._answer(429, rest_error(-1003, text), {"Retry-After": str(60 - second)})
+
+    def _answer(self, status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
+        headers = {**(headers or {}), "X-MBX-USED-WEIGHT-1M": str(self._weight)}
+        return web.Response(status=status, text=text, content_type="application/json", headers=headers)
+
+    async def _exchange_info(self, request: web.Request) -> web.Response:
+        refusal = self._weigh(20)
+        text = self.source.instruments()
+        if refusal is not None:
+            return refusal
+        return self._answer(200, text) if text else self._answer(404, rest_error(-1000, "no instrument list here"))
+
+    async def _depth(self, request: web.Request) -> web.Response:
+        dialect = self._dialect
+        text = request.query.get("limit", str(dialect.default_limit))
+        limit = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
+        refusal = self._weigh(dialect.weight(limit))
+        if refusal is not None:
+            return refusal
+        symbol = request.query.get("symbol")
+        if not symbol:
+            return self._answer(400, rest_error(
+                -1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."))
+        if not limit:
+            return self._answer(400, rest_error(-1100, "Illegal characters found in parameter 'limit'."))
+        if dialect.depth_limits and limit not in dialect.depth_limits:
+            return self._answer(400, rest_error(-4021, f"'{limit}' is not valid depth limit."))
+        limit = min(limit, dialect.limit_weights[-1][0])
+        deadline = monotonic() + SNAPSHOT_WAIT_S
+        try:
+            while (body := self.source.snapshot(symbol, limit)) is None:
+                if monotonic() > deadline:
+                    return self._answer(503, rest_error(-1001, f"no book of {symbol} yet"))
+                await asyncio.sleep(0.002)
+        except UnknownSymbol:
+            return self._answer(400, rest_error(-1121, "Invalid symbol."))
+        except NoSnapshot:
+            return self._answer(503, rest_error(-1001, f"the capture has no snapshot of {symbol}"))
+        return self._answer(200, body)
+
+
+class Client:
+    """One connection: what it asked for, and in which form."""
+
+    def __init__(self, server: Server, socket: web.WebSocketResponse, transport: Any, root: str, combined: bool):
+        self.socket = socket
+        self.transport = transport
+        self.names: dict[str, None] = {}        # streams asked for, in that order; also those that stay silent
+        self.view_key: object = None            # equal for clients that get the same bytes
+        self.view: View
+        self.pong_s = monotonic()
+        self._server = server
+        self._root = root
+        self._combined = combined
+        self._look()
+
+    @property
+    def behind(self) -> int:
+        """Bytes written but not yet taken by the connection."""
+        return 0 if self.transport.is_closing() else self.transport.get_write_buffer_size()
+
+    def subscribe(self, names: Any) -> None:
+        """Ask for streams. Unknown ones are kept, and stay silent."""
+        self.names.update(dict.fromkeys(names))
+        self._look()
+        if self.names:
+            self._server.wanted()
+
+    def _look(self) -> None:
+        server = self._server
+        served = [name for name in self.names if server._dialect.serves(self._root, name)]
+        self.view = View(served, self._combined, server.source)
+        self.view_key = (self._combined, frozenset(served))
+
+    def answer(self, text: str) -> str:
+        """Carry out a request, and give the venue's answer to it."""
+        try:
+            request = json.loads(text)
+        except ValueError as error:
+            return request_error(3, f"Invalid JSON: {error}")
+        if not isinstance(request, dict):
+            return request_error(2, "Invalid request: request must be a JSON object")
+        request_id = request.get("id")
+        method, params = request.get("method"), request.get("params")
+        params = params if isinstance(params, list) else []
+        if isinstance(request_id, bool | float | list | dict):
+            return request_error(2, "Invalid request: request ID must be an integer, a string or null")
+        if method in ("SUBSCRIBE", "UNSUBSCRIBE"):
+            if not params or not all(isinstance(name, str) for name in params):
+                return request_error(2, "Invalid request: params must be a non-empty array of strings", request_id)
+            if method == "SUBSCRIBE":
+                self.subscribe(params)
+            else:
+                for name in params:
+                    self.names.pop(name, None)
+                self._look()
+            return ack(request_id)
+        if method == "LIST_SUBSCRIPTIONS":
+            return ack(request_id, list(self.names))
+        if method == "SET_PROPERTY" and params[:1] == ["combined"] and params[1:] in ([True], [False]):
+            self._combined = params[1]
+            self._look()
+            return ack(request_id)
+        if method == "GET_PROPERTY" and params == ["combined"]:
+            return ack(request_id, self._combined)
+        return request_error(2, f"Invalid request: unknown method or params of {method!r}", request_id)
+
+
+class View:
+    """The streams one or more clients see, and how their messages are wrapped."""
+
+    def __init__(self, names: list[str], combined: bool, source: Source):
+        self._combined = combined
+        self._names: dict[str, list[str]] = {}      # topic -> names under which it was asked for
+        for name in names:
+            topic = source.resolve(name)
+            if topic is not None:
+                self._names.setdefault(topic, []).append(name)
+        self._plans: dict[Route, tuple[bytes | None, ...]] = {}
+
+    def _plan(self, route: Route) -> tuple[bytes | None, ...]:
+        """What to write before the data, once for every name; None: the message goes out as it came."""
+        names = self._names.get(route.topic, [])
+        plan: tuple[bytes | None, ...] = ()
+        if names and not self._combined:
+            plan = (b"" if route.cut else None,)
+        elif names:
+            plan = tuple(None if route.cut and name == route.name else f'{{"stream":"{name}","data":'.encode()
+                         for name in names)
+        self._plans[route] = plan
+        return plan
+
+    def framed(self, items: list[tuple[Route, bytes]]) -> tuple[int, bytes]:
+        """How many of the messages belong to this view, and all of them as WebSocket frames."""
+        parts: list[bytes] = []
+        plans, headers = self._plans, _HEADERS
+        for route, payload in items:
+            plan = plans.get(route)
+            for prefix in self._plan(route) if plan is None else plan:
+                if prefix is None:
+                    text = payload
+                else:
+                    data = payload[route.cut:-1] if route.cut else payload
+                    text = prefix + data + b"}" if prefix else data
+                size = len(text)
+                parts.append(headers[size] if size < 1 << 16 else b"\x81\x7f" + size.to_bytes(8, "big"))
+                parts.append(text)
+        return len(parts) // 2, b"".join(parts)
