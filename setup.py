@@ -31,10 +31,13 @@ MODULES = {
     "feeds.parser": [],
     "feeds.events": [],
     "feeds.handler": [],
+    "feeds.intake": [],
     "feeds.pipeline": [],
     "feeds.transport": [],
     "feeds.venues.binance": [],
 }
+if os.environ.get("WIREBOOK_PROBE") == "1":     # for the suite, never in a wheel
+    MODULES["tests._probe"] = []
 
 
 def extension(name: str, flags: list[str]) -> Extension:

@@ -278,6 +278,8 @@ cdef class Book(BookReads):
             if decimals > MAX_SCALE:
                 raise ValueError(f"tick_size has at most {MAX_SCALE} decimals, not {tick_size}")
             price_scale = max(price_scale, decimals)
+            if mantissa * 10 ** (price_scale - decimals) > INT64_MAX:
+                raise ValueError(f"int64 cannot hold a tick_size of {tick_size} at scale {price_scale}")
             tick = as_units(tick_size, price_scale)
         self.data = &self.own
         self.symbol = ""

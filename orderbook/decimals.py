@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from numbers import Integral, Real
 
-_EXACT = Context(prec=400)
+_LONGEST = 400   # digits and exponent beyond this are no number of a market
 
 
 def as_parts(value: str | Decimal | int | float) -> tuple[int, int]:
@@ -20,7 +20,7 @@ def as_parts(value: str | Decimal | int | float) -> tuple[int, int]:
         number = value
     elif isinstance(value, str):
         try:
-            number = _EXACT.create_decimal(value)
+            number = Decimal(value)               # exact, whatever the length
         except InvalidOperation as error:
             raise ValueError(f"expected a decimal number, not {value!r}") from error
     elif isinstance(value, Real):
@@ -30,7 +30,7 @@ def as_parts(value: str | Decimal | int | float) -> tuple[int, int]:
     if not number.is_finite():
         raise ValueError(f"expected a finite number, not {value!r}")
     sign, digits, exponent = number.as_tuple()
-    if abs(exponent) > 400 or len(digits) > 400:
+    if abs(exponent) > _LONGEST or len(digits) > _LONGEST:
         raise ValueError(f"expected a number of ordinary size, not {value!r}")
     mantissa = int("".join(map(str, digits)))
     while exponent < 0 and mantissa % 10 == 0:

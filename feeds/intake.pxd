@@ -1,0 +1,36 @@
+"""What a pipeline holds: the path, the books, the careful parser."""
+
+from libc.stdint cimport int32_t, int64_t
+from orderbook.book cimport Book
+from feeds.layout cimport Layout
+from feeds.parser cimport Parser, Runner
+from feeds.path cimport Path
+
+cdef class Intake:
+    cdef Path path
+    cdef readonly object spec     # VenueSpec
+    cdef readonly str venue
+    cdef object applied_hook      # see Pipeline.on_applied
+    cdef Parser parser
+    cdef Runner runner
+    cdef Layout scratch           # where a layout is made before it is kept
+    cdef bint all_symbols         # every symbol seen gets a book
+    cdef int max_symbols
+    cdef list book_list           # Book by index
+    cdef list name_list           # symbol by index
+    cdef list control_list        # (line, bytes) of frames about the connection
+    cdef object error             # FeedError of the last bad message
+
+    cdef int tell(self) except -1
+    cdef int deliver(self) except -1
+    cdef int report(self, Book book) except -1
+    cdef int show(self, Book book) except -1
+    cdef int finish(self, int todo) except -1
+    cdef int careful(self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) except -1
+    cdef bint resolve(self) except -1
+    cdef int32_t instrument(self, str name, int depth) except -1
+    cdef int bad(self, const char* data, Py_ssize_t size, Py_ssize_t offset, str expected) except -1
+    cdef int snapshot(self, bytes symbol, int64_t limit, bytes body, int64_t receive_ns) except -1
+    cdef int join(self, int32_t target, int64_t limit, int64_t receive_ns) except -1
+    cdef int replay_pending(self, int32_t target) except -1
+    cdef int reset_books(self, int line, bint opened) except -1

@@ -1,0 +1,341 @@
+"""What is new, wrong, or not a frame: the careful way from bytes to books.
+
+`feeds.path` takes the frames that look like those before them. Everything else comes here: a frame that no layout
+fits, the first message of an instrument, wrong content, snapshots by REST, connections that open and close.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING
+from libc.stdint cimport int32_t, int64_t, uint64_t, INT64_MAX, INT64_MIN
+from libc.stdlib cimport realloc, free
+from libc.string cimport memset, memcpy
+from orderbook.book cimport Book
+from orderbook.core cimport BookData, book_apply_snapshot, book_clear, book_crossed
+from orderbook.types cimport Status, OK, BOOK_EMPTY, BOOK_LIVE, BOOK_STALE, status_text
+from orderbook.update cimport levels_free
+from feeds.engine cimport engine_free, engine_learn
+from feeds.message cimport (Message, message_clear, time_ns, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_NONE,
+                            KIND_SNAPSHOT, MAX_NAME, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
+                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ,
+                            SLOT_MAKER_BOUGHT, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_TIME)
+from feeds.path cimport Path, DELIVER, MAX_CHANGES, path_act, path_convert, path_lose, path_note, path_set_status
+from feeds.routes cimport Route, prefix_size, routes_find
+from feeds.scan cimport Cursor, cursor_init
+from feeds.symbols cimport symbols_add, symbols_find
+from feeds.track cimport (Pending, PendingHead, Track, WHY_BAD_FRAME, WHY_CLOSED, WHY_OPENED, WHY_SNAPSHOT, pending_free)
+
+from feeds.report import FeedError
+
+cdef enum:
+    MAX_FRAME = 1 << 30       # bytes
+    MAX_CONTROL = 1024        # frames kept for `Pipeline.control`
+
+# Names of the slots a message can lack, for error texts.
+cdef dict SLOT_NAMES = {
+    SLOT_FIRST_SEQ: "the first sequence number", SLOT_LAST_SEQ: "the last sequence number",
+    SLOT_PREV_SEQ: "the previous sequence number", SLOT_PRICE: "a price", SLOT_QTY: "a quantity",
+    SLOT_MAKER_BOUGHT: "the maker's side", SLOT_AGGRESSOR: "a side", SLOT_BID_PRICE: "a bid price",
+    SLOT_BID_QTY: "a bid quantity", SLOT_ASK_PRICE: "an ask price", SLOT_ASK_QTY: "an ask quantity",
+    SEEN_BIDS: "bids", SEEN_ASKS: "asks",
+}
+
+
+cdef class Intake:
+    """Owns what a pipeline holds and takes what the hot path leaves. Made only as a Pipeline."""
+
+    def __dealloc__(self):
+        cdef int32_t i
+        for i in range(self.path.engine.symbols.count):
+            if i < self.path.track_room:
+                pending_free(&self.path.track[i].pending)
+        free(self.path.track)
+        engine_free(&self.path.engine)
+        levels_free(&self.path.message.bids)
+        levels_free(&self.path.message.asks)
+
+    cdef int tell(self) except -1:
+        """Tell the changes of state that were noted."""
+        self.path.n_changes = 0
+        return 0
+
+    cdef int deliver(self) except -1:
+        """Hand the message to the handler."""
+        return 0
+
+    cdef int report(self, Book book) except -1:
+        """Tell that wrong content was met, in a message of `book` or (None) of no known one."""
+        return 0
+
+    cdef int show(self, Book book) except -1:
+        """A snapshot was joined to the stream: hand the book to the handler."""
+        return 0
+
+    cdef int finish(self, int todo) except -1:
+        """What a message leaves to be done with the GIL."""
+        if self.path.n_changes:
+            self.tell()
+        if todo == DELIVER:
+            self.deliver()
+        return 0
+
+    cdef int careful(self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) except -1:
+        """Read a frame by the venue's parser, message by message, and learn its layout."""
+        cdef Cursor c
+        cdef Message* m = &self.path.message
+        cdef Py_ssize_t offset = 0
+        cdef const char* more
+        cdef bint several = False
+        cdef Status status
+        message_clear(m)
+        if size == 0 or size > MAX_FRAME:
+            return self.bad(data, 0, 0, "a message" if size == 0 else f"at most {MAX_FRAME} bytes")
+        cursor_init(&c, data, size, m)
+        self.parser.parse(&c, m)
+        while True:
+            if c.status != OK:
+                return self.bad(data, size, c.pos - data, c.expected.decode())
+            if m.kind == KIND_CONTROL:
+                self.path.counts.control += 1
+                if len(self.control_list) < MAX_CONTROL:
+                    self.control_list.append((line, data[:size]))
+                return 0
+            if m.kind == KIND_IGNORED:
+                self.path.counts.ignored += 1
+            elif not self.resolve():
+                return self.bad(data, size, c.pos - data, f"a symbol of 1 to {MAX_NAME} bytes")
+            elif m.needed & ~m.seen:
+                return self.bad(data, size, c.pos - data, missing(m.needed & ~m.seen))
+            elif m.target < 0:
+                self.path.counts.ignored += 1
+            else:
+                more = m.more
+                several |= more != NULL
+                status = path_convert(&self.path, data, &offset)
+                if status != OK:
+                    return self.bad(data, size, offset, status_text(status).decode())
+                if not several:
+                    engine_learn(&self.path.engine, data, size, m, &self.scratch)
+                self.finish(path_act(&self.path, data, size, receive_ns, line))
+                m.more = more
+            if m.more == NULL:
+                return 0
+            several = True
+            c.pos = m.more
+            message_clear(m)
+            self.parser.parse_more(&c, m)
+
+    cdef bint resolve(self) except -1:
+        """Find or make the instrument a message names; False if it names none. One not wanted has target -2."""
+        cdef Message* m = &self.path.message
+        if m.symbol == NULL or not 0 < m.symbol_size <= MAX_NAME:
+            return False
+        m.target = symbols_find(&self.path.engine.symbols, m.symbol, m.symbol_size, m.depth)
+        if m.target >= 0:
+            if not self.path.engine.symbols.target[m.target].wanted:
+                m.target = -2
+            return True
+        m.target = -2
+        try:
+            name = m.symbol[:m.symbol_size].decode()
+        except UnicodeDecodeError:
+            return False
+        if self.all_symbols:
+            if len(self.name_list) >= self.max_symbols:
+                self.error = FeedError(self.venue, name, 0, f"at most {self.max_symbols} symbols")
+                return True
+        elif m.depth == 0 or symbols_find(&self.path.engine.symbols, m.symbol, m.symbol_size, 0) < 0:
+            return True
+        m.target = self.instrument(name, m.depth)
+        return True
+
+    cdef int32_t instrument(self, str name, int depth) except -1:
+        """Index of a new instrument with an EMPTY book."""
+        cdef bytes text = name.encode()
+        cdef int32_t index, room
+        cdef void* memory
+        cdef Book book = Book()
+        if self.path.engine.symbols.count == self.path.track_room:
+            room = 2 * self.path.track_room if self.path.track_room else 16
+            memory = realloc(self.path.track, room * sizeof(Track))
+            if memory == NULL:
+                raise MemoryError(f"no memory for {room} symbols")
+            self.path.track = <Track*> memory
+            memset(&self.path.track[self.path.track_room], 0, (room - self.path.track_room) * sizeof(Track))
+            self.path.track_room = room
+        index = symbols_add(&self.path.engine.symbols, text, len(text), depth)
+        if index < 0:
+            raise ValueError(f"{self.venue}: expected a symbol of 1 to 64 bytes, not {name!r}")
+        book.symbol = name
+        self.path.track[index].book = book.data
+        self.path.track[index].line = -1
+        self.book_list.append(book)
+        self.name_list.append(name)
+        return index
+
+    cdef int bad(self, const char* data, Py_ssize_t size, Py_ssize_t offset, str expected) except -1:
+        """Count and report wrong content. A book whose message it may have been is fetched anew."""
+        cdef Message* m = &self.path.message
+        cdef const Route* route
+        cdef int32_t target = m.target
+        cdef int kind = m.kind
+        cdef Book book = None
+        self.path.counts.errors += 1
+        if target < 0 and m.symbol != NULL:
+            target = symbols_find(&self.path.engine.symbols, m.symbol, m.symbol_size, m.depth)
+        if target < 0 and size:
+            route = routes_find(&self.path.engine.routes, data, prefix_size(data, size, self.path.engine.quotes))
+            if route != NULL:
+                target = route.target
+                if kind == KIND_NONE and route.n_layouts:
+                    kind = self.path.engine.layout[route.layout[route.current]].kind
+        if target >= 0:
+            book = self.book_list[target]
+        self.error = FeedError(self.venue, book.symbol if book is not None else "", offset, expected)
+        if target >= 0 and (kind == KIND_DELTA or kind == KIND_SNAPSHOT) and not self.path.strict:
+            path_lose(&self.path, target, WHY_BAD_FRAME, 0, 0)
+        self.tell()
+        return self.report(book)
+
+    cdef int snapshot(self, bytes symbol, int64_t limit, bytes body, int64_t receive_ns) except -1:
+        """Take the snapshot of a symbol from the body of a REST answer that was asked for `limit` levels a side."""
+        cdef const char* data = PyBytes_AS_STRING(body)
+        cdef Py_ssize_t size = len(body), offset = 0
+        cdef Message* m = &self.path.message
+        cdef Cursor c
+        cdef Status status
+        cdef str expected = None
+        message_clear(m)
+        m.symbol = symbol
+        m.symbol_size = len(symbol)
+        if not self.resolve():
+            return self.bad(data, 0, 0, f"an address that names a symbol of 1 to {MAX_NAME} bytes")
+        if m.target < 0:
+            self.path.counts.ignored += 1
+            return 0
+        cursor_init(&c, data, size, m)
+        self.parser.parse_rest(&c, m)
+        if c.status != OK:
+            offset = c.pos - data
+            expected = c.expected.decode()
+        elif m.needed & ~m.seen:
+            offset = size
+            expected = missing(m.needed & ~m.seen)
+        else:
+            status = path_convert(&self.path, data, &offset)
+            if status != OK:
+                expected = status_text(status).decode()
+        if expected is not None:
+            m.kind = KIND_NONE                            # no stream is to blame
+            return self.bad(data, 0, offset, expected)
+        return self.join(m.target, limit, receive_ns)
+
+    cdef int join(self, int32_t target, int64_t limit, int64_t receive_ns) except -1:
+        """Apply a snapshot and the deltas that were kept for it."""
+        cdef Message* m = &self.path.message
+        cdef Track* track = &self.path.track[target]
+        cdef BookData* data = track.book
+        cdef int64_t exchange_ns = time_ns(m, SLOT_TIME), last = m.slot[SLOT_LAST_SEQ]
+        cdef int64_t trusted_bid = INT64_MIN, trusted_ask = INT64_MAX
+        cdef int old = data.status
+        cdef Status status
+        cdef Book book = self.book_list[target]
+        if not self.path.strict and track.has_snapshot and last < track.last:
+            self.path.counts.ignored += 1                      # the book is past it already
+            return 0
+        if m.bids.count >= limit and m.bids.count:
+            trusted_bid = m.bids.price[m.bids.count - 1]
+        if m.asks.count >= limit and m.asks.count:
+            trusted_ask = m.asks.price[m.asks.count - 1]
+        status = book_apply_snapshot(data, &m.bids, &m.asks, last,
+                                     exchange_ns if exchange_ns else time_ns(m, SLOT_EVENT_TIME), receive_ns)
+        if status != OK:
+            m.kind = KIND_NONE
+            return self.bad(NULL, 0, 0, status_text(status).decode())
+        data.trusted_bid = trusted_bid
+        data.trusted_ask = trusted_ask
+        self.path.counts.kind[KIND_SNAPSHOT] += 1
+        track.snapshots += 1
+        track.has_snapshot = True
+        track.joined = False
+        track.last = last
+        track.old_in_row = 0
+        track.crossed += book_crossed(data)
+        if not self.path.strict and track.pending.count:
+            data.status = old                             # LIVE only when the kept deltas have joined
+        elif old != BOOK_LIVE:
+            path_note(&self.path, target, old, BOOK_LIVE, WHY_SNAPSHOT, 0, 0)
+        if self.applied_hook is not None:
+            self.applied_hook(book)
+        if track.wants_snapshot:
+            track.wants_snapshot = False
+            self.path.needs += 1
+        if self.path.strict and old == BOOK_STALE:
+            track.resyncs += 1
+            self.path.counts.resyncs += 1
+        track.ever_live |= self.path.strict
+        self.replay_pending(target)
+        track = &self.path.track[target]
+        if track.has_snapshot and not self.path.strict:
+            if data.status != BOOK_LIVE:
+                path_set_status(&self.path, target, BOOK_LIVE, WHY_SNAPSHOT, 0, 0)
+            if old == BOOK_STALE:
+                track.resyncs += 1
+                self.path.counts.resyncs += 1
+            track.ever_live = True
+        self.tell()
+        if data.status == BOOK_LIVE:
+            self.show(book)
+        return 0
+
+    cdef int replay_pending(self, int32_t target) except -1:
+        """Take the kept deltas as if they had just come."""
+        cdef Pending pending = self.path.track[target].pending
+        cdef PendingHead head
+        cdef Py_ssize_t at = 0
+        cdef const char* data
+        memset(&self.path.track[target].pending, 0, sizeof(Pending))
+        self.path.mark_start = 0
+        self.path.replaying = True
+        try:
+            while at < pending.size:
+                memcpy(&head, pending.data + at, sizeof(PendingHead))
+                data = pending.data + at + sizeof(PendingHead)
+                at += <Py_ssize_t> sizeof(PendingHead) + head.size
+                if self.path.read(&self.path.engine, data, data + head.size, data + head.size, &self.path.message) == OK:
+                    self.finish(path_act(&self.path, data, head.size, head.receive_ns, head.line))
+                else:
+                    self.careful(data, head.size, head.receive_ns, head.line)
+        finally:
+            self.path.replaying = False
+            pending_free(&pending)
+        return 0
+
+    cdef int reset_books(self, int line, bint opened) except -1:
+        """Forget where the streams of a line stood; `opened` drops the books' levels as well."""
+        cdef int32_t i
+        cdef Track* track
+        cdef int old
+        for i in range(self.path.engine.symbols.count):
+            track = &self.path.track[i]
+            if track.line != line:
+                continue
+            track.has_snapshot = track.joined = False
+            track.pending.size = track.pending.count = 0
+            if track.wants_snapshot:
+                track.wants_snapshot = False
+                self.path.needs += 1
+            old = track.book.status
+            if opened:
+                track.ever_live = False
+                book_clear(track.book, BOOK_EMPTY)
+                if old != BOOK_EMPTY:
+                    path_note(&self.path, i, old, BOOK_EMPTY, WHY_OPENED, 0, 0)
+            elif old != BOOK_EMPTY:
+                path_set_status(&self.path, i, BOOK_STALE, WHY_CLOSED, 0, 0)
+            if self.path.n_changes == MAX_CHANGES:
+                self.tell()
+        return self.tell()
+
+
+cdef str missing(uint64_t slots):
+    """Names of the slots that a message lacks."""
+    return ", ".join(name for slot, name in SLOT_NAMES.items() if (slots >> <int> slot) & 1)

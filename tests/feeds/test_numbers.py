@@ -1,0 +1,177 @@
+"""Decimal text to integers and doubles: exact, or refused."""
+
+from __future__ import annotations
+
+import math
+import random
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests import _probe
+from tests._probe import Result
+
+INT64_MAX = 2**63 - 1
+
+# Tokens that venues write, with their exact value.
+TOKENS = {
+    "0.00000000": 0, "0.0": 0, "0": 0, "-0.0": 0, "7e-7": "0.0000007", "1e-8": "0.00000001", "9.111e-7": "0.0000009111",
+    "9.121E-7": "0.0000009121", "4.0E7": 40_000_000, "3.358149508E7": "33581495.08", "1.0E-10": "0.0000000001",
+    "7.548E+4": 75480, "-6.2604214e-11": "-0.000000000062604214", "0.080100": "0.0801", "0.10000000": "0.1",
+    "4714.0": 4714, "34981": 34981, "2482.5500": "2482.55", "1E-8": "0.00000001", "1.742e-05": "0.00001742",
+    "1209.67": "1209.67", "-88.17": "-88.17", "92233720368.54775807": "92233720368.54775807", "-1": -1, "1.6E-7": "0.00000016",
+    "9223372036854775807": INT64_MAX, "0.000000000000000001": "1e-18", "000123.4500": "123.45",
+    "0.00000000000000000000000000000000000000": 0, "100000000000000000000000000000e-25": 10000, "1e18": 10**18,
+    "0e999999999999999999": 0, "5.": 5, ".5": "0.5",
+}
+NO_NUMBERS = ["", "-", ".", "-.", "e5", "1e", "1e+", "1e-", "1.2.3", "1..2", "--1", "+1", "1-", "1 ", " 1", "1,000", "0x10",
+              "nan", "NaN", "inf", "null", "expired", "1e5.5", "1e5e5", "1_000", "\x00", "1\x00", "\u0661", "1\\", '1"']
+
+
+def decimals_of(value):
+    """Fewest decimals that a number needs, and its digits as an integer."""
+    sign, digits, exponent = Decimal(value).normalize().as_tuple() if Decimal(value) else (0, (0,), 0)
+    return max(-exponent, 0)
+
+
+@pytest.mark.parametrize("token", TOKENS)
+def test_tokens_are_read_exactly(token):
+    value = Decimal(TOKENS[token])
+    needed = decimals_of(value)
+    assert _probe.units(token.encode(), 18 if needed == 18 else needed) == (Result.OK, int(value.scaleb(needed)), 0)
+    wide = int(value.scaleb(needed + 2))
+    if needed + 2 <= 18:
+        assert _probe.units(token.encode(), needed + 2)[:2] == (
+            (Result.OK, wide) if abs(wide) <= INT64_MAX else (Result.NO_FIT, 0))
+    if needed:
+        assert _probe.units(token.encode(), needed - 1) == (Result.NEEDS_SCALE, 0, needed)
+    status, number = _probe.double(token.encode())
+    assert status == Result.OK
+    assert number == pytest.approx(float(value), rel=1e-15, abs=0)
+
+
+@pytest.mark.parametrize("token", NO_NUMBERS)
+def test_what_is_no_number_is_refused(token):
+    text = token.encode()
+    assert _probe.units(text, 8)[0] == Result.BAD_NUMBER
+    assert _probe.integer(text)[0] == Result.BAD_NUMBER
+    if text:
+        assert _probe.double(text)[0] == Result.BAD_NUMBER
+
+
+def test_empty_text_is_nan_as_a_double():
+    status, value = _probe.double(b"")
+    assert status == Result.OK
+    assert math.isnan(value)
+
+
+@pytest.mark.parametrize("token", ["9223372036854775808", "-9223372036854775808", "1e19", "1e400", "1e-19",
+                                   "0.1234567890123456789", "123456789012345678901", "18446744073709551615",
+                                   "18446744073709551617", "10000000000000000000.0000000001", "9" * 200, "1e99999999999999999999"])
+def test_what_int64_cannot_hold_is_refused(token):
+    status, value, _ = _probe.units(token.encode(), 0)
+    assert (status, value) == (Result.NO_FIT, 0)
+
+
+def test_a_forty_digit_quantity_is_read_where_its_tail_is_nothing():
+    assert _probe.units(b"12.50000000000000000000000000000000000000", 1) == (Result.OK, 125, 0)
+    assert _probe.units(b"12.50000000000000000000000000000000000001", 1)[0] == Result.NO_FIT
+
+
+@pytest.mark.parametrize(("token", "value"), [
+    ("12", 12), ("-1", -1), ("1.0", 1), ("1e3", 1000), ("5123107852948", 5123107852948), ("9223372036854775807", INT64_MAX)])
+def test_integers(token, value):
+    assert _probe.integer(token.encode()) == (Result.OK, value)
+
+
+def test_a_fraction_is_no_integer():
+    assert _probe.integer(b"1.5")[0] == Result.BAD_NUMBER
+    assert _probe.integer(b"123456789012345678901234567")[0] == Result.NO_FIT
+
+
+@pytest.mark.parametrize("token", ["1e300", "1e305", "1.7e308", "-2.5e307", "1e-300", "4.9e-324", "1" + "0" * 290])
+def test_doubles_of_any_size(token):
+    status, value = _probe.double(token.encode())
+    assert status == Result.OK
+    assert value == pytest.approx(float(token), rel=1e-14)
+
+
+@pytest.mark.parametrize("token", ["1e309", "1e400", "-1e999999", "9" * 400])
+def test_a_double_past_its_range_is_not_a_wrong_number(token):
+    status, value = _probe.double(token.encode())
+    assert status != Result.OK or value == float(token)
+
+
+PLAIN = st.from_regex(r"-?[0-9]{1,12}(\.[0-9]{1,9})?", fullmatch=True)
+ANY = st.from_regex(r"-?([0-9]{1,22}(\.[0-9]{0,22})?|\.[0-9]{1,22})([eE][+-]?[0-9]{1,3})?", fullmatch=True).filter(str.isascii)
+
+
+@given(PLAIN | ANY, st.integers(0, 18))
+@settings(max_examples=1500)
+def test_units_against_decimal(text, scale):
+    value = Decimal(text)
+    status, units, decimals = _probe.units(text.encode(), scale)
+    needed = decimals_of(value)
+    if value == 0:
+        assert (status, units) == (Result.OK, 0)
+    elif needed > 18 or abs(value) >= Decimal(2) ** 63:
+        assert status == Result.NO_FIT
+    elif status == Result.OK:
+        assert Decimal(units).scaleb(-scale) == value
+    elif status == Result.NEEDS_SCALE:
+        assert decimals == needed > scale
+    else:
+        assert status == Result.NO_FIT
+        exact = value.scaleb(max(scale, needed))
+        assert abs(exact) > INT64_MAX
+
+
+@given(ANY)
+@settings(max_examples=1000)
+def test_doubles_against_python(text):
+    status, value = _probe.double(text.encode())
+    if abs(float(text)) != math.inf:
+        assert status == Result.OK
+        assert value == pytest.approx(float(text), rel=3e-16 * 4, abs=5e-323)
+
+
+@given(st.integers(0, 10**15 - 1), st.integers(0, 15))
+def test_doubles_of_fifteen_digits_are_the_nearest(digits, places):
+    text = format(Decimal(digits).scaleb(-places), "f")
+    assert _probe.double(text.encode()) == (Result.OK, float(text))
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_shortest_texts_of_doubles(number):
+    status, value = _probe.double(repr(number).encode())
+    assert status == Result.OK
+    assert value == pytest.approx(number, rel=1e-15, abs=5e-323)
+
+
+def test_random_text_is_read_as_decimal_does_or_refused(seed):
+    rng = random.Random(seed)
+    for _ in range(30_000):
+        text = "".join(rng.choices("0123456789.-eE+", weights=[8] * 10 + [3, 1, 1, 1, 1], k=rng.randint(0, 9)))
+        status, units, _ = _probe.units(text.encode(), 6)
+        try:
+            value = Decimal(text)
+        except ArithmeticError:
+            assert status == Result.BAD_NUMBER, text
+            continue
+        if text.startswith("+"):
+            assert status == Result.BAD_NUMBER, text
+        elif status == Result.OK:
+            assert Decimal(units).scaleb(-6) == value, text
+        else:
+            assert status in (Result.NEEDS_SCALE, Result.NO_FIT), text
+
+
+@pytest.mark.parametrize(("window", "layout", "found"), [
+    (b'61800.30","2.507"]', (0, 3, 2), [(8, 5), (5, 1)]), (b'1","0"]', (0, 3, 2), [(1, None), (1, None)]),
+    (b'"t":5266583935,', (4, 0, 1), [(10, None)]), (b'61800.30', (0, 0, 1), [(8, 5)]), (b'x1"', (0, 0, 1), None),
+    (b'1","x"', (0, 3, 2), None), (b"1" * 32, (0, 0, 1), None), (b'1' * 31 + b'"', (0, 0, 1), [(31, None)]),
+])
+def test_widths_of_the_numbers_in_a_window(window, layout, found):
+    assert _probe.widths(window, *layout) == found
