@@ -31,6 +31,7 @@ cdef class Intake:
     cdef int32_t instrument(self, str name, int depth) except -1
     cdef int bad(self, const char* data, Py_ssize_t size, Py_ssize_t offset, str expected) except -1
     cdef int snapshot(self, bytes symbol, int64_t limit, bytes body, int64_t receive_ns) except -1
+    cdef int refine(self, int32_t target, tick_size) except -1
     cdef int join(self, int32_t target, int64_t limit, int64_t receive_ns) except -1
     cdef int replay_pending(self, int32_t target) except -1
     cdef int reset_books(self, int line, bint opened) except -1

@@ -9,7 +9,8 @@ from libc.stdint cimport int32_t, int64_t, uint64_t, INT64_MAX, INT64_MIN
 from libc.stdlib cimport realloc, free
 from libc.string cimport memset, memcpy
 from orderbook.book cimport Book
-from orderbook.core cimport BookData, book_apply_snapshot, book_clear, book_crossed
+from orderbook.core cimport (BookData, MAX_SCALE, book_apply_snapshot, book_clear, book_crossed, book_refine_tick, gcd,
+                             ticks_set)
 from orderbook.types cimport Status, OK, BOOK_EMPTY, BOOK_LIVE, BOOK_STALE, status_text
 from orderbook.update cimport levels_free
 from feeds.engine cimport engine_free, engine_learn
@@ -17,13 +18,14 @@ from feeds.message cimport (Message, message_clear, time_ns, KIND_CONTROL, KIND_
                             KIND_SNAPSHOT, MAX_NAME, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
                             SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ,
                             SLOT_MAKER_BOUGHT, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_TIME)
-from feeds.path cimport Path, DELIVER, MAX_CHANGES, path_act, path_convert, path_lose, path_note, path_set_status
+from feeds.path cimport Path, DELIVER, MAX_CHANGES, path_act, path_convert, path_lose, path_note, path_set_status, path_widen
 from feeds.routes cimport Route, prefix_size, routes_find
 from feeds.scan cimport Cursor, cursor_init
 from feeds.symbols cimport symbols_add, symbols_find
 from feeds.track cimport (Pending, PendingHead, Track, WHY_BAD_FRAME, WHY_CLOSED, WHY_OPENED, WHY_SNAPSHOT, pending_free)
 
 from feeds.report import FeedError
+from orderbook.decimals import as_parts, as_units
 
 cdef enum:
     MAX_FRAME = 1 << 30       # bytes
@@ -227,6 +229,26 @@ cdef class Intake:
             m.kind = KIND_NONE                            # no stream is to blame
             return self.bad(data, 0, offset, expected)
         return self.join(m.target, limit, receive_ns)
+
+    cdef int refine(self, int32_t target, tick_size) except -1:
+        """Let an instrument's book count in this tick (text), or a finer one if it has seen a finer price."""
+        cdef Book book = self.book_list[target]
+        cdef BookData* data = self.path.track[target].book
+        cdef int64_t size
+        cdef int scale
+        mantissa, decimals = as_parts(tick_size)
+        if mantissa <= 0:
+            return 0                                      # Binance lists 0 where a market has no tick
+        if decimals > MAX_SCALE or not path_widen(&self.path, target, decimals, 0):
+            raise ValueError(f"a tick size for {book.symbol} that int64 holds, not {tick_size}")
+        scale = data.price_scale
+        size = as_units(tick_size, scale)
+        if data.fresh_ticks:
+            ticks_set(&data.ticks, size)
+            data.fresh_ticks = False
+        elif book_refine_tick(data, gcd(data.ticks.size, size)) != OK:
+            raise MemoryError(f"no memory to refine the tick of {book.symbol}")
+        return 0
 
     cdef int join(self, int32_t target, int64_t limit, int64_t receive_ns) except -1:
         """Apply a snapshot and the deltas that were kept for it."""

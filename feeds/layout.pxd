@@ -15,9 +15,9 @@ first: when it fits, no byte has to wait for the length of the number before it.
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport realloc, free
 from libc.string cimport memcmp, memcpy, memset
-from orderbook.types cimport Status, OK, NEGATIVE_QTY, NOT_COVERED
+from orderbook.types cimport Status, OK, NEGATIVE_QTY, NO_FIT, NOT_COVERED
 from orderbook.core cimport POWER
-from feeds.message cimport (Message, Token, N_SLOTS, TAKE_INT, TAKE_PRICE, TAKE_QTY, TAKE_DOUBLE, TAKE_BOOL,
+from feeds.message cimport (Message, Token, SLOT_SPARE, TAKE_INT, TAKE_PRICE, TAKE_QTY, TAKE_DOUBLE, TAKE_BOOL,
                             TAKE_SYMBOL, TAKE_TEXT, TAKE_LEVELS, TAKE_CONSTANT, TAKE_ANY)
 from feeds.numbers cimport read_units, read_double, read_integer
 from feeds.scan cimport Cursor, cursor_init, is_digit, scan_number
@@ -463,7 +463,7 @@ cdef inline Status op_careful(Op* op, const char** at, const char* end, int pric
         if past == NULL:
             return NOT_COVERED
         status = convert_number(op.take[i], p, past, price_scale, qty_scale, &values[i], &decimals)
-        if status != OK:
+        if status != OK and not (status == NO_FIT and op.slot[i] == SLOT_SPARE):
             return status
         p = past
     if end - p < op.tail or memcmp(p, text, op.tail) != 0:

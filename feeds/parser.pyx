@@ -1,11 +1,11 @@
 """The parser a venue overrides, and the conversion of what it took."""
 
 from libc.stdint cimport int64_t
-from orderbook.types cimport Status, OK, BAD_VALUE, NO_MEMORY, NEEDS_SCALE
+from orderbook.types cimport Status, OK, BAD_VALUE, NEEDS_SCALE, NO_FIT, NO_MEMORY
 from orderbook.update cimport Levels, levels_reserve
 from feeds.layout cimport convert_number
 from feeds.message cimport (Message, Token, TAKE_INT, TAKE_PRICE, TAKE_QTY, TAKE_DOUBLE, TAKE_BOOL, TAKE_LEVELS,
-                            TAKE_CONSTANT)
+                            TAKE_CONSTANT, SLOT_SPARE)
 from feeds.scan cimport (Cursor, Text, cursor_init, open_array, next_item, read_text, scan_number, skip_value,
                          peek, fail)
 
@@ -119,6 +119,8 @@ cdef Status convert_message(const char* frame, Message* m, int price_scale, int 
             needed = 0
             status = convert_number(token.kind, frame + token.start, frame + token.end, price_scale, qty_scale,
                                     &m.slot[token.slot], &needed)
+            if status == NO_FIT and token.slot == SLOT_SPARE:
+                status = OK                       # nobody asked for it
             if status == NEEDS_SCALE:
                 if token.kind == TAKE_PRICE:
                     m.price_decimals = max(m.price_decimals, needed)

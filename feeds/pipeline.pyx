@@ -109,15 +109,19 @@ cdef class Pipeline(Intake):
             self.follow(symbol)
 
     def rest(self, str url, body, int64_t receive_ns=0):
-        """Take a REST answer: the snapshot of the symbol that `url` names.
+        """Take a REST answer: the snapshot of the symbol that `url` names, or the venue's list of instruments.
 
-        Parameters: url -- the address that was asked. body -- the answer, bytes-like. receive_ns -- our clock when
+        A list refines the ticks of the books there are; it changes no level. Parameters: url -- the address that was asked. body -- the answer, bytes-like. receive_ns -- our clock when
         it arrived, ns since the Unix epoch. An answer of another kind is counted as ignored, a wrong one as an error.
         """
         parts = urlsplit(url)
         query = parse_qs(parts.query)
         body = bytes(memoryview(body))
-        if parts.path.rpartition("/")[2] != self.spec.snapshot_path.rpartition("/")[2]:
+        asked = parts.path.rpartition("/")[2]
+        if asked == self.spec.instruments_path.rpartition("/")[2]:
+            self.take_instruments(body)
+            return
+        if asked != self.spec.snapshot_path.rpartition("/")[2]:
             self.path.counts.ignored += 1
             return
         if "symbol" not in query:
@@ -127,6 +131,18 @@ cdef class Pipeline(Intake):
         limit = query.get("limit", [""])[0]
         self.snapshot(self.spec.symbol(query["symbol"][0]).encode(),
                       int(limit) if limit.isdecimal() else self.spec.snapshot_default_limit, body, receive_ns)
+
+    def take_instruments(self, bytes body):
+        """Refine the ticks of the books by the body of a venue's list of instruments."""
+        cdef int32_t i
+        try:
+            ticks = {instrument.symbol: instrument.tick_size for instrument in self.spec.read_instruments(body)}
+            for i in range(self.path.engine.symbols.count):
+                if self.name_list[i] in ticks:
+                    self.refine(i, ticks[self.name_list[i]])
+        except ValueError as error:
+            message_clear(&self.path.message)
+            self.bad(NULL, 0, 0, str(error))
 
     # ---- telling
 
@@ -383,14 +399,14 @@ cdef class Pipeline(Intake):
 
     cdef int32_t index_of(self, symbol, depth) except -1:
         """Index of an instrument; KeyError with near names if it is not known."""
-        name = self.spec.symbol(symbol)
-        text = name.encode()
-        index = symbols_find(&self.path.engine.symbols, text, len(text), depth or 0)
-        if index < 0:
-            near = get_close_matches(name, self.name_list, 3)
-            raise KeyError(f"{self.venue}: no book of {name}{f' with depth {depth}' if depth else ''}"
-                           f"{'; near: ' + ', '.join(near) if near else ''}")
-        return index
+        for name in (symbol, self.spec.symbol(symbol)):   # as it is on the wire, else as a user may write it
+            text = name.encode()
+            index = symbols_find(&self.path.engine.symbols, text, len(text), depth or 0)
+            if index >= 0:
+                return index
+        near = get_close_matches(name, self.name_list, 3)
+        raise KeyError(f"{self.venue}: no book of {name}{f' with depth {depth}' if depth else ''}"
+                       f"{'; near: ' + ', '.join(near) if near else ''}")
 
     def book(self, symbol, depth=None):
         """The Book of a symbol; with `depth` the partial book of that depth. KeyError, with near names, if unknown."""

@@ -47,6 +47,15 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True)
+class Instrument:
+    """What a venue's list says of one instrument; numbers are the venue's own text."""
+
+    symbol: str       # as the venue writes it
+    tick_size: str    # smallest step of price
+    lot_size: str     # smallest step of quantity
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What a venue allows; counts, seconds and REST weights."""
 
@@ -72,6 +81,8 @@ class VenueSpec:
     snapshot_limits: tuple[int, ...]            # values the venue accepts; empty if any up to the largest
     snapshot_default_limit: int                 # levels a side the venue gives when the address names no limit
     snapshot_weight: Callable[[int], int]       # limit -> REST weight
+    instruments_path: str           # "/api/v3/exchangeInfo"
+    read_instruments: Callable[[bytes], list[Instrument]]   # body of that answer -> instruments; ValueError if it is none
     channels: Mapping[str, str]     # channel -> one line on what it is, for help texts and errors
     streams: Callable[..., list[Stream]]        # (symbols, channels, depth=None, speed=None) -> streams
     connect_path: Callable[[Sequence[str]], str]            # stream names -> path and query to connect to

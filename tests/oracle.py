@@ -59,9 +59,9 @@ def decimal(value) -> Decimal:
 
 def integer(value) -> int:
     number = decimal(value)
-    if abs(number) > INT64_MAX or number != int(number):
+    if number and (number.adjusted() > 18 or number != number.to_integral_value() or abs(number) > INT64_MAX):
         raise Bad
-    return int(number)
+    return int(number) if number else 0
 
 
 def real(value) -> float:
@@ -120,13 +120,15 @@ def optional(message: Pairs, key: str, convert, default):
 
 
 def time_ns(value: int) -> int:
-    return value * (1000 if value >= 10**14 else 10**6)
+    """Microseconds or milliseconds by size; a time that int64 cannot hold in ns is none, nor is one before 1970."""
+    value *= 1000 if value >= 10**14 else 10**6
+    return value if 0 <= value <= INT64_MAX else 0
 
 
 def times(message: Pairs) -> int:
     """The time of the thing, or else of the message."""
     sent, happened = optional(message, "E", integer, 0), optional(message, "T", integer, 0)
-    return time_ns(happened or sent)
+    return time_ns(happened) or time_ns(sent)
 
 
 def depth_of(stream: str) -> int:
@@ -207,7 +209,7 @@ def read(frame: bytes, venue: str) -> list[tuple]:
     stream, data = "", document
     if isinstance(document, Pairs):
         names = [v for v in document.all("stream") if isinstance(v, str) and not isinstance(v, Bare)]
-        stream = names[-1] if names else ""
+        stream = raw_text(names[-1]).decode("latin-1") if names else ""
         data = document.all("data")[-1] if document.all("data") else document
     out = []
     for message in data if isinstance(data, list) and not isinstance(data, Pairs) else [data]:

@@ -23,7 +23,7 @@ from feeds.scan cimport (Cursor, Text, at_end, fail, key_is, next_is, next_item,
                          read_text, skip_value, take_any, take_bool, take_constant, take_double, take_int, take_levels,
                          take_price, take_qty, take_symbol, word_is)
 
-from feeds.venue import Control, Limits, Link, Stream, UnsupportedChannel, VenueSpec
+from feeds.venue import Control, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec
 
 
 cdef class BinanceParser(Parser):
@@ -549,6 +549,21 @@ def read_control(payload):
     return Control("other", request_id, None, text)
 
 
+def read_instruments(body):
+    """Instruments of an exchangeInfo answer. Raises ValueError that says what is missing."""
+    # {"symbols":[{"symbol":"BTCUSDT","filters":[{"filterType":"PRICE_FILTER","tickSize":"0.01", ...},
+    #                                            {"filterType":"LOT_SIZE","stepSize":"0.001", ...}, ...], ...}], ...}
+    try:
+        listed = json.loads(body)["symbols"]
+        found = []
+        for entry in listed:
+            filters = {rule["filterType"]: rule for rule in entry["filters"]}
+            found.append(Instrument(entry["symbol"], filters["PRICE_FILTER"]["tickSize"], filters["LOT_SIZE"]["stepSize"]))
+    except (KeyError, TypeError, RecursionError, UnicodeDecodeError) as error:
+        raise ValueError(f"a list of instruments with symbol, tickSize and stepSize (missing: {error})") from error
+    return found
+
+
 def spot_weight(limit):
     """REST weight of a spot snapshot of `limit` levels a side."""
     if limit <= 100:
@@ -598,6 +613,8 @@ SPOT = VenueSpec(
     roots={"public": "wss://stream.binance.com:9443"},
     rest_url="https://api.binance.com",
     snapshot_path="/api/v3/depth",
+    instruments_path="/api/v3/exchangeInfo",
+    read_instruments=read_instruments,
     snapshot_limit=1000,
     snapshot_limits=(),
     snapshot_default_limit=100,
@@ -624,6 +641,8 @@ USDM = VenueSpec(
     roots={"public": "wss://fstream.binance.com/public", "market": "wss://fstream.binance.com/market"},
     rest_url="https://fapi.binance.com",
     snapshot_path="/fapi/v1/depth",
+    instruments_path="/fapi/v1/exchangeInfo",
+    read_instruments=read_instruments,
     snapshot_limit=1000,
     snapshot_limits=FUTURES_SNAPSHOTS,
     snapshot_default_limit=500,
@@ -650,6 +669,8 @@ COINM = VenueSpec(
     roots={"public": "wss://dstream.binance.com"},
     rest_url="https://dapi.binance.com",
     snapshot_path="/dapi/v1/depth",
+    instruments_path="/dapi/v1/exchangeInfo",
+    read_instruments=read_instruments,
     snapshot_limit=1000,
     snapshot_limits=FUTURES_SNAPSHOTS,
     snapshot_default_limit=500,
