@@ -13,7 +13,7 @@ first: when it fits, no byte has to wait for the length of the number before it.
 """
 
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport realloc, free
+from libc.stdlib cimport malloc, free
 from libc.string cimport memcmp, memcpy, memset
 from orderbook.types cimport Status, OK, NEGATIVE_QTY, NO_FIT, NOT_COVERED
 from orderbook.core cimport POWER
@@ -33,7 +33,8 @@ cdef enum:
     OP_SYMBOL = 4             # the text of the instrument
     OP_SKIP = 5               # text up to the next quote
     OP_BOOL = 6               # true or false
-    OP_END = 7                # the frame ends here
+    OP_REAL = 7               # text, then a number that becomes a double
+    OP_END = 8                # the frame ends here
 
 cdef enum:
     WINDOW = 32               # bytes looked at in one step
@@ -42,6 +43,7 @@ cdef enum:
     KNOWN = 32                # shapes one operation remembers
     PROBES = 8                # places of `known` that are looked at for a shape
     MAX_SHAPES = 2048         # shapes of all operations; more are read the careful way
+    NO_SCALES = 0xffff        # `scales_word` while the instrument is not known
     ROOM_FOR_TEXT = 12        # bytes of text at most that share a window with a number
 
 cdef struct Shape:
@@ -56,9 +58,8 @@ cdef struct Shape:
     uint8_t chains            # 0: two numbers of up to 8 digits in one chain; else 1 or 2 numbers of up to 16
 
 cdef struct ShapePool:
-    Shape* shape              # by index. Owned
+    Shape* shape              # room for MAX_SHAPES, made at once: pointers to shapes stay valid. Owned
     int count
-    int room
 
 cdef struct Op:
     uint8_t kind              # OP_...
@@ -69,7 +70,8 @@ cdef struct Op:
     uint8_t take[2]           # TAKE_... of each number
     uint8_t slot[2]           # slot of each number; of a list of levels, its side
     bint quoted               # numbers stand in quotes
-    int16_t current           # shape that fitted last, -1 none
+    const Shape* current      # shape that fitted last, NULL none; borrowed from the pool
+    const Shape* previous     # the one that fitted before it: widths often alternate
     int16_t known[KNOWN]      # shapes that fitted, by a hash of their key; -1 free
     char text[WINDOW]         # the text: before, between, after
 
@@ -89,7 +91,7 @@ cdef inline void pool_free(ShapePool* self) noexcept nogil:
     """Give the memory back."""
     free(self.shape)
     self.shape = NULL
-    self.count = self.room = 0
+    self.count = 0
 
 
 # ---- learning a layout from the tokens of a frame
@@ -104,7 +106,6 @@ cdef inline Op* add_op(Layout* self, int kind) noexcept nogil:
     memset(op, 0, sizeof(Op))
     memset(op.known, 0xff, sizeof(op.known))
     op.kind = <uint8_t> kind
-    op.current = -1
     return op
 
 
@@ -169,7 +170,7 @@ cdef inline bint learn_layout(Layout* self, const char* frame, Py_ssize_t size, 
                     return False
                 at += before - ROOM_FOR_TEXT
                 before = ROOM_FOR_TEXT
-            op = add_op(self, OP_NUMBER)
+            op = add_op(self, OP_REAL if token.kind == TAKE_DOUBLE else OP_NUMBER)
             if op == NULL:
                 return False
             op.size = <uint8_t> before
@@ -373,13 +374,18 @@ cdef inline bint shape_make(Shape* self, const Op* op, const char* p, uint32_t k
     return True
 
 
+cdef inline void shape_turn(Op* op, const Shape* shape) noexcept nogil:
+    """Make this the shape that is tried first."""
+    op.previous = op.current
+    op.current = shape
+
+
 cdef inline void learn_shape(ShapePool* pool, Op* op, const char* p, Py_ssize_t room, int price_scale,
                              int qty_scale) noexcept nogil:
     """Remember the shape of the window at `p`, whose numbers were just read and accepted."""
     cdef uint32_t numeric = 0, dots = 0, key
-    cdef int i, at, limit = <int> (room if room < WINDOW else WINDOW), count
+    cdef int i, at, limit = <int> (room if room < WINDOW else WINDOW)
     cdef int16_t index
-    cdef void* memory
     cdef Shape made
     for i in range(limit):
         numeric |= <uint32_t> (is_digit(p[i]) or p[i] == c'.') << i
@@ -395,20 +401,15 @@ cdef inline void learn_shape(ShapePool* pool, Op* op, const char* p, Py_ssize_t 
     at %= KNOWN
     index = op.known[at]                          # a free place, or the shape that has to go
     if index < 0:
-        if pool.count == pool.room:
-            count = 2 * pool.room if pool.room else 64
-            if count > MAX_SHAPES:
-                return
-            memory = realloc(pool.shape, count * sizeof(Shape))
-            if memory == NULL:
-                return
-            pool.shape = <Shape*> memory
-            pool.room = count
+        if pool.shape == NULL:
+            pool.shape = <Shape*> malloc(MAX_SHAPES * sizeof(Shape))
+        if pool.shape == NULL or pool.count == MAX_SHAPES:
+            return
         index = <int16_t> pool.count
         pool.count += 1
     pool.shape[index] = made
     op.known[at] = index
-    op.current = index
+    shape_turn(op, &pool.shape[index])
 
 
 # ---- reading an operation's numbers the careful way

@@ -1,16 +1,17 @@
-"""The hot path: wire bytes -> message -> verdict -> book -> handler. It knows neither sockets nor asyncio."""
+"""Pipeline: frames in; books, trades and quotes out. It knows neither sockets nor asyncio."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 from typing_extensions import Buffer
 
+from feeds.books import Books
 from feeds.events import Quote, Trade
+from feeds.intake import Intake
 from feeds.report import FeedError, Want
-from feeds.venue import VenueSpec
 from orderbook import Book
 
-class Pipeline:
+class Pipeline(Intake):
     """From a venue's frames to books, trades and quotes.
 
     Parameters: venue -- a name of `feeds.VENUES`. handler -- an object with some of on_book, on_trade, on_quote,
@@ -53,11 +54,14 @@ class Pipeline:
     def feed_many(self, payloads: Sequence[Buffer], line: int = 0) -> None:
         """Take a sequence of frames in one call, as one read batch. Without a handler the GIL is released meanwhile."""
     def rest(self, url: str, body: Buffer, receive_ns: int = 0) -> None:
-        """Take a REST answer: the snapshot of the symbol that `url` names.
+        """Take a REST answer: the snapshot of the symbol that `url` names, or the venue's list of instruments.
 
-        Parameters: url -- the address that was asked. body -- the answer, bytes-like. receive_ns -- our clock when
-        it arrived, ns since the Unix epoch. An answer of another kind is counted as ignored, a wrong one as an error.
+        A list refines the ticks of the books there are; it changes no level. Parameters: url -- the address that was
+        asked. body -- the answer, bytes-like. receive_ns -- our clock when it arrived, ns since the Unix epoch. An
+        answer of another kind is counted as ignored, a wrong one as an error.
         """
+    def take_instruments(self, body: bytes) -> None:
+        """Refine the ticks of the books by the body of a venue's list of instruments."""
     def flush(self) -> None:
         """End of a read batch: with `conflate`, on_book is called for every book that changed in it."""
     def opened(self, line: int = 0) -> None:
@@ -71,12 +75,6 @@ class Pipeline:
 
     # ---- what there is to read
 
-    @property
-    def venue(self) -> str:
-        """Name of the venue."""
-    @property
-    def spec(self) -> VenueSpec:
-        """Facts of the venue."""
     @property
     def handler(self) -> object | None:
         """Where events go, as it was given; can be set. None: nowhere."""
@@ -92,6 +90,8 @@ class Pipeline:
     @property
     def books(self) -> Books:
         """Mapping symbol (as the venue writes it) -> Book, without partial books. A live view."""
+    def symbols(self) -> list[str]:
+        """Symbols with a book of deltas, as the venue writes them, in the order they were met."""
     def last_trade(self, symbol: str) -> Trade | None:
         """The last Trade of a symbol, a copy; None if there was none. KeyError if the symbol is unknown."""
     def last_quote(self, symbol: str) -> Quote | None:
@@ -119,14 +119,3 @@ class Pipeline:
         """Durations by stage in ns since the start, of one message in `sample_every`: "parsed" (frame taken -> message
         read), "applied" (-> book changed), "handler" (-> handler returned), each with count, p50, p90, p99, p99_9 and
         max."""
-
-class Books(Mapping[str, Book]):
-    """Live view of a pipeline's books by symbol."""
-
-    def __init__(self, pipeline: Pipeline) -> None: ...
-    def __getitem__(self, symbol: str) -> Book: ...
-    def __iter__(self) -> Iterator[str]: ...
-    def __len__(self) -> int: ...
-
-def book_names(pipeline: Pipeline) -> list[str]:
-    """Symbols with a book of deltas, in the order they were met."""

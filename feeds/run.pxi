@@ -7,56 +7,72 @@ from orderbook.core cimport POWER
 from orderbook.ladder cimport likely, unlikely
 from orderbook.update cimport Levels, levels_reserve
 from feeds.engine cimport Engine, SHORTEST
-from feeds.layout cimport (Layout, Op, Shape, ShapePool, OP_TEXT, OP_NUMBER, OP_PAIR, OP_LEVELS, OP_SYMBOL, OP_SKIP,
-                           OP_BOOL, KNOWN, PROBES, known_at, op_careful, scales_used, scales_word,
-                           shape_serves)
-from feeds.message cimport Message, TAKE_DOUBLE
+from feeds.layout cimport (Layout, Op, Shape, ShapePool, NO_SCALES, OP_BOOL, OP_LEVELS, OP_NUMBER, OP_PAIR,
+                           OP_REAL, OP_SKIP, OP_SYMBOL, OP_TEXT, KNOWN, PROBES, known_at, op_careful, scales_used, scales_word,
+                           shape_serves, shape_turn)
+from feeds.message cimport Message
 from feeds.parser cimport Runner
 from feeds.routes cimport Route, Routes, prefix_hash
 from feeds.symbols cimport Symbols, Target, symbols_find
 
 
+cdef inline bint serves(const Shape* shape, int scales, const Window* window) noexcept nogil:
+    """Whether there is such a shape, made for these scales, and the window fits it."""
+    return SIMD and shape != NULL and shape_serves(shape, scales) and window_fits(window, shape)
+
+
 cdef inline const Shape* find_shape(const Window* window, Op* op, const ShapePool* shapes, int scales) noexcept nogil:
     """A remembered shape that fits the window, NULL if there is none."""
-    cdef uint32_t key = window_key(window, op)
+    cdef uint32_t key
     cdef int16_t index
-    cdef const Shape* shape
-    cdef int i, at, used = scales_used(op)
+    cdef const Shape* shape = op.previous
+    cdef int i, at
+    if not SIMD:
+        return NULL
+    if serves(shape, scales, window):
+        shape_turn(op, shape)
+        return shape
+    key = window_key(window, op)
     if key == 0:
         return NULL
-    at = known_at(key, scales & used)
+    at = known_at(key, scales & scales_used(op))
     for i in range(PROBES):
         index = op.known[(at + i) % KNOWN]
         if index < 0:
             return NULL
         shape = &shapes.shape[index]
-        if shape.key == key and shape_serves(shape, scales) and window_fits(window, shape):
-            op.current = index
+        if shape.key == key and serves(shape, scales, window):
+            shape_turn(op, shape)
             return shape
     return NULL
 
 
-cdef inline const Shape* current_shape(const Op* op, const ShapePool* shapes, int scales) noexcept nogil:
-    """The shape that fitted last, NULL if there is none for these scales."""
+cdef const char* numbers_slow(Op* op, const char* p, const char* end, const char* safe, int scales, int64_t* values,
+                              ShapePool* shapes) noexcept nogil:
+    """Read an operation whose usual shape does not fit: what follows it, or NULL if it is something else."""
+    cdef Window window                            # loaded again here, so that the caller's can stay in registers
     cdef const Shape* shape
-    if not SIMD or op.current < 0:
+    window_load(&window, p, end, safe)
+    shape = find_shape(&window, op, shapes, scales)
+    if shape != NULL:
+        window_values(&window, shape, values)
+        return p + shape.size
+    if scales == NO_SCALES and scales_used(op):
+        return NULL                               # a price before anything says whose it is
+    if op_careful(op, &p, end, scales & 0xff, scales >> 8, values, shapes, SIMD) != OK:
         return NULL
-    shape = &shapes.shape[op.current]
-    if shape_serves(shape, scales):
-        return shape
-    return NULL
+    return p
 
 
-cdef inline Status run_levels(Op* op, const char** at, const char* end, const char* safe, int price_scale,
-                              int qty_scale, Levels* levels, ShapePool* shapes) noexcept nogil:
+cdef inline Status run_levels(Op* op, const char** at, const char* end, const char* safe, int scales, Levels* levels,
+                              ShapePool* shapes) noexcept nogil:
     """Read an array of levels."""
     cdef const char* p = at[0]
-    cdef int scales = scales_word(price_scale, qty_scale)
-    cdef const Shape* shape = current_shape(op, shapes, scales)
+    cdef const Shape* shape = op.current
     cdef int64_t n = 0
     cdef int64_t values[2]
+    cdef int64_t cold[2]
     cdef Window window
-    cdef Status status
     levels.count = 0
     if end - p < 2 or p[0] != c'[':
         return NOT_COVERED
@@ -66,23 +82,27 @@ cdef inline Status run_levels(Op* op, const char** at, const char* end, const ch
         return OK
     if not levels_reserve(levels, (end - p) // 6 + 1):
         return NO_MEMORY
+    if shape != NULL and not shape_serves(shape, scales):
+        shape = NULL
     while True:
         if end - p < 4 or p[0] != c'[' or (op.quoted and p[1] != c'"'):
             return NOT_COVERED
         p += 1 + op.quoted
         window_load(&window, p, end, safe)
-        if unlikely(shape == NULL or not window_fits(&window, shape)):
-            shape = find_shape(&window, op, shapes, scales)
-        if likely(shape != NULL):
+        if likely(SIMD and shape != NULL and window_fits(&window, shape)):
             window_values(&window, shape, values)
             p += shape.size
+            levels.price[n] = values[0]
+            levels.qty[n] = values[1]
         else:
-            status = op_careful(op, &p, end, price_scale, qty_scale, values, shapes, SIMD)
-            if status != OK:
-                return status
-            shape = current_shape(op, shapes, scales)
-        levels.price[n] = values[0]
-        levels.qty[n] = values[1]
+            p = numbers_slow(op, p, end, safe, scales, cold, shapes)
+            if p == NULL:
+                return NOT_COVERED
+            levels.price[n] = cold[0]
+            levels.qty[n] = cold[1]
+            shape = op.current
+            if shape != NULL and not shape_serves(shape, scales):
+                shape = NULL
         n += 1
         if p == end:
             return NOT_COVERED
@@ -96,32 +116,21 @@ cdef inline Status run_levels(Op* op, const char** at, const char* end, const ch
     return OK
 
 
-cdef inline Status run_numbers(Op* op, const char** at, const char* end, const char* safe, int price_scale,
-                               int qty_scale, int64_t* slots, ShapePool* shapes) noexcept nogil:
-    """Compare the text and read one or two numbers."""
+cdef const char* run_real(Op* op, const char* p, const char* end, const char* safe, int64_t* slots,
+                          ShapePool* shapes) noexcept nogil:
+    """Read a number that becomes a double: what follows it, or NULL if it is something else."""
     cdef Window window
-    cdef int64_t values[2]
+    cdef int64_t units[2]
     cdef double value
-    cdef Status status
-    cdef int scales = scales_word(price_scale, qty_scale)
-    cdef const Shape* shape = current_shape(op, shapes, scales)
-    window_load(&window, at[0], end, safe)
-    if unlikely(shape == NULL or not window_fits(&window, shape)):
-        shape = find_shape(&window, op, shapes, scales)
-    if likely(shape != NULL):
-        window_values(&window, shape, values)
-        at[0] += shape.size
-        if op.take[0] == TAKE_DOUBLE:
-            value = values[0] / POWER[shape.scale[0]]
-            memcpy(values, &value, sizeof(double))
-    else:
-        status = op_careful(op, at, end, price_scale, qty_scale, values, shapes, SIMD)
-        if status != OK:
-            return status
-    slots[op.slot[0]] = values[0]
-    if op.numbers == 2:
-        slots[op.slot[1]] = values[1]
-    return OK
+    cdef const Shape* shape
+    window_load(&window, p, end, safe)
+    shape = find_shape(&window, op, shapes, 0)
+    if shape == NULL:
+        return numbers_slow(op, p, end, safe, 0, &slots[op.slot[0]], shapes)
+    window_values(&window, shape, units)
+    value = units[0] / POWER[shape.scale[0]]
+    memcpy(&slots[op.slot[0]], &value, sizeof(double))
+    return p + shape.size
 
 
 cdef inline Py_ssize_t quote_after(const char* p, const char* end, const char* safe) noexcept nogil:
@@ -144,33 +153,45 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
                 const Symbols* symbols, ShapePool* shapes, int32_t target) noexcept nogil:
     """Run a frame of at least 32 bytes, from `p` on, through a layout; anything but OK: nothing is known of it."""
     cdef Op* op = layout.op
-    cdef Status status
+    cdef const Shape* shape
+    cdef const char* past
+    cdef int64_t values[2]
+    cdef int64_t cold[2]
     cdef Window window
     cdef Py_ssize_t size
-    cdef int price_scale = -1, qty_scale = -1, i
+    cdef int scales = NO_SCALES, i
     cdef const Target* instrument = NULL
     if target >= 0:
         instrument = &symbols.target[target]
-        price_scale = instrument.price_scale
-        qty_scale = instrument.qty_scale
+        scales = scales_word(instrument.price_scale, instrument.qty_scale)
     while True:
         if op.kind == OP_NUMBER or op.kind == OP_PAIR:
-            if unlikely(price_scale < 0 and scales_used(op)):
-                return NOT_COVERED                # a price before anything says whose it is
-            status = run_numbers(op, &p, end, safe, price_scale, qty_scale, m.slot, shapes)
-            if unlikely(status != OK):
-                return status
+            window_load(&window, p, end, safe)
+            shape = op.current
+            if likely(serves(shape, scales, &window)):
+                window_values(&window, shape, values)
+                p += shape.size
+                m.slot[op.slot[0]] = values[0]
+                if op.kind == OP_PAIR:
+                    m.slot[op.slot[1]] = values[1]
+            else:
+                p = numbers_slow(op, p, end, safe, scales, cold, shapes)
+                if p == NULL:
+                    return NOT_COVERED
+                m.slot[op.slot[0]] = cold[0]
+                if op.kind == OP_PAIR:
+                    m.slot[op.slot[1]] = cold[1]
         elif op.kind == OP_TEXT:
             window_load(&window, p, end, safe)
             if unlikely(not window_text(&window, op.text, op.size)):
                 return NOT_COVERED
             p += op.size
         elif op.kind == OP_LEVELS:
-            if price_scale < 0:
+            past = p
+            if scales == NO_SCALES or run_levels(op, &past, end, safe, scales, &m.asks if op.slot[0] else &m.bids,
+                                                 shapes) != OK:
                 return NOT_COVERED
-            status = run_levels(op, &p, end, safe, price_scale, qty_scale, &m.asks if op.slot[0] else &m.bids, shapes)
-            if unlikely(status != OK):
-                return status
+            p = past
         elif op.kind == OP_SYMBOL:
             if likely(instrument != NULL):
                 window_load(&window, p, end, safe)
@@ -184,8 +205,7 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
                 if target < 0:
                     return NOT_COVERED
                 instrument = &symbols.target[target]
-                price_scale = instrument.price_scale
-                qty_scale = instrument.qty_scale
+                scales = scales_word(instrument.price_scale, instrument.qty_scale)
             p += size
         elif op.kind == OP_BOOL:
             if end - p >= 4 and memcmp(p, b"true", 4) == 0:
@@ -195,6 +215,10 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
                 m.slot[op.slot[0]] = 0
                 p += 5
             else:
+                return NOT_COVERED
+        elif op.kind == OP_REAL:
+            p = run_real(op, p, end, safe, m.slot, shapes)
+            if p == NULL:
                 return NOT_COVERED
         elif op.kind == OP_SKIP:
             size = quote_after(p, end, safe)

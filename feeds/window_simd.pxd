@@ -102,6 +102,7 @@ cdef inline void window_values(const Window* self, const Shape* shape, int64_t* 
         values[1] = <int64_t> (x >> 32)
         return
     values[0] = <int64_t> ((x & <uint32_t> 0xffffffff) * 100000000 + (x >> 32))
+    values[1] = 0
     if shape.chains == 2:
         x = window_chain(self, shape.pick[2], shape.pick[3])
         values[1] = <int64_t> ((x & <uint32_t> 0xffffffff) * 100000000 + (x >> 32))

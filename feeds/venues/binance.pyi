@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
 from feeds.parser import Parser
-from feeds.venue import Control, Limits, Stream, VenueSpec
+from feeds.venue import Control, Instrument, Limits, Stream, VenueSpec
 
 SPOT: VenueSpec
 """binance_spot."""
@@ -78,6 +78,9 @@ def unsubscribe(names: Sequence[str], request_id: int) -> str:
 
 def read_control(payload: bytes) -> Control:
     """Classify a frame that is not market data; never raises."""
+
+def read_instruments(body: bytes) -> list[Instrument]:
+    """The instruments of an exchangeInfo answer. Raises ValueError for another kind of body."""
 
 def spot_weight(limit: int) -> int:
     """REST weight of a spot snapshot of `limit` levels a side."""
