@@ -5,6 +5,7 @@ ORDERBOOK_DEBUG=1 makes the checked build. Each kind is built in its own copy of
 
 import os
 import platform
+import sys
 
 import numpy
 from Cython.Build import cythonize
@@ -12,6 +13,7 @@ from setuptools import Extension, setup
 
 DEBUG = os.environ.get("ORDERBOOK_DEBUG") == "1"
 JOBS = os.cpu_count() or 1
+C_FILES = f"build/cython-{sys.version_info[0]}.{sys.version_info[1]}"    # they depend on the environment's numpy
 
 DIRECTIVES = {
     "language_level": "3", "boundscheck": DEBUG, "wraparound": DEBUG, "initializedcheck": DEBUG,
@@ -50,8 +52,8 @@ def extension(name: str, flags: list[str]) -> Extension:
 
 setup(
     ext_modules=cythonize(
-        [extension(name, flags) for name, flags in MODULES.items() if os.path.exists(name.replace(".", "/") + ".pyx")],
-        compiler_directives=DIRECTIVES, nthreads=JOBS,
+        [extension(name, flags) for name, flags in MODULES.items()],
+        compiler_directives=DIRECTIVES, nthreads=JOBS, build_dir=C_FILES,
     ),
     options={"build_ext": {"parallel": JOBS}},
 )

@@ -16,8 +16,8 @@ from orderbook.update cimport levels_free
 from feeds.engine cimport engine_free, engine_learn
 from feeds.message cimport (Message, message_clear, time_ns, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_NONE,
                             KIND_SNAPSHOT, MAX_NAME, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
-                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ,
-                            SLOT_MAKER_BOUGHT, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_TIME)
+                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST, SLOT_LAST_SEQ,
+                            SLOT_MAKER_BOUGHT, SLOT_MARK, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_TIME)
 from feeds.path cimport Path, DELIVER, MAX_CHANGES, path_act, path_convert, path_lose, path_note, path_set_status, path_widen
 from feeds.routes cimport Route, prefix_size, routes_find
 from feeds.scan cimport Cursor, cursor_init
@@ -37,7 +37,7 @@ cdef dict SLOT_NAMES = {
     SLOT_PREV_SEQ: "the previous sequence number", SLOT_PRICE: "a price", SLOT_QTY: "a quantity",
     SLOT_MAKER_BOUGHT: "the maker's side", SLOT_AGGRESSOR: "a side", SLOT_BID_PRICE: "a bid price",
     SLOT_BID_QTY: "a bid quantity", SLOT_ASK_PRICE: "an ask price", SLOT_ASK_QTY: "an ask quantity",
-    SEEN_BIDS: "bids", SEEN_ASKS: "asks",
+    SEEN_BIDS: "bids", SEEN_ASKS: "asks", SLOT_LAST: "a last price", SLOT_MARK: "a mark price",
 }
 
 

@@ -478,17 +478,21 @@ cdef Py_ssize_t fill(const BookData* data, const Ladder* side, cnp.PyArrayObject
 cdef object rows(BookReads self, const Ladder* side, n, int kind):
     """A new array of the best `n` levels of a side."""
     cdef cnp.npy_intp shape[2]
-    cdef Py_ssize_t filled
+    cdef Py_ssize_t filled, wanted
     cdef int status
     if n is not None and n < 0:
         raise ValueError(f"n is 0 or more, not {n}")
-    shape[0] = side.n_levels if n is None or n > side.n_levels else n
     shape[1] = 2
-    array = cnp.PyArray_EMPTY(2, shape, kind, 0)
-    lock_take(&self.data.lock)
-    status = self.data.status
-    filled = fill(self.data, side, <cnp.PyArrayObject*> array)
-    lock_drop(&self.data.lock)
+    while True:
+        shape[0] = side.n_levels if n is None or n > side.n_levels else n
+        array = cnp.PyArray_EMPTY(2, shape, kind, 0)
+        lock_take(&self.data.lock)
+        status = self.data.status
+        wanted = side.n_levels if n is None or n > side.n_levels else n
+        filled = fill(self.data, side, <cnp.PyArrayObject*> array) if wanted <= shape[0] else 0
+        lock_drop(&self.data.lock)
+        if wanted <= shape[0]:                            # else the book has grown meanwhile: take a larger array
+            break
     self.check(status)
     return array if filled == shape[0] else array[:filled].copy()
 
@@ -532,13 +536,15 @@ cdef int widen_for(Book self, sides) except -1:
 cdef int fill_levels(Book self, Levels* levels, parts, str side) except -1:
     """Copy levels into C memory in units of the book's scales."""
     cdef Py_ssize_t i
+    cdef const int64_t[:, :] units
     levels.count = len(parts)
     if not levels_reserve(levels, levels.count):
         raise MemoryError(f"no memory for {levels.count} levels")
     if isinstance(parts, np.ndarray):
+        units = parts
         for i in range(levels.count):
-            levels.price[i] = parts[i, 0]
-            levels.qty[i] = parts[i, 1]
+            levels.price[i] = units[i, 0]
+            levels.qty[i] = units[i, 1]
             if levels.price[i] == INT64_MIN:
                 raise BookError(f"{side}[{i}]: a price is more than -2**63 units")
         return 0

@@ -95,7 +95,7 @@ cdef inline bint tick_index(const Ticks* self, price_t price, int64_t* index) no
     """
     cdef int64_t found = <int64_t> (<uint64_t> (price >> self.shift) * self.inverse)
     index[0] = found
-    return (<uint64_t> (found + self.limit) <= 2 * <uint64_t> self.limit) & (
+    return (<uint64_t> found + <uint64_t> self.limit <= 2 * <uint64_t> self.limit) & (
         <uint64_t> price & ((<uint64_t> 1 << self.shift) - 1) == 0)
 
 

@@ -30,6 +30,7 @@ def as_parts(value: str | Decimal | int | float) -> tuple[int, int]:
     if not number.is_finite():
         raise ValueError(f"expected a finite number, not {value!r}")
     sign, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int)              # letters stand for numbers that are not finite
     if abs(exponent) > _LONGEST or len(digits) > _LONGEST:
         raise ValueError(f"expected a number of ordinary size, not {value!r}")
     mantissa = int("".join(map(str, digits)))

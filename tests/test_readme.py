@@ -5,8 +5,10 @@ A fenced `sh` or `python` block runs if an HTML comment stands right before it:
     <!-- runnable -->                 from the project's root, must exit 0
     <!-- runnable: data -->           the same with the captures in ../shared/data, wherever WIREBOOK_DATA has them
     <!-- runnable: seconds=20 -->     ends by itself only on Ctrl-C, which it gets after so many seconds
+    <!-- runnable: serves -->         runs while the next runnable block does, then gets its Ctrl-C
 
-`make` in a block is not run again from inside `make test`; that its target exists is checked of every block.
+A port of a block that serves stands for a free one, in that block and in the next. `make` is not run again from inside
+`make test`; that its targets exist is checked of every block.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +29,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 BLOCK = re.compile(r"(?:<!-- runnable(?::\s*([^>]*?))?\s*-->\s*\n)?^```(sh|python)\n(.*?)^```", re.M | re.S)
+PORT = re.compile(r"--port (\d+)")
 PROMPT_TO_END_S = 60
+SERVED_S = 3
 
 
 class Block(NamedTuple):
@@ -33,6 +39,11 @@ class Block(NamedTuple):
     options: str | None     # None: not runnable
     language: str
     text: str
+
+    @property
+    def parsed(self) -> dict[str, str]:
+        """The options: "seconds=5 data" as {"seconds": "5", "data": ""}."""
+        return dict(option.partition("=")[::2] for option in (self.options or "").split())
 
 
 def blocks() -> list[Block]:
@@ -60,34 +71,70 @@ def environment() -> dict[str, str]:
     return os.environ | {"PATH": path, "COLUMNS": "120"}
 
 
+class Process:
+    """A block at work, and everything it started, which does not outlive it."""
+
+    def __init__(self, block: Block, source: str) -> None:
+        if block.language == "python":
+            command = [sys.executable, "-W", "error", "-c", source]
+        else:
+            text = "\n".join(line for line in source.splitlines() if not line.lstrip().startswith("make"))
+            command = ["bash", "-euo", "pipefail", "-c", text]
+        self.popen = subprocess.Popen(command, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, text=True,
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.communicate()
+
+    def finish(self, seconds: float) -> None:
+        """Wait until it ends by itself, and well."""
+        out, err = self.popen.communicate(timeout=seconds)
+        assert self.popen.returncode == 0, f"exit {self.popen.returncode}\n{out}\n{err}"
+        assert "Traceback" not in err, err
+
+    def interrupt_after(self, seconds: float) -> None:
+        """It runs so long, then gets Ctrl-C and ends cleanly."""
+        with suppress(subprocess.TimeoutExpired):
+            out, err = self.popen.communicate(timeout=seconds)
+            raise AssertionError(f"ended by itself with {self.popen.returncode}\n{out}\n{err}")
+        os.killpg(self.popen.pid, signal.SIGINT)
+        _, err = self.popen.communicate(timeout=15)
+        assert "Traceback" not in err, err
+
+
+def free_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return str(listener.getsockname()[1])
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("block", RUNNABLE, ids=[f"line{block.line}" for block in RUNNABLE])
-def test_a_marked_block_runs(block: Block, request: pytest.FixtureRequest) -> None:
-    options = dict(option.partition("=")[::2] for option in block.options.split())
-    source = block.text
+@pytest.mark.parametrize("index", range(len(RUNNABLE)), ids=[f"line{block.line}" for block in RUNNABLE])
+def test_a_marked_block_runs(index: int, request: pytest.FixtureRequest) -> None:
+    block, before = RUNNABLE[index], RUNNABLE[index - 1] if index else None
+    options, source = block.parsed, block.text
     if "data" in options:
         source = source.replace("../shared/data", str(request.getfixturevalue("data_dir")))
-    if block.language == "python":
-        command = [sys.executable, "-W", "error", "-c", source]
+    if "serves" in options:
+        with Process(block, PORT.sub(lambda match: f"--port {free_port()}", source)) as server:
+            server.interrupt_after(SERVED_S)
+    elif "seconds" in options:
+        with Process(block, source) as process:
+            process.interrupt_after(float(options["seconds"]))
+    elif before is not None and "serves" in before.parsed:
+        port, free = PORT.search(before.text), free_port()
+        assert port, "a block that serves names its port"
+        with Process(before, before.text.replace(port[1], free)) as server:
+            assert server.popen.stdout and server.popen.stdout.readline(), "the server does not start"
+            with Process(block, source.replace(port[1], free)) as process:
+                process.finish(PROMPT_TO_END_S)
     else:
-        text = "\n".join(line for line in source.splitlines() if not line.lstrip().startswith("make"))
-        command = ["bash", "-euo", "pipefail", "-c", text]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               stdin=subprocess.DEVNULL, text=True, start_new_session=True)
-    interrupted = False
-    try:
-        try:
-            out, err = process.communicate(timeout=float(options.get("seconds", 0)) or PROMPT_TO_END_S)
-        except subprocess.TimeoutExpired:
-            assert "seconds" in options, "the block did not end"
-            interrupted = True
-            os.killpg(process.pid, signal.SIGINT)
-            out, err = process.communicate(timeout=15)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    assert interrupted or process.returncode == 0, f"exit {process.returncode}\n{out}\n{err}"
-    assert "Traceback" not in err, err
+        with Process(block, source) as process:
+            process.finish(PROMPT_TO_END_S)
 
 
 def test_the_readme_has_examples_that_run() -> None:

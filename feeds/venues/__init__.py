@@ -28,4 +28,5 @@ def load(name: str) -> VenueSpec:
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UnknownVenue(f"unknown venue {name!r}{hint} (known: {', '.join(VENUES)})")
     module, attribute = _MODULES[name]
-    return getattr(import_module(module), attribute)
+    spec: VenueSpec = getattr(import_module(module), attribute)
+    return spec
