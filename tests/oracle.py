@@ -3,6 +3,8 @@
 `read(frame, venue)` gives a list of what a pipeline should take from it:
 ("bad",) for what is no JSON or lacks something; ("control",), ("ignored",); or an event with exact values. A frame is
 taken as bytes: of a string nobody asked for only the end is looked for, so an escape is two bytes like any others.
+
+`Recorder` is a handler that notes events in the same form; `same_event` compares the two.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
-from math import nan
+from math import isclose, isnan, nan
 
 NUMBER = re.compile(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -219,3 +221,41 @@ def read(frame: bytes, venue: str) -> list[tuple]:
             out.append(BAD)
             break
     return out or [("ignored",)]
+
+
+class Recorder:
+    """Everything a pipeline tells of its messages but books, with exact values."""
+
+    def __init__(self):
+        self.events = []
+
+    def on_trade(self, t):
+        self.events.append(("trade", t.symbol, exact(t.price_int, t.price_scale), exact(t.qty_int, t.qty_scale), t.trade_id,
+                            t.aggressor, t.exchange_ns))
+
+    def on_quote(self, q):
+        self.events.append(("quote", q.symbol, exact(q.bid_price_int, q.price_scale), exact(q.bid_qty_int, q.qty_scale),
+                            exact(q.ask_price_int, q.price_scale), exact(q.ask_qty_int, q.qty_scale), q.sequence, q.exchange_ns))
+
+    def on_ticker(self, t):
+        self.events.append(("ticker", t.symbol, t.last_price, t.open, t.high, t.low, t.volume, t.quote_volume, t.change,
+                            t.change_pct, t.vwap, t.prev_close, t.last_qty, t.exchange_ns))
+
+    def on_mark(self, m):
+        self.events.append(("mark", m.symbol, m.mark_price, m.index_price, m.funding_rate, m.settlement_price,
+                            m.next_funding_ns, m.exchange_ns))
+
+    def on_liquidation(self, t):
+        self.events.append(("liquidation", t.symbol, exact(t.price_int, t.price_scale), exact(t.qty_int, t.qty_scale), t.side,
+                            t.average_price, t.exchange_ns))
+
+
+def exact(units, scale):
+    return Decimal(units).scaleb(-scale)
+
+
+def same_event(got, want):
+    if got[:2] != want[:2] or len(got) != len(want):
+        return False
+    return all(a == b or (isinstance(b, float) and (isnan(a) and isnan(b) or isclose(a, b, rel_tol=1e-15)))
+               for a, b in zip(got, want, strict=True))

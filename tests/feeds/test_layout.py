@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import math
 import random
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 
 import pytest
 
 from feeds.pipeline import Pipeline
 from tests import _probe, frames, oracle
+from tests.oracle import Recorder, same_event
 
+WIDE = Context(prec=100, Emax=MAX_EMAX, Emin=MIN_EMIN)
 VALUES = b'\x009"{}[],:\\-.0e x\xff'
 BASE = ([(Decimal("61800.30"), Decimal("2.507")), (Decimal("61799.9"), Decimal("0.1"))],
         [(Decimal("61800.40"), Decimal("1"))])
@@ -73,44 +75,6 @@ KINDS = {
 }
 
 
-class Recorder:
-    """Everything a pipeline tells of its messages but books, with exact values."""
-
-    def __init__(self):
-        self.events = []
-
-    def on_trade(self, t):
-        self.events.append(("trade", t.symbol, exact(t.price_int, t.price_scale), exact(t.qty_int, t.qty_scale), t.trade_id,
-                            t.aggressor, t.exchange_ns))
-
-    def on_quote(self, q):
-        self.events.append(("quote", q.symbol, exact(q.bid_price_int, q.price_scale), exact(q.bid_qty_int, q.qty_scale),
-                            exact(q.ask_price_int, q.price_scale), exact(q.ask_qty_int, q.qty_scale), q.sequence, q.exchange_ns))
-
-    def on_ticker(self, t):
-        self.events.append(("ticker", t.symbol, t.last_price, t.open, t.high, t.low, t.volume, t.quote_volume, t.change,
-                            t.change_pct, t.vwap, t.prev_close, t.last_qty, t.exchange_ns))
-
-    def on_mark(self, m):
-        self.events.append(("mark", m.symbol, m.mark_price, m.index_price, m.funding_rate, m.settlement_price,
-                            m.next_funding_ns, m.exchange_ns))
-
-    def on_liquidation(self, t):
-        self.events.append(("liquidation", t.symbol, exact(t.price_int, t.price_scale), exact(t.qty_int, t.qty_scale), t.side,
-                            t.average_price, t.exchange_ns))
-
-
-def exact(units, scale):
-    return Decimal(units).scaleb(-scale)
-
-
-def same_event(got, want):
-    if got[:2] != want[:2] or len(got) != len(want):
-        return False
-    return all(a == b or (isinstance(b, float) and (math.isnan(a) and math.isnan(b) or math.isclose(a, b, rel_tol=1e-15)))
-               for a, b in zip(got, want, strict=True))
-
-
 def levels_of(book):
     raw = book.raw
     return tuple([(book.price_decimal(p), book.qty_decimal(q)) for p, q in rows.tolist()]
@@ -153,8 +117,8 @@ class Bench:
         """Whether int64 may not hold what was seen so far, counted as finely as it was written."""
         for want in wants:
             for number in filter(None, numbers_of(want)):
-                self.largest = max(self.largest, abs(number))
-                self.decimals = max(self.decimals, -number.normalize().as_tuple().exponent)
+                self.largest = max(self.largest, WIDE.abs(number))
+                self.decimals = max(self.decimals, -WIDE.normalize(number).as_tuple().exponent)
         return (self.largest.adjusted() + 1 + self.decimals > 18
                 or any(part in (math.inf, -math.inf) for want in wants for part in want if isinstance(part, float)))
 
