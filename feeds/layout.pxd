@@ -50,7 +50,7 @@ cdef struct Shape:
     uint8_t base[32]          # subtracted from each byte of the window ...
     uint8_t limit[32]         # ... what is left may be at most this: 9 a digit, 0 this byte, 255 any byte
     uint8_t pick[4][16]       # bytes that become digits: of either half of the window, for each of two chains
-    uint32_t key              # widths of the numbers, see `pattern_key`
+    uint32_t look             # what it is found by, see `learn_shape`
     uint8_t scale[2]          # scales the numbers are read with
     uint16_t scales           # price scale and, shifted by 8, quantity scale it was made for ...
     uint16_t scales_used      # ... and which bits of them matter
@@ -72,7 +72,7 @@ cdef struct Op:
     bint quoted               # numbers stand in quotes
     const Shape* current      # shape that fitted last, NULL none; borrowed from the pool
     const Shape* previous     # the one that fitted before it: widths often alternate
-    int16_t known[KNOWN]      # shapes that fitted, by a hash of their key; -1 free
+    int16_t known[KNOWN]      # shapes that fitted, by a hash of their `look`; -1 free
     char text[WINDOW]         # the text: before, between, after
 
 cdef struct Layout:
@@ -315,7 +315,6 @@ cdef inline bint shape_make(Shape* self, const Op* op, const char* p, uint32_t k
     memset(self, 0, sizeof(Shape))
     memset(self.limit, 0xff, sizeof(self.limit))
     memset(self.pick, 0x80, sizeof(self.pick))
-    self.key = key
     self.scales = <uint16_t> scales_word(price_scale, qty_scale)
     self.scales_used = <uint16_t> scales_used(op)
     for i in range(op.numbers):
@@ -383,7 +382,7 @@ cdef inline void shape_turn(Op* op, const Shape* shape) noexcept nogil:
 cdef inline void learn_shape(ShapePool* pool, Op* op, const char* p, Py_ssize_t room, int price_scale,
                              int qty_scale) noexcept nogil:
     """Remember the shape of the window at `p`, whose numbers were just read and accepted."""
-    cdef uint32_t numeric = 0, dots = 0, key
+    cdef uint32_t numeric = 0, dots = 0, key, look
     cdef int i, at, limit = <int> (room if room < WINDOW else WINDOW)
     cdef int16_t index
     cdef Shape made
@@ -393,7 +392,10 @@ cdef inline void learn_shape(ShapePool* pool, Op* op, const char* p, Py_ssize_t 
     key = pattern_key(op.size, op.middle, op.numbers, numeric, dots)
     if key == 0 or not shape_make(&made, op, p, key, price_scale, qty_scale):
         return
-    at = known_at(key, made.scales & made.scales_used)
+    # Levels are found by their bytes that are no digits, up to the bracket; other numbers by their widths.
+    look = key if op.kind != OP_LEVELS else ~(numeric & ~dots) & <uint32_t> ((<uint64_t> 1 << made.size) - 1)
+    made.look = look
+    at = known_at(look, made.scales & made.scales_used)
     for i in range(PROBES):
         if op.known[(at + i) % KNOWN] < 0:
             at += i

@@ -32,7 +32,7 @@ cdef inline const Shape* find_shape(const Window* window, Op* op, const ShapePoo
     if serves(shape, scales, window):
         shape_turn(op, shape)
         return shape
-    key = window_key(window, op)
+    key = window_level(window) if op.kind == OP_LEVELS else window_key(window, op)
     if key == 0:
         return NULL
     at = known_at(key, scales & scales_used(op))
@@ -41,7 +41,7 @@ cdef inline const Shape* find_shape(const Window* window, Op* op, const ShapePoo
         if index < 0:
             return NULL
         shape = &shapes.shape[index]
-        if shape.key == key and serves(shape, scales, window):
+        if shape.look == key and serves(shape, scales, window):
             shape_turn(op, shape)
             return shape
     return NULL

@@ -34,6 +34,10 @@ cdef inline uint32_t window_key(const Window* self, const Op* op) noexcept nogil
     return 0
 
 
+cdef inline uint32_t window_level(const Window* self) noexcept nogil:
+    return 0
+
+
 cdef inline int window_quote(const Window* self) noexcept nogil:
     cdef int i = 0
     while i < 32 and self.p + i != self.end and self.p[i] != c'\\':

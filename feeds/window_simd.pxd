@@ -119,6 +119,16 @@ cdef inline bint window_text(const Window* self, const char* text, int size) noe
     return ~equal_mask(self, load(text), load(text + 16)) << (32 - size) == 0
 
 
+cdef inline uint32_t window_level(const Window* self) noexcept nogil:
+    """Bytes of a level that are no digits, up to its bracket; 0 if that is not in the window."""
+    cdef __m128i zero = _mm_set1_epi8(c'0'), nine = _mm_set1_epi8(9), bracket = _mm_set1_epi8(c']')
+    cdef __m128i low = _mm_sub_epi8(self.low, zero), high = _mm_sub_epi8(self.high, zero)
+    cdef uint32_t end = equal_mask(self, bracket, bracket)
+    cdef uint32_t digits = (<uint32_t> _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(low, nine), low))
+                            | <uint32_t> _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(high, nine), high)) << 16)
+    return ~digits & (end ^ (end - 1)) if end else 0
+
+
 cdef inline uint32_t window_key(const Window* self, const Op* op) noexcept nogil:
     """Widths of the numbers in the window; 0 if they do not end inside."""
     cdef __m128i dot = _mm_set1_epi8(c'.'), zero = _mm_set1_epi8(c'0'), nine = _mm_set1_epi8(9)
