@@ -13,7 +13,7 @@ override WIREBOOK_DATA := $(abspath $(WIREBOOK_DATA))
 export WIREBOOK_DATA
 RUN := $(abspath $(VENV))/bin/python
 SOURCES := $(shell find orderbook feeds tests -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi')
-PACKAGE_FILES := setup.py pyproject.toml MANIFEST.in README.md CHANGELOG.md LICENSE Makefile .ci
+PACKAGE_FILES := setup.py pyproject.toml MANIFEST.in README.md CHANGELOG.md LICENSE Makefile .ci docs benchmarks
 
 # ---- environment and compiled modules
 
@@ -82,7 +82,7 @@ bench: build $(VENV)/bench.stamp
 define mirror
 mkdir -p $(1)
 find $(1) -path $(1)/build -prune -o -type f ! -name '*.c' ! -name '*.so' -exec rm -f {} +
-tar -cf - --exclude='*.so' --exclude='*.c' --exclude=__pycache__ $(wildcard $(PACKAGE_FILES)) orderbook feeds tests $(wildcard benchmarks) \
+tar -cf - --exclude='*.so' --exclude='*.c' --exclude=__pycache__ $(wildcard $(PACKAGE_FILES)) orderbook feeds tests \
 	| tar -xf - -C $(1)
 endef
 

@@ -113,7 +113,7 @@ cdef class Intake:
                 several |= more != NULL
                 status = path_convert(&self.path, data, &offset)
                 if status != OK:
-                    return self.bad(data, size, offset, status_text(status).decode())
+                    return self.bad(data, size, offset, words(m, status))
                 if not several:
                     engine_learn(&self.path.engine, data, size, m, &self.scratch)
                 self.finish(path_act(&self.path, data, size, receive_ns, line))
@@ -224,7 +224,7 @@ cdef class Intake:
         else:
             status = path_convert(&self.path, data, &offset)
             if status != OK:
-                expected = status_text(status).decode()
+                expected = words(m, status)
         if expected is not None:
             m.kind = KIND_NONE                            # no stream is to blame
             return self.bad(data, 0, offset, expected)
@@ -356,6 +356,11 @@ cdef class Intake:
             if self.path.n_changes == MAX_CHANGES:
                 self.tell()
         return self.tell()
+
+
+cdef str words(const Message* m, Status status):
+    """What a conversion expected where it failed."""
+    return (m.expected if m.expected != NULL else status_text(status)).decode()
 
 
 cdef str missing(uint64_t slots):

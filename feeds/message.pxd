@@ -102,6 +102,7 @@ cdef struct Message:
     uint64_t needed           # bit i: the message is not complete without slot i
     uint64_t seen             # bit i: slot i was filled
     int n_tokens
+    const char* expected      # what should have stood where a conversion failed, NULL if its status says it all
     int price_decimals        # after NEEDS_SCALE: decimals that a price needs, else 0
     int qty_decimals          # the same of a quantity
     int64_t slot[N_SLOTS]
@@ -125,6 +126,7 @@ cdef inline void message_clear(Message* self) noexcept nogil:
     self.symbol_size = 0
     self.fixed_symbol = False
     self.more = NULL
+    self.expected = NULL
     self.needed = self.seen = 0
     self.n_tokens = 0
     self.price_decimals = self.qty_decimals = 0

@@ -1,7 +1,7 @@
 """The parser a venue overrides, and the conversion of what it took."""
 
 from libc.stdint cimport int64_t
-from orderbook.types cimport Status, OK, BAD_VALUE, NEEDS_SCALE, NO_FIT, NO_MEMORY
+from orderbook.types cimport Status, OK, BAD_JSON, BAD_VALUE, NEEDS_SCALE, NO_FIT, NO_MEMORY
 from orderbook.update cimport Levels, levels_reserve
 from feeds.layout cimport convert_number
 from feeds.message cimport (Message, Token, TAKE_INT, TAKE_PRICE, TAKE_QTY, TAKE_DOUBLE, TAKE_BOOL, TAKE_LEVELS,
@@ -132,6 +132,7 @@ cdef Status convert_message(const char* frame, Message* m, int price_scale, int 
                                  &m.qty_decimals)
             if status != OK and status != NEEDS_SCALE:
                 offset[0] = <Py_ssize_t> token.start + (c.pos - c.start)
+                m.expected = c.expected if status == BAD_VALUE or status == BAD_JSON else NULL
                 return status
         elif token.kind == TAKE_BOOL:
             m.slot[token.slot] = frame[token.start] == c't'

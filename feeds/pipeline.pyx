@@ -50,6 +50,7 @@ cdef extern from "Python.h":
 cdef enum:
     BATCH = 256               # frames of feed_many taken in one go without the GIL
     AHEAD = 24                # frames between the one taken hold of and the one fetched from memory
+    MAX_LIMIT = 1 << 30       # levels a side that an address can sensibly ask for
     FETCHED = 4               # cache lines fetched of each
 
 cdef dict REASONS = {
@@ -130,7 +131,7 @@ cdef class Pipeline(Intake):
             return
         limit = query.get("limit", [""])[0]
         self.snapshot(self.spec.symbol(query["symbol"][0]).encode(),
-                      int(limit) if limit.isdecimal() else self.spec.snapshot_default_limit, body, receive_ns)
+                      min(int(limit), MAX_LIMIT) if limit.isdecimal() else self.spec.snapshot_default_limit, body, receive_ns)
 
     def take_instruments(self, bytes body):
         """Refine the ticks of the books by the body of a venue's list of instruments."""

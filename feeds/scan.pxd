@@ -5,7 +5,7 @@ does nothing, so a parser reads like the message and checks once. It knows JSON,
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, strlen
+from libc.string cimport memcmp, memcpy, memset, strlen
 from orderbook.types cimport Status, OK, BAD_JSON, BAD_NUMBER, BAD_VALUE, MISSING_KEY, TOO_DEEP, TOO_MANY
 from feeds.message cimport (Message, Token, MAX_TOKENS, TAKE_INT, TAKE_PRICE, TAKE_QTY, TAKE_DOUBLE, TAKE_BOOL,
                             TAKE_SYMBOL, TAKE_TEXT, TAKE_LEVELS, TAKE_CONSTANT, TAKE_ANY, SLOT_SPARE, SEEN_BIDS, bit)
@@ -85,6 +85,8 @@ cdef inline bint open_array(Cursor* c) noexcept nogil:
 cdef inline bint read_text(Cursor* c, Text* text) noexcept nogil:
     """Read a string; only its end is looked for."""
     cdef const char* p
+    text.data = c.pos
+    text.size = 0
     if not next_is(c, c'"'):
         return fail(c, BAD_VALUE, b"a string")
     p = c.pos
@@ -344,6 +346,52 @@ cdef inline bint take_any(Cursor* c) noexcept nogil:
     if byte == c'-' or is_digit(byte):
         return take_number(c, TAKE_DOUBLE, SLOT_SPARE)
     return skip_value(c)
+
+
+cdef struct Field:
+    char key[16]              # a key of an object, NUL-terminated; empty after the last field of a list
+    uint8_t take              # TAKE_... of its value; TAKE_TEXT: text that must repeat
+    uint8_t slot              # where the value goes
+
+
+cdef inline bint take_field(Cursor* c, const Text* key, const Field* fields) noexcept nogil:
+    """Take the value of a key as its field in the list says; a key that is not in the list is stepped over."""
+    while fields.key[0]:
+        if word_is(key, fields.key):
+            if fields.take == TAKE_BOOL:
+                return take_bool(c, fields.slot)
+            if fields.take == TAKE_SYMBOL:
+                return take_symbol(c)
+            if fields.take == TAKE_LEVELS:
+                return take_levels(c, fields.slot, True)
+            if fields.take == TAKE_TEXT:
+                return skip_value(c)
+            return take_number(c, fields.take, fields.slot)
+        fields += 1
+    return take_any(c)
+
+
+cdef inline bint take_object(Cursor* c, const Field* fields) noexcept nogil:
+    """Take an object whose keys mean what the list says."""
+    cdef Text key
+    open_object(c)
+    while next_key(c, &key):
+        take_field(c, &key, fields)
+    return c.status == OK
+
+
+cdef inline int list_fields(Field* fields, tuple rows) except -1:
+    """Fill a venue's list of fields from (key, TAKE_..., slot); called once, when its module is imported."""
+    cdef bytes name
+    memset(fields, 0, (len(rows) + 1) * sizeof(Field))
+    for i, (key, take_as, slot) in enumerate(rows):
+        name = key.encode()
+        if not 0 < len(name) < 16:
+            raise ValueError(f"a key of 1 to 15 bytes, not {key!r}")
+        memcpy(fields[i].key, <const char*> name, len(name))
+        fields[i].take = take_as
+        fields[i].slot = slot
+    return 0
 
 
 cdef inline bint at_end(Cursor* c) noexcept nogil:

@@ -10,8 +10,8 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport malloc, free
 from libc.string cimport memcpy
 from orderbook.book cimport Book
-from orderbook.ladder cimport (Ladder, Page, Walk, ladder_apply, ladder_best, ladder_best_qty, ladder_bytes, ladder_clear,
-                               ladder_find, ladder_free, ladder_get, ladder_init, ladder_undo, walk_next, walk_start)
+from orderbook.ladder cimport (Ladder, Page, Walk, ladder_apply, ladder_best, ladder_best_qty, ladder_bytes,
+                               ladder_clear, ladder_find, ladder_free, ladder_get, ladder_init, ladder_undo, walk_next, walk_start)
 from orderbook.types cimport Status, status_text
 from feeds.events cimport Quote, Trade
 from feeds.handler cimport Handler
@@ -119,7 +119,7 @@ def judge(int link, bint joined, int64_t last, int64_t first, int64_t final, int
 
 
 def widths(bytes window, int start, int middle, int numbers):
-    """Widths of the numbers in a window of at most 32 bytes, as [(bytes, place of the dot or None)]; None if there are none."""
+    """Widths of the numbers in a window of at most 32 bytes: [(bytes, place of the dot or None)], or None."""
     cdef unsigned int numeric = 0, dots = 0, key
     cdef int i
     for i, byte in enumerate(window):
@@ -274,7 +274,8 @@ cdef class LadderProbe:
         else:
             assert self.data.best.occupied
             assert keys[self.data.best_at] == self.data.best.key
-            assert max(page_key for page_key in keys if ladder_find(&self.data, page_key).occupied) == self.data.best.key
+            held = [page_key for page_key in keys if ladder_find(&self.data, page_key).occupied]
+            assert max(held) == self.data.best.key
 
 
 cdef class CountingHandler(Handler):

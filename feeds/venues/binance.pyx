@@ -17,11 +17,12 @@ from feeds.message cimport (Message, bit, KIND_CONTROL, KIND_IGNORED, KIND_DELTA
                             SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_MARK, SLOT_INDEX, SLOT_FUNDING, SLOT_SETTLEMENT,
                             SLOT_NEXT_FUNDING, SLOT_LAST, SLOT_LAST_QTY, SLOT_OPEN, SLOT_HIGH, SLOT_LOW, SLOT_VOLUME,
                             SLOT_QUOTE_VOLUME, SLOT_CHANGE, SLOT_CHANGE_PCT, SLOT_VWAP, SLOT_PREV_CLOSE, SLOT_OPEN_TIME,
-                            SLOT_CLOSE_TIME, SLOT_FIRST_ID, SLOT_LAST_ID, SLOT_COUNT, SLOT_AVERAGE)
+                            SLOT_CLOSE_TIME, SLOT_FIRST_ID, SLOT_LAST_ID, SLOT_COUNT, SLOT_AVERAGE, TAKE_BOOL, TAKE_DOUBLE,
+                            TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Text, at_end, fail, key_is, next_is, next_item, next_key, open_array, open_object, peek,
-                         read_text, skip_value, take_any, take_bool, take_constant, take_double, take_int, take_levels,
-                         take_price, take_qty, take_symbol, word_is)
+from feeds.scan cimport (Cursor, Field, Text, at_end, fail, key_is, list_fields, next_is, next_item, next_key,
+                         open_array, open_object, peek, read_text, skip_value, take_constant, take_field, take_object,
+                         word_is)
 
 from feeds.venue import Control, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec
 
@@ -110,8 +111,10 @@ cdef inline void event(BinanceParser self, Cursor* c, Message* m, const Text* st
         depth(self, c, m, stream)
     elif word_is(&name, b"bookTicker") or (name.size == 0 and is_quote):
         quote_update(c, m)
-    elif word_is(&name, b"trade") or word_is(&name, b"aggTrade"):
-        trade(c, m, c'a' if name.size == 8 else c't')
+    elif word_is(&name, b"trade"):
+        trade(c, m, TRADE)
+    elif word_is(&name, b"aggTrade"):
+        trade(c, m, AGG_TRADE)
     elif word_is(&name, b"24hrTicker"):
         ticker(c, m)
     elif word_is(&name, b"markPriceUpdate"):
@@ -152,7 +155,6 @@ cdef inline bint is_rpi(const Text* stream) noexcept nogil:
 cdef inline void depth(BinanceParser self, Cursor* c, Message* m, const Text* stream) noexcept nogil:
     # {"e":"depthUpdate","E":1671656397761,"T":1671656397754,"s":"BTCUSDT","U":226,"u":230,"pu":220,
     #  "b":[["1209.67","85.4821"]],"a":[]}; spot has no T and no pu. Partial books of futures look the same.
-    cdef Text key
     if is_rpi(stream):
         m.kind = KIND_IGNORED
         skip_value(c)
@@ -162,49 +164,14 @@ cdef inline void depth(BinanceParser self, Cursor* c, Message* m, const Text* st
     m.needed = bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
     if self.futures:
         m.needed |= bit(SLOT_PREV_SEQ)
-    open_object(c)
-    while next_key(c, &key):
-        if key_is(&key, c'e'):
-            skip_value(c)
-        elif key_is(&key, c'E'):
-            take_int(c, SLOT_EVENT_TIME)
-        elif key_is(&key, c'T'):
-            take_int(c, SLOT_TIME)
-        elif key_is(&key, c's'):
-            take_symbol(c)
-        elif key_is(&key, c'U'):
-            take_int(c, SLOT_FIRST_SEQ)
-        elif key_is(&key, c'u'):
-            take_int(c, SLOT_LAST_SEQ)
-        elif word_is(&key, b"pu"):
-            take_int(c, SLOT_PREV_SEQ)
-        elif key_is(&key, c'b'):
-            take_levels(c, 0, True)
-        elif key_is(&key, c'a'):
-            take_levels(c, 1, True)
-        else:
-            take_any(c)
+    take_object(c, DEPTH)
 
 
 cdef inline void snapshot(Cursor* c, Message* m) noexcept nogil:
     """A whole book that names neither its kind nor its symbol: REST answers and spot's partial books."""
-    cdef Text key
     m.kind = KIND_SNAPSHOT
     m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"lastUpdateId"):
-            take_int(c, SLOT_LAST_SEQ)
-        elif key_is(&key, c'E'):
-            take_int(c, SLOT_EVENT_TIME)
-        elif key_is(&key, c'T'):
-            take_int(c, SLOT_TIME)
-        elif word_is(&key, b"bids"):
-            take_levels(c, 0, True)
-        elif word_is(&key, b"asks"):
-            take_levels(c, 1, True)
-        else:
-            take_any(c)
+    take_object(c, SNAPSHOT)
 
 
 cdef inline void partial(Cursor* c, Message* m, const Text* stream) noexcept nogil:
@@ -228,34 +195,12 @@ cdef inline void partial(Cursor* c, Message* m, const Text* stream) noexcept nog
 cdef inline void quote_update(Cursor* c, Message* m) noexcept nogil:
     # {"e":"bookTicker","u":5123107839020,"s":"BTCUSDT","b":"61800.20","B":"2.507","a":"61800.30","A":"2.510",
     #  "T":1723161256313,"E":1723161256313}; spot has no e, T and E
-    cdef Text key
     m.kind = KIND_QUOTE
     m.needed = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY) | bit(SLOT_LAST_SEQ)
-    open_object(c)
-    while next_key(c, &key):
-        if key_is(&key, c'e'):
-            skip_value(c)
-        elif key_is(&key, c'u'):
-            take_int(c, SLOT_LAST_SEQ)
-        elif key_is(&key, c's'):
-            take_symbol(c)
-        elif key_is(&key, c'b'):
-            take_price(c, SLOT_BID_PRICE)
-        elif key_is(&key, c'B'):
-            take_qty(c, SLOT_BID_QTY)
-        elif key_is(&key, c'a'):
-            take_price(c, SLOT_ASK_PRICE)
-        elif key_is(&key, c'A'):
-            take_qty(c, SLOT_ASK_QTY)
-        elif key_is(&key, c'T'):
-            take_int(c, SLOT_TIME)
-        elif key_is(&key, c'E'):
-            take_int(c, SLOT_EVENT_TIME)
-        else:
-            take_any(c)
+    take_object(c, QUOTE)
 
 
-cdef inline void trade(Cursor* c, Message* m, char id_key) noexcept nogil:
+cdef inline void trade(Cursor* c, Message* m, const Field* fields) noexcept nogil:
     # {"e":"trade","E":1723161256322,"T":1723161256322,"s":"BTCUSDT","t":5266583935,"p":"61800.30","q":"0.006",
     #  "X":"MARKET","m":false}; aggTrade has its number in a
     cdef Text key, origin
@@ -263,116 +208,28 @@ cdef inline void trade(Cursor* c, Message* m, char id_key) noexcept nogil:
     m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_MAKER_BOUGHT)
     open_object(c)
     while next_key(c, &key):
-        if key_is(&key, c'e'):
-            skip_value(c)
-        elif key_is(&key, c'E'):
-            take_int(c, SLOT_EVENT_TIME)
-        elif key_is(&key, c'T'):
-            take_int(c, SLOT_TIME)
-        elif key_is(&key, c's'):
-            take_symbol(c)
-        elif key_is(&key, id_key):
-            take_int(c, SLOT_TRADE_ID)
-        elif key_is(&key, c'p'):
-            take_price(c, SLOT_PRICE)
-        elif key_is(&key, c'q'):
-            take_qty(c, SLOT_QTY)
-        elif key_is(&key, c'm'):
-            take_bool(c, SLOT_MAKER_BOUGHT)
-        elif key_is(&key, c'X') and peek(c) == c'"':
+        if key_is(&key, c'X') and peek(c) == c'"':
             # INSURANCE_FUND, ADL and NA did not happen in the book (seen in 2019 to 2024; tardis.dev drops them too).
             read_text(c, &origin)
             if not word_is(&origin, b"MARKET"):
                 m.kind = KIND_IGNORED
         else:
-            take_any(c)
+            take_field(c, &key, fields)
 
 
 cdef inline void ticker(Cursor* c, Message* m) noexcept nogil:
     # {"e":"24hrTicker","E":1568693103467,"s":"BTCUSDT","p":"-88.17","P":"-0.855","w":"10223.98","c":"10223.74", ...}
-    cdef Text key
     m.kind = KIND_TICKER
     m.needed = bit(SLOT_LAST)
-    open_object(c)
-    while next_key(c, &key):
-        if key.size != 1:
-            take_any(c)
-        elif key.data[0] == c'e':
-            skip_value(c)
-        elif key.data[0] == c'E':
-            take_int(c, SLOT_EVENT_TIME)
-        elif key.data[0] == c's':
-            take_symbol(c)
-        elif key.data[0] == c'c':
-            take_double(c, SLOT_LAST)
-        elif key.data[0] == c'Q':
-            take_double(c, SLOT_LAST_QTY)
-        elif key.data[0] == c'o':
-            take_double(c, SLOT_OPEN)
-        elif key.data[0] == c'h':
-            take_double(c, SLOT_HIGH)
-        elif key.data[0] == c'l':
-            take_double(c, SLOT_LOW)
-        elif key.data[0] == c'v':
-            take_double(c, SLOT_VOLUME)
-        elif key.data[0] == c'q':
-            take_double(c, SLOT_QUOTE_VOLUME)
-        elif key.data[0] == c'p':
-            take_double(c, SLOT_CHANGE)
-        elif key.data[0] == c'P':
-            take_double(c, SLOT_CHANGE_PCT)
-        elif key.data[0] == c'w':
-            take_double(c, SLOT_VWAP)
-        elif key.data[0] == c'x':
-            take_double(c, SLOT_PREV_CLOSE)
-        elif key.data[0] == c'O':
-            take_int(c, SLOT_OPEN_TIME)
-        elif key.data[0] == c'C':
-            take_int(c, SLOT_CLOSE_TIME)
-        elif key.data[0] == c'F':
-            take_int(c, SLOT_FIRST_ID)
-        elif key.data[0] == c'L':
-            take_int(c, SLOT_LAST_ID)
-        elif key.data[0] == c'n':
-            take_int(c, SLOT_COUNT)
-        elif key.data[0] == c'b':
-            take_price(c, SLOT_BID_PRICE)
-        elif key.data[0] == c'B':
-            take_qty(c, SLOT_BID_QTY)
-        elif key.data[0] == c'a':
-            take_price(c, SLOT_ASK_PRICE)
-        elif key.data[0] == c'A':
-            take_qty(c, SLOT_ASK_QTY)
-        else:
-            take_any(c)
+    take_object(c, TICKER)
 
 
 cdef inline void mark(Cursor* c, Message* m) noexcept nogil:
     # {"e":"markPriceUpdate","E":1617309024002,"s":"BTCUSDT","p":"59022.53514719","P":"58902.34482833",
     #  "i":"58936.68384000","r":"0.00058959","T":1617321600000}; r and T are "" and 0 for dated contracts
-    cdef Text key
     m.kind = KIND_MARK
     m.needed = bit(SLOT_MARK)
-    open_object(c)
-    while next_key(c, &key):
-        if key_is(&key, c'e'):
-            skip_value(c)
-        elif key_is(&key, c'E'):
-            take_int(c, SLOT_EVENT_TIME)
-        elif key_is(&key, c's'):
-            take_symbol(c)
-        elif key_is(&key, c'p'):
-            take_double(c, SLOT_MARK)
-        elif key_is(&key, c'i'):
-            take_double(c, SLOT_INDEX)
-        elif key_is(&key, c'P'):
-            take_double(c, SLOT_SETTLEMENT)
-        elif key_is(&key, c'r'):
-            take_double(c, SLOT_FUNDING)
-        elif key_is(&key, c'T'):
-            take_int(c, SLOT_NEXT_FUNDING)
-        else:
-            take_any(c)
+    take_object(c, MARK)
 
 
 cdef inline void liquidation(Cursor* c, Message* m) noexcept nogil:
@@ -383,34 +240,49 @@ cdef inline void liquidation(Cursor* c, Message* m) noexcept nogil:
     m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
     open_object(c)
     while next_key(c, &key):
-        if key_is(&key, c'e'):
-            skip_value(c)
-            continue
-        if key_is(&key, c'E'):
-            take_int(c, SLOT_EVENT_TIME)
-            continue
         if not key_is(&key, c'o'):
-            take_any(c)
+            take_field(c, &key, LIQUIDATION)
             continue
         open_object(c)
         while next_key(c, &key):
-            if key_is(&key, c's'):
-                take_symbol(c)
-            elif key_is(&key, c'S'):
+            if key_is(&key, c'S'):
                 read_text(c, &side)
                 if not word_is(&side, b"SELL") and not word_is(&side, b"BUY"):
                     fail(c, BAD_VALUE, b"BUY or SELL")
                 take_constant(c, SLOT_AGGRESSOR, -1 if side.size == 4 else 1)
-            elif key_is(&key, c'q'):
-                take_qty(c, SLOT_QTY)
-            elif key_is(&key, c'p'):
-                take_price(c, SLOT_PRICE)
-            elif word_is(&key, b"ap"):
-                take_double(c, SLOT_AVERAGE)
-            elif key_is(&key, c'T'):
-                take_int(c, SLOT_TIME)
             else:
-                take_any(c)
+                take_field(c, &key, FORCED_ORDER)
+
+
+# What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
+cdef tuple HEAD = (("e", TAKE_TEXT, 0), ("E", TAKE_INT, SLOT_EVENT_TIME), ("s", TAKE_SYMBOL, 0))
+cdef tuple HAPPENED = (("T", TAKE_INT, SLOT_TIME),)
+cdef tuple BEST = (("b", TAKE_PRICE, SLOT_BID_PRICE), ("B", TAKE_QTY, SLOT_BID_QTY),
+                   ("a", TAKE_PRICE, SLOT_ASK_PRICE), ("A", TAKE_QTY, SLOT_ASK_QTY))
+cdef tuple EXECUTED = (("p", TAKE_PRICE, SLOT_PRICE), ("q", TAKE_QTY, SLOT_QTY))
+
+cdef Field[16] DEPTH, SNAPSHOT, QUOTE, TRADE, AGG_TRADE, MARK, LIQUIDATION, FORCED_ORDER
+cdef Field[32] TICKER
+
+list_fields(DEPTH, (*HEAD, *HAPPENED, ("U", TAKE_INT, SLOT_FIRST_SEQ), ("u", TAKE_INT, SLOT_LAST_SEQ),
+                    ("pu", TAKE_INT, SLOT_PREV_SEQ), ("b", TAKE_LEVELS, 0), ("a", TAKE_LEVELS, 1)))
+list_fields(SNAPSHOT, (("lastUpdateId", TAKE_INT, SLOT_LAST_SEQ), ("E", TAKE_INT, SLOT_EVENT_TIME), *HAPPENED,
+                       ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1)))
+list_fields(QUOTE, (*HEAD, *HAPPENED, *BEST, ("u", TAKE_INT, SLOT_LAST_SEQ)))
+list_fields(TRADE, (*HEAD, *HAPPENED, *EXECUTED, ("m", TAKE_BOOL, SLOT_MAKER_BOUGHT), ("t", TAKE_INT, SLOT_TRADE_ID)))
+list_fields(AGG_TRADE, (*HEAD, *HAPPENED, *EXECUTED, ("m", TAKE_BOOL, SLOT_MAKER_BOUGHT), ("a", TAKE_INT, SLOT_TRADE_ID)))
+list_fields(TICKER, (
+    *HEAD, *BEST, ("c", TAKE_DOUBLE, SLOT_LAST), ("Q", TAKE_DOUBLE, SLOT_LAST_QTY), ("o", TAKE_DOUBLE, SLOT_OPEN),
+    ("h", TAKE_DOUBLE, SLOT_HIGH), ("l", TAKE_DOUBLE, SLOT_LOW), ("v", TAKE_DOUBLE, SLOT_VOLUME),
+    ("q", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("p", TAKE_DOUBLE, SLOT_CHANGE), ("P", TAKE_DOUBLE, SLOT_CHANGE_PCT),
+    ("w", TAKE_DOUBLE, SLOT_VWAP), ("x", TAKE_DOUBLE, SLOT_PREV_CLOSE), ("O", TAKE_INT, SLOT_OPEN_TIME),
+    ("C", TAKE_INT, SLOT_CLOSE_TIME), ("F", TAKE_INT, SLOT_FIRST_ID), ("L", TAKE_INT, SLOT_LAST_ID),
+    ("n", TAKE_INT, SLOT_COUNT)))
+list_fields(MARK, (*HEAD, ("p", TAKE_DOUBLE, SLOT_MARK), ("i", TAKE_DOUBLE, SLOT_INDEX),
+                   ("P", TAKE_DOUBLE, SLOT_SETTLEMENT), ("r", TAKE_DOUBLE, SLOT_FUNDING),
+                   ("T", TAKE_INT, SLOT_NEXT_FUNDING)))
+list_fields(LIQUIDATION, HEAD)
+list_fields(FORCED_ORDER, (("s", TAKE_SYMBOL, 0), *HAPPENED, *EXECUTED, ("ap", TAKE_DOUBLE, SLOT_AVERAGE)))
 
 
 def make_parser(market):
