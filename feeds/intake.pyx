@@ -258,6 +258,7 @@ cdef class Intake:
         cdef int64_t exchange_ns = time_ns(m, SLOT_TIME), last = m.slot[SLOT_LAST_SEQ]
         cdef int64_t trusted_bid = INT64_MIN, trusted_ask = INT64_MAX
         cdef int old = data.status
+        cdef bint waits = not self.path.strict and track.pending.count    # LIVE only when the kept deltas have joined
         cdef Status status
         cdef Book book = self.book_list[target]
         if not self.path.strict and track.has_snapshot and last < track.last:
@@ -268,7 +269,8 @@ cdef class Intake:
         if m.asks.count >= limit and m.asks.count:
             trusted_ask = m.asks.price[m.asks.count - 1]
         status = book_apply_snapshot(data, &m.bids, &m.asks, last,
-                                     exchange_ns if exchange_ns else time_ns(m, SLOT_EVENT_TIME), receive_ns)
+                                     exchange_ns if exchange_ns else time_ns(m, SLOT_EVENT_TIME), receive_ns,
+                                     old if waits else BOOK_LIVE)
         if status != OK:
             m.kind = KIND_NONE
             return self.bad(NULL, 0, 0, status_text(status).decode())
@@ -281,9 +283,7 @@ cdef class Intake:
         track.last = last
         track.old_in_row = 0
         track.crossed += book_crossed(data)
-        if not self.path.strict and track.pending.count:
-            data.status = old                             # LIVE only when the kept deltas have joined
-        elif old != BOOK_LIVE:
+        if old != BOOK_LIVE and not waits:
             path_note(&self.path, target, old, BOOK_LIVE, WHY_SNAPSHOT, 0, 0)
         if self.applied_hook is not None:
             self.applied_hook(book)

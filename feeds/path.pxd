@@ -7,7 +7,7 @@ a frame that no layout fits or a message that a handler wants, it says in its re
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from orderbook.core cimport (BookData, MAX_SCALE, TEN, book_apply_delta, book_apply_snapshot, book_crossed,
-                             book_widen_price, book_widen_qty, lock_take, lock_drop)
+                             book_set_status, book_widen_price, book_widen_qty)
 from orderbook.ladder cimport likely, unlikely
 from orderbook.types cimport Status, OK, NEEDS_SCALE, NO_FIT, BOOK_EMPTY, BOOK_SYNCING, BOOK_LIVE, BOOK_STALE
 from feeds.engine cimport Engine, frame_function
@@ -167,7 +167,8 @@ cdef inline int path_apply(Path* self, Track* track, int64_t receive_ns) noexcep
     if exchange_ns == 0:
         exchange_ns = time_ns(m, SLOT_EVENT_TIME)
     if unlikely(whole):
-        status = book_apply_snapshot(book, &m.bids, &m.asks, m.slot[SLOT_LAST_SEQ], exchange_ns, receive_ns)
+        status = book_apply_snapshot(book, &m.bids, &m.asks, m.slot[SLOT_LAST_SEQ], exchange_ns, receive_ns,
+                                     BOOK_LIVE)
     else:
         status = book_apply_delta(book, &m.bids, &m.asks, m.slot[SLOT_LAST_SEQ], exchange_ns, receive_ns)
     if unlikely(status != OK):
@@ -219,9 +220,7 @@ cdef inline void path_set_status(Path* self, int32_t target, int status, int why
     if book.status == status:
         return
     path_note(self, target, book.status, status, why, expected, got)
-    lock_take(&book.lock)
-    book.status = status
-    lock_drop(&book.lock)
+    book_set_status(book, status)
 
 
 cdef inline void path_lose(Path* self, int32_t target, int why, int64_t expected, int64_t got) noexcept nogil:

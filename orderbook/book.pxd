@@ -7,6 +7,7 @@ cdef class BookReads:
     cdef object owner         # keeps `data` alive
     cdef bint any_state       # answer in every state (book.raw), not only when LIVE
     cdef int check(self, int status) except -1
+    cdef int refuse(self, int status) except -1
 
 
 cdef class Book(BookReads):

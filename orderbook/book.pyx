@@ -5,8 +5,8 @@ from libc.math cimport NAN, INFINITY
 from libc.stdint cimport int64_t, INT64_MAX, INT64_MIN
 from orderbook.types cimport (price_t, qty_t, Status, OK, NEEDS_SCALE, NO_FIT, BOOK_LIVE, BOOK_EMPTY, status_text)
 from orderbook.update cimport Levels, levels_free, levels_reserve
-from orderbook.ladder cimport Ladder, Walk, walk_start, walk_next, ladder_best, ladder_best_qty, ladder_bytes
-from orderbook.core cimport (BookData, POWER, TEN, lock_take, lock_drop, book_init, book_free, book_apply_snapshot,
+from orderbook.ladder cimport Ladder, Walk, walk_start, walk_next, ladder_bytes
+from orderbook.core cimport (BookData, POWER, TEN, Touch, lock_take, lock_drop, book_init, book_set_status, book_touch, book_free, book_apply_snapshot,
                              book_apply_delta, book_widen_price, book_widen_qty, side_qty, MAX_SCALE)
 
 from orderbook.decimals import as_parts, as_units, units_text, units_decimal
@@ -31,10 +31,14 @@ cdef class BookReads:
         if self.data == NULL:
             raise TypeError("BookReads is made by Book: use book.raw")
 
-    cdef int check(self, int status) except -1:
+    cdef inline int check(self, int status) except -1:
         """Raise BookNotLive unless this object may answer for a book that was in this state when it was read."""
         if status == BOOK_LIVE or self.any_state:
             return 0
+        return self.refuse(status)
+
+    cdef int refuse(self, int status) except -1:
+        """Raise BookNotLive."""
         book = self.owner if self.owner is not None else self
         name = f"{book.symbol}: " if book.symbol else ""
         why = f" ({book.reason})" if book.reason else ""
@@ -43,58 +47,65 @@ cdef class BookReads:
     @property
     def best_bid(self):
         """Highest bid as (price, qty) floats, None if there is no bid. Raises BookNotLive."""
-        return best(self, &self.data.bids)
+        cdef Touch touch
+        book_touch(self.data, &touch)
+        self.check(touch.status)
+        if touch.bid_qty == 0:
+            return None
+        return touch.bid / POWER[touch.price_scale], touch.bid_qty / POWER[touch.qty_scale]
 
     @property
     def best_ask(self):
         """Lowest ask as (price, qty) floats, None if there is no ask. Raises BookNotLive."""
-        return best(self, &self.data.asks)
+        cdef Touch touch
+        book_touch(self.data, &touch)
+        self.check(touch.status)
+        if touch.ask_qty == 0:
+            return None
+        return touch.ask / POWER[touch.price_scale], touch.ask_qty / POWER[touch.qty_scale]
 
     @property
     def best_bid_int(self):
         """Highest bid as exact (price, qty) units, None if there is no bid. Raises BookNotLive."""
-        return best_int(self, &self.data.bids)
+        cdef Touch touch
+        book_touch(self.data, &touch)
+        self.check(touch.status)
+        return (touch.bid, touch.bid_qty) if touch.bid_qty else None
 
     @property
     def best_ask_int(self):
         """Lowest ask as exact (price, qty) units, None if there is no ask. Raises BookNotLive."""
-        return best_int(self, &self.data.asks)
+        cdef Touch touch
+        book_touch(self.data, &touch)
+        self.check(touch.status)
+        return (touch.ask, touch.ask_qty) if touch.ask_qty else None
 
     def bbo(self):
         """(bid_price, bid_qty, ask_price, ask_qty) of one moment, nan where a side is empty. Raises BookNotLive."""
-        cdef price_t bid = 0, ask = 0
-        cdef qty_t bid_qty = 0, ask_qty = 0
-        cdef bint has_bid, has_ask
+        cdef Touch touch
         cdef double price_power, qty_power
-        cdef int status
-        lock_take(&self.data.lock)
-        status = self.data.status
-        has_bid = touch(self.data, &self.data.bids, &bid, &bid_qty)
-        has_ask = touch(self.data, &self.data.asks, &ask, &ask_qty)
-        price_power = POWER[self.data.price_scale]
-        qty_power = POWER[self.data.qty_scale]
-        lock_drop(&self.data.lock)
-        self.check(status)
-        return (bid / price_power if has_bid else NAN, bid_qty / qty_power if has_bid else NAN,
-                ask / price_power if has_ask else NAN, ask_qty / qty_power if has_ask else NAN)
+        book_touch(self.data, &touch)
+        self.check(touch.status)
+        price_power = POWER[touch.price_scale]
+        qty_power = POWER[touch.qty_scale]
+        return (touch.bid / price_power if touch.bid_qty else NAN, touch.bid_qty / qty_power if touch.bid_qty else NAN,
+                touch.ask / price_power if touch.ask_qty else NAN, touch.ask_qty / qty_power if touch.ask_qty else NAN)
 
     @property
     def spread(self):
         """Best ask - best bid as float, None if a side is empty; negative if the book is crossed. Raises BookNotLive."""
-        cdef price_t bid = 0, ask = 0
-        cdef double power
-        if not both(self, &bid, &ask, &power):
+        cdef Touch touch
+        if not both(self, &touch):
             return None
-        return (ask - bid) / power
+        return (touch.ask - touch.bid) / POWER[touch.price_scale]
 
     @property
     def mid(self):
         """(best ask + best bid) / 2 as float, None if a side is empty. Raises BookNotLive."""
-        cdef price_t bid = 0, ask = 0
-        cdef double power
-        if not both(self, &bid, &ask, &power):
+        cdef Touch touch
+        if not both(self, &touch):
             return None
-        return (<double> ask + <double> bid) / (2 * power)
+        return (<double> touch.ask + <double> touch.bid) / (2 * POWER[touch.price_scale])
 
     def bid_qty(self, price):
         """Quantity resting at a bid price (str, Decimal, int or float).
@@ -303,7 +314,7 @@ cdef class Book(BookReads):
         return reads
 
     cdef void set_status(self, int status, str reason):
-        self.own.status = status
+        book_set_status(&self.own, status)
         self.reason = reason
 
     def apply_snapshot(self, bids, asks, int64_t sequence=0, int64_t exchange_ns=0, int64_t receive_ns=0):
@@ -339,7 +350,8 @@ cdef class Book(BookReads):
             fill_levels(self, &bid_levels, bid_rows, "bids")
             fill_levels(self, &ask_levels, ask_rows, "asks")
             if snapshot:
-                status = book_apply_snapshot(self.data, &bid_levels, &ask_levels, sequence, exchange_ns, receive_ns)
+                status = book_apply_snapshot(self.data, &bid_levels, &ask_levels, sequence, exchange_ns, receive_ns,
+                                             BOOK_LIVE)
             else:
                 status = book_apply_delta(self.data, &bid_levels, &ask_levels, sequence, exchange_ns, receive_ns)
         finally:
@@ -355,56 +367,11 @@ cdef class Book(BookReads):
         return f"<Book{name} {self.status.name} {self.bid_levels} bids {self.ask_levels} asks>"
 
 
-cdef inline bint touch(const BookData* data, const Ladder* side, price_t* price, qty_t* qty) noexcept nogil:
-    """Best level of a side in units; False if it has none. The caller holds the lock."""
-    if side.best == NULL:
-        return False
-    price[0] = side.sign * ladder_best(side) * data.ticks.size
-    qty[0] = ladder_best_qty(side)
-    return True
-
-
-cdef inline object best(BookReads self, const Ladder* side):
-    cdef price_t price = 0
-    cdef qty_t qty = 0
-    cdef bint found
-    cdef double price_power, qty_power
-    cdef int status
-    lock_take(&self.data.lock)
-    status = self.data.status
-    found = touch(self.data, side, &price, &qty)
-    price_power = POWER[self.data.price_scale]
-    qty_power = POWER[self.data.qty_scale]
-    lock_drop(&self.data.lock)
-    self.check(status)
-    return (price / price_power, qty / qty_power) if found else None
-
-
-cdef inline object best_int(BookReads self, const Ladder* side):
-    cdef price_t price = 0
-    cdef qty_t qty = 0
-    cdef bint found
-    cdef int status
-    lock_take(&self.data.lock)
-    status = self.data.status
-    found = touch(self.data, side, &price, &qty)
-    lock_drop(&self.data.lock)
-    self.check(status)
-    return (price, qty) if found else None
-
-
-cdef bint both(BookReads self, price_t* bid, price_t* ask, double* power) except -1:
-    """Both best prices of one moment; False if a side is empty."""
-    cdef qty_t qty = 0
-    cdef bint found
-    cdef int status
-    lock_take(&self.data.lock)
-    status = self.data.status
-    found = touch(self.data, &self.data.bids, bid, &qty) and touch(self.data, &self.data.asks, ask, &qty)
-    power[0] = POWER[self.data.price_scale]
-    lock_drop(&self.data.lock)
-    self.check(status)
-    return found
+cdef bint both(BookReads self, Touch* touch) except -1:
+    """Both best levels of one moment; False if a side is empty."""
+    book_touch(self.data, touch)
+    self.check(touch.status)
+    return touch.bid_qty != 0 and touch.ask_qty != 0
 
 
 cdef bint read_qty(BookReads self, int64_t price, int decimals, bint bid, qty_t* qty, int* scale) except -1:

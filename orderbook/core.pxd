@@ -8,7 +8,7 @@ memory) is found out before the first level moves. One thread writes a book; rea
 
 from libc.stdint cimport int64_t, uint64_t, uint32_t, INT64_MAX, INT64_MIN
 from orderbook.types cimport (price_t, qty_t, Status, OK, OFF_TICK, NO_MEMORY, NEGATIVE_QTY, NO_FIT,
-                              BOOK_EMPTY, BOOK_LIVE)
+                              BOOK_EMPTY)
 from orderbook.update cimport Levels
 from orderbook.ladder cimport (Ladder, Page, PAGE_BITS, PAGE_TICKS, ladder_init, ladder_free, ladder_apply, ladder_undo,
                                ladder_reserve, ladder_clear, ladder_best, ladder_best_qty, ladder_get, ladder_reach, likely, unlikely)
@@ -24,6 +24,9 @@ cdef extern from *:
             }
         }
     }
+    #define wb_version_next(v) __atomic_store_n(&(v), (v) + 1, __ATOMIC_RELEASE); __atomic_thread_fence(__ATOMIC_RELEASE)
+    #define wb_version_read(v) __atomic_load_n(&(v), __ATOMIC_ACQUIRE)
+    #define wb_version_same(v, seen) (__atomic_thread_fence(__ATOMIC_ACQUIRE), __atomic_load_n(&(v), __ATOMIC_RELAXED) == (seen))
     static inline void wb_unlock(unsigned int *lock) { __atomic_store_n(lock, 0u, __ATOMIC_RELEASE); }
     static const double WB_POWER[19] __attribute__((unused)) = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13,
                                         1e14, 1e15, 1e16, 1e17, 1e18};
@@ -33,6 +36,9 @@ cdef extern from *:
     """
     void lock_take "wb_lock"(unsigned int* lock) nogil
     void lock_drop "wb_unlock"(unsigned int* lock) nogil
+    void version_next "wb_version_next"(unsigned int version) nogil
+    unsigned int version_read "wb_version_read"(unsigned int version) nogil
+    bint version_same "wb_version_same"(unsigned int version, unsigned int seen) nogil
     const double POWER "WB_POWER"[19]     # 10**i as double, exact
     const int64_t TEN "WB_TEN"[19]        # 10**i as int64
 
@@ -44,6 +50,15 @@ cdef struct Ticks:
     uint64_t inverse          # of the odd part of `size`, modulo 2**64
     int64_t limit             # largest tick index either way
     int shift                 # `size` = odd part << shift
+
+cdef struct Touch:
+    price_t bid               # best prices and their quantities, in units; a quantity of 0: the side is empty
+    qty_t bid_qty
+    price_t ask
+    qty_t ask_qty
+    int price_scale
+    int qty_scale
+    int status                # of the book at that moment
 
 cdef struct BookData:
     Ladder bids
@@ -59,6 +74,8 @@ cdef struct BookData:
     int64_t absent            # removals in the last message of levels that were not held
     price_t trusted_bid       # lowest bid price known to be complete; INT64_MIN if all are
     price_t trusted_ask       # highest ask price known to be complete; INT64_MAX if all are
+    Touch touch               # copy of the best levels, for reads that do not wait for the lock
+    unsigned int version      # odd while `touch` is being written
     unsigned int lock         # held for the moment of a read or a change
 
 
@@ -113,6 +130,40 @@ cdef inline bint ranks_of(const Ticks* ticks, int64_t sign, Levels* levels) noex
     return fits
 
 
+cdef inline void write_end(BookData* self) noexcept nogil:
+    """A change is complete: publish the best levels and let go of the lock."""
+    version_next(self.version)
+    self.touch.bid_qty = self.touch.ask_qty = 0
+    if self.bids.best != NULL:
+        self.touch.bid = ladder_best(&self.bids) * self.ticks.size
+        self.touch.bid_qty = ladder_best_qty(&self.bids)
+    if self.asks.best != NULL:
+        self.touch.ask = -ladder_best(&self.asks) * self.ticks.size
+        self.touch.ask_qty = ladder_best_qty(&self.asks)
+    self.touch.price_scale = self.price_scale
+    self.touch.qty_scale = self.qty_scale
+    self.touch.status = self.status
+    version_next(self.version)
+    lock_drop(&self.lock)
+
+
+cdef inline void book_touch(const BookData* self, Touch* out) noexcept nogil:
+    """The best levels of one moment, from any thread."""
+    cdef unsigned int seen
+    while True:
+        seen = version_read(self.version)
+        out[0] = self.touch
+        if seen & 1 == 0 and version_same(self.version, seen):
+            return
+
+
+cdef inline void book_set_status(BookData* self, int status) noexcept nogil:
+    """Change the state alone."""
+    lock_take(&self.lock)
+    self.status = status
+    write_end(self)
+
+
 cdef inline bint book_init(BookData* self, int price_scale, int qty_scale, int64_t tick) noexcept nogil:
     """An EMPTY book. `tick` in price units, 0 to learn it from the first snapshot. False: no memory."""
     self.price_scale = price_scale
@@ -122,11 +173,12 @@ cdef inline bint book_init(BookData* self, int price_scale, int qty_scale, int64
     self.sequence = self.exchange_ns = self.receive_ns = self.absent = 0
     self.trusted_bid = INT64_MIN
     self.trusted_ask = INT64_MAX
-    self.lock = 0
+    self.lock = self.version = 0
     ticks_set(&self.ticks, tick if tick > 0 else 1)
-    if not ladder_init(&self.bids, 1):
+    if not (ladder_init(&self.bids, 1) and ladder_init(&self.asks, -1)):
         return False
-    return ladder_init(&self.asks, -1)
+    book_set_status(self, BOOK_EMPTY)
+    return True
 
 
 cdef inline void book_free(BookData* self) noexcept nogil:
@@ -216,7 +268,7 @@ cdef inline Status book_refine_tick(BookData* self, int64_t size) noexcept nogil
     self.bids = bids
     self.asks = asks
     self.ticks = new
-    lock_drop(&self.lock)
+    write_end(self)
     return OK
 
 
@@ -249,8 +301,8 @@ cdef inline void drop_zeros(Levels* levels) noexcept nogil:
 
 
 cdef inline Status book_apply_snapshot(BookData* self, Levels* bids, Levels* asks, int64_t sequence,
-                                       int64_t exchange_ns, int64_t receive_ns) noexcept nogil:
-    """Replace the whole book and make it LIVE; a status other than OK leaves it as it was."""
+                                       int64_t exchange_ns, int64_t receive_ns, int state) noexcept nogil:
+    """Replace the whole book; it is then in `state`. A status other than OK leaves it as it was."""
     cdef Status status
     cdef int64_t size
     if not (qtys_valid(bids) and qtys_valid(asks)):
@@ -267,7 +319,7 @@ cdef inline Status book_apply_snapshot(BookData* self, Levels* bids, Levels* ask
         return status
     lock_take(&self.lock)
     if not (ladder_reserve(&self.bids, 0, pages_of(bids)) and ladder_reserve(&self.asks, 0, pages_of(asks))):
-        lock_drop(&self.lock)
+        write_end(self)
         return NO_MEMORY
     ladder_clear(&self.bids)
     ladder_clear(&self.asks)
@@ -277,8 +329,8 @@ cdef inline Status book_apply_snapshot(BookData* self, Levels* bids, Levels* ask
     self.trusted_bid = INT64_MIN
     self.trusted_ask = INT64_MAX
     book_stamp(self, sequence, exchange_ns, receive_ns)
-    self.status = BOOK_LIVE
-    lock_drop(&self.lock)
+    self.status = state
+    write_end(self)
     return OK
 
 
@@ -301,11 +353,11 @@ cdef inline Status book_apply_delta(BookData* self, Levels* bids, Levels* asks, 
     if unlikely(absent_asks < 0):
         if absent_bids >= 0:
             ladder_undo(&self.bids, bids.rank, bids.qty, bids.count)
-        lock_drop(&self.lock)
+        write_end(self)
         return NO_MEMORY
     self.absent = absent_bids + absent_asks
     book_stamp(self, sequence, exchange_ns, receive_ns)
-    lock_drop(&self.lock)
+    write_end(self)
     return OK
 
 
@@ -318,7 +370,7 @@ cdef inline void book_clear(BookData* self, int status) noexcept nogil:
     self.trusted_ask = INT64_MAX
     book_stamp(self, 0, 0, 0)
     self.status = status
-    lock_drop(&self.lock)
+    write_end(self)
 
 
 cdef inline bint scale_fits(int64_t largest, int more) noexcept nogil:
@@ -339,7 +391,7 @@ cdef inline Status book_widen_price(BookData* self, int more) noexcept nogil:
         self.trusted_bid *= TEN[more]
     if self.trusted_ask != INT64_MAX:
         self.trusted_ask *= TEN[more]
-    lock_drop(&self.lock)
+    write_end(self)
     return OK
 
 
@@ -371,7 +423,7 @@ cdef inline Status book_widen_qty(BookData* self, int more) noexcept nogil:
     ladder_scale_qty(&self.bids, TEN[more], True)
     ladder_scale_qty(&self.asks, TEN[more], True)
     self.qty_scale += more
-    lock_drop(&self.lock)
+    write_end(self)
     return OK
 
 
