@@ -22,7 +22,8 @@ def pack(message: dict, stream: str = "") -> bytes:
 
 def rows(levels) -> list[list[str]]:
     """Levels as they are written."""
-    return [[format(number, "f") if isinstance(number, Decimal) else str(number) for number in level] for level in levels]
+    return [[format(number, "f") if isinstance(number, Decimal) else str(number) for number in level]
+            for level in levels]
 
 
 def delta(first, last, previous=None, bids=(), asks=(), symbol="BTCUSDT", stream="depth@100ms", **more) -> bytes:

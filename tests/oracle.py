@@ -45,7 +45,8 @@ def refuse(word):
 def loads(frame: bytes):
     """The JSON document with objects as Pairs, bare numbers as Bare, and escapes as private characters."""
     text = ESCAPE.sub(lambda m: "\ue000" + chr(0xE100 + ord(m[1])), frame.decode("latin-1"))
-    return json.loads(text, strict=False, parse_constant=refuse, parse_float=Bare, parse_int=Bare, object_pairs_hook=Pairs)
+    return json.loads(text, strict=False, parse_constant=refuse, parse_float=Bare, parse_int=Bare,
+                      object_pairs_hook=Pairs)
 
 
 def raw_text(text: str) -> bytes:
@@ -158,7 +159,8 @@ def event(message, stream: str, venue: str):
                 needed(message, "b", levels), needed(message, "a", levels), times(message), depth_of(stream))
     if name == "bookTicker" or (not name and message.all("B")):
         return ("quote", needed(message, "s", symbol), needed(message, "b", decimal), needed(message, "B", quantity),
-                needed(message, "a", decimal), needed(message, "A", quantity), needed(message, "u", integer), times(message))
+                needed(message, "a", decimal), needed(message, "A", quantity), needed(message, "u", integer),
+                times(message))
     if name in ("trade", "aggTrade"):
         origin = [v for v in message.all("X") if isinstance(v, str) and not isinstance(v, Bare) and v != "MARKET"]
         if origin:
@@ -193,7 +195,8 @@ def event(message, stream: str, venue: str):
         who = re.sub("[a-z]", lambda m: m[0].upper(), stream.partition("@")[0])
         if not depth or not who:
             raise Bad
-        return ("partial", symbol(who), None, needed(message, "lastUpdateId", integer), None, needed(message, "bids", levels),
+        return ("partial", symbol(who), None, needed(message, "lastUpdateId", integer), None,
+                needed(message, "bids", levels),
                 needed(message, "asks", levels), times(message), depth)
     return ("ignored",) if name and name != "serverShutdown" else ("control",)
 
@@ -230,12 +233,14 @@ class Recorder:
         self.events = []
 
     def on_trade(self, t):
-        self.events.append(("trade", t.symbol, exact(t.price_int, t.price_scale), exact(t.qty_int, t.qty_scale), t.trade_id,
+        self.events.append(("trade", t.symbol, exact(t.price_int, t.price_scale), exact(t.qty_int, t.qty_scale),
+                            t.trade_id,
                             t.aggressor, t.exchange_ns))
 
     def on_quote(self, q):
         self.events.append(("quote", q.symbol, exact(q.bid_price_int, q.price_scale), exact(q.bid_qty_int, q.qty_scale),
-                            exact(q.ask_price_int, q.price_scale), exact(q.ask_qty_int, q.qty_scale), q.sequence, q.exchange_ns))
+                            exact(q.ask_price_int, q.price_scale), exact(q.ask_qty_int, q.qty_scale), q.sequence,
+                            q.exchange_ns))
 
     def on_ticker(self, t):
         self.events.append(("ticker", t.symbol, t.last_price, t.open, t.high, t.low, t.volume, t.quote_volume, t.change,
@@ -246,7 +251,8 @@ class Recorder:
                             m.next_funding_ns, m.exchange_ns))
 
     def on_liquidation(self, t):
-        self.events.append(("liquidation", t.symbol, exact(t.price_int, t.price_scale), exact(t.qty_int, t.qty_scale), t.side,
+        self.events.append(("liquidation", t.symbol, exact(t.price_int, t.price_scale), exact(t.qty_int, t.qty_scale),
+                            t.side,
                             t.average_price, t.exchange_ns))
 
 

@@ -53,6 +53,7 @@ def starts(executable: str, version: str) -> bool:
 
 
 INTERPRETERS = interpreters()
+OTHERS = [version for version, executable in INTERPRETERS.items() if executable != sys.executable]
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> str:
@@ -85,7 +86,8 @@ def project_files() -> Iterator[Path]:
     for path in ROOT.iterdir():
         if path.is_file() and (path.suffix in KEEP or path.name in {"LICENSE", "Makefile"}):
             yield path
-    for folder in (*{name.split(".")[0] for name in PROJECT["tool"]["setuptools"]["packages"]}, "tests", "benchmarks"):
+    packages = {name.split(".")[0] for name in PROJECT["tool"]["setuptools"]["packages"]}
+    for folder in (*packages, "tests", "benchmarks", "docs"):
         yield from (path for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix in KEEP)
 
 
@@ -151,7 +153,9 @@ def install(version: str, sdist: Path, cwd: Path) -> Installed:
     binaries = cwd / "env" / "bin"
     pip = [binaries / "python", "-m", "pip", "--disable-pip-version-check", "--quiet"]
     cython, = (name for name in PROJECT["build-system"]["requires"] if name.startswith("cython"))
-    run(*pip, "install", "--no-compile", wheel, "setuptools", cython, cwd=cwd)
+    suite = [] if version not in OTHERS else [name for name in PROJECT["project"]["optional-dependencies"]["test"]
+                                              if name.startswith(("pytest>", "hypothesis"))]
+    run(*pip, "install", "--no-compile", wheel, "setuptools", cython, *suite, cwd=cwd)
     return Installed(wheel, binaries, cwd)
 
 
@@ -277,6 +281,22 @@ def test_serve_and_watch_there(what: str, installed: Installed, capture: Path) -
 def test_demo_there(installed: Installed) -> None:
     report = installed.wirebook("demo", "--seconds", "2")
     assert "gaps" in report, report
+
+
+@pytest.mark.parametrize("installed", OTHERS, indirect=True)
+def test_the_suite_passes_on_the_other_interpreters(installed: Installed) -> None:
+    """On the installed wheel, without what this file and the commands above cover already."""
+    suite = installed.cwd / "suite"
+    shutil.copytree(ROOT / "tests", suite / "tests", ignore=shutil.ignore_patterns("*.so", "__pycache__", "*.c"))
+    shutil.copy(ROOT / "pyproject.toml", suite)
+    run(installed.bin / "cythonize", "-i", "-q", "tests/_probe.pyx", cwd=suite, CFLAGS=include_of_numpy(installed))
+    data = os.environ.get("WIREBOOK_DATA") or str(ROOT.parent / "shared" / "data")
+    run(installed.bin / "python", "-m", "pytest", "-q", "-m", "not slow", "--ignore=tests/feeds/test_cli.py",
+        "tests/orderbook", "tests/feeds", cwd=suite, WIREBOOK_DATA=data)
+
+
+def include_of_numpy(installed: Installed) -> str:
+    return "-I" + installed.python("import numpy; print(numpy.get_include())").strip()
 
 
 class Running:

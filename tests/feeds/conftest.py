@@ -1,4 +1,4 @@
-"""Fixtures of the feed tests: the lines of recorded captures, read once."""
+"""Fixtures of the feed tests: recorded captures, read once, and a pipeline with a LIVE book."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from functools import lru_cache
 
 import pytest
 
+from feeds.pipeline import Pipeline
+from orderbook import BookState
+from tests import frames
+from tests.log import Log
 from tests.model import Line, read_capture
 
 
@@ -17,3 +21,22 @@ def capture_lines(data_dir):
         return list(read_capture(data_dir / f"{name}.ws.gz"))
 
     return lines
+
+
+@pytest.fixture
+def log() -> Log:
+    """A handler that notes everything."""
+    return Log()
+
+
+@pytest.fixture
+def pipeline(log: Log) -> Pipeline:
+    """A pipeline whose BTCUSDT is LIVE at 10, with a bid of 100 and an ask of 101."""
+    pipeline = Pipeline("binance_usdm", log)
+    pipeline.opened()
+    pipeline.feed(frames.delta(8, 9, 7))
+    pipeline.feed(frames.delta(10, 10, 9))
+    pipeline.rest(frames.rest_url(), frames.snapshot(10, [("100", "1"), ("99", "2")], [("101", "3")]))
+    assert pipeline.book("BTCUSDT").status is BookState.LIVE
+    log.take()
+    return pipeline

@@ -19,9 +19,14 @@ def steady_stream(venue="binance_usdm"):
     for i in range(2000):
         previous, last = last, last + 2
         if i == 1999:
-            last = 10                                     # the next turn follows this one
-        bids = [(f"{61800 - rng.randint(0, 300) / 10:.1f}", f"{rng.randint(0, 9)}.{rng.randint(0, 999):03d}") for _ in range(8)]
-        asks = [(f"{61801 + rng.randint(0, 300) / 10:.1f}", rng.choice(["0", "17.250"])) for _ in range(rng.randint(0, 8))]
+            last = 10  # the next turn follows this one
+        bids = [
+            (f"{61800 - rng.randint(0, 300) / 10:.1f}", f"{rng.randint(0, 9)}.{rng.randint(0, 999):03d}")
+            for _ in range(8)
+        ]
+        asks = [
+            (f"{61801 + rng.randint(0, 300) / 10:.1f}", rng.choice(["0", "17.250"])) for _ in range(rng.randint(0, 8))
+        ]
         out.append(frames.delta(previous + 1, last, previous, bids, asks))
         out.append(frames.quote((bids[0][0], "1.5"), (f"{61801 + i % 7}.3", "0.001"), last))
         out.append(frames.trade(bids[0][0], "0.015", 10**9 + i, bool(i % 2)))
@@ -106,6 +111,8 @@ def test_the_count_sees_one_malloc(stream):
     far = frames.delta(11, 12, 10, [(f"{price}000000", "1") for price in range(1, 60)])
     pipeline.feed(frames.delta(11, 11, 10, [("1000000", "1")]))
     pipeline.feed(frames.delta(12, 12, 11, [("1000000", "0")]))
-    _, c_calls, _ = _probe.count_allocations(pipeline, [far.replace(b'"U":11,"u":12,"pu":10', b'"U":13,"u":14,"pu":12')])
+    _, c_calls, _ = _probe.count_allocations(
+        pipeline, [far.replace(b'"U":11,"u":12,"pu":10', b'"U":13,"u":14,"pu":12')]
+    )
     assert c_calls > 0
     assert pipeline.book("BTCUSDT").sequence == 14

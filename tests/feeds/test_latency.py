@@ -96,4 +96,10 @@ def test_the_time_between_two_messages_belongs_to_neither():
 
 def test_a_fresh_pipeline_has_no_durations():
     assert Pipeline("binance_usdm").latency()["parsed"] == {
-        "count": 0, "p50": 0, "p90": 0, "p99": 0, "p99_9": 0, "max": 0}
+        "count": 0,
+        "p50": 0,
+        "p90": 0,
+        "p99": 0,
+        "p99_9": 0,
+        "max": 0,
+    }

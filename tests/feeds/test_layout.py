@@ -21,7 +21,8 @@ WIDE = Context(prec=100, Emax=MAX_EMAX, Emin=MIN_EMIN)
 VALUES = b'\x009"{}[],:\\-.0e x\xff'
 BASE = ([(Decimal("61800.30"), Decimal("2.507")), (Decimal("61799.9"), Decimal("0.1"))],
         [(Decimal("61800.40"), Decimal("1"))])
-AGGREGATE = {"e": "aggTrade", "E": frames.TIME_MS, "s": "BTCUSDT", "a": 16599292, "p": "61801.10", "q": "10", "f": 23961322,
+AGGREGATE = {"e": "aggTrade", "E": frames.TIME_MS, "s": "BTCUSDT", "a": 16599292, "p": "61801.10", "q": "10",
+             "f": 23961322,
              "l": 23961323, "T": frames.TIME_MS, "m": False}
 TICKER = {"e": "24hrTicker", "E": frames.TIME_MS, "s": "BTCUSDT", "p": "-88.17", "P": "-0.855", "w": "10223.98",
           "c": "10223.74", "Q": "0.002", "o": "10311.91", "h": "10350.00", "l": "10100.01", "v": "18201.002",
@@ -35,23 +36,28 @@ def spot_partial(number, bids):
 # Kind of message: (venue, frames to learn from, frame to be spoilt).
 KINDS = {
     "delta": ("binance_usdm",
-              [frames.delta(i, i + 1, i - 1, [("61800.20", "2.507"), ("61799.9", "1")], [("61800.40", "10.5")]) for i in (5, 7)],
-              frames.delta(11, 12, 10, [("61800.10", "2.500"), ("61799.90", "0.000")], [("61800.40", "17.25"), ("9.9", "1")])),
+              [frames.delta(i, i + 1, i - 1, [("61800.20", "2.507"), ("61799.9", "1")], [("61800.40", "10.5")])
+               for i in (5, 7)],
+              frames.delta(11, 12, 10, [("61800.10", "2.500"), ("61799.90", "0.000")],
+                           [("61800.40", "17.25"), ("9.9", "1")])),
     "empty delta": ("binance_usdm", [frames.delta(i, i + 1, i - 1, [], []) for i in (5, 7)], frames.delta(11, 12, 10)),
     "raw delta": ("binance_usdm",
                   [frames.delta(i, i + 1, i - 1, [("61800.20", "2")], [], symbol, stream="")
                    for i in (5, 7) for symbol in ("BTCUSDT", "ETHUSDT")],
                   frames.delta(11, 12, 10, [("61800.10", "2")], [], stream="")),
     "spot delta": ("binance_spot",
-                   [frames.delta(i, i + 1, None, [("61800.20000000", "2.50700000")], [("9.00000000", "0.00000000")]) for i in (5, 7)],
+                   [frames.delta(i, i + 1, None, [("61800.20000000", "2.50700000")], [("9.00000000", "0.00000000")])
+                    for i in (5, 7)],
                    frames.delta(11, 12, None, [("61800.10000000", "0.00000000")], [("61800.50000000", "3.00000000")])),
     "delta of 2026": ("binance_coinm",
                       [frames.delta(i, i + 1, i - 1, [("61800.2", "2507")], [], ps="BTCUSD", st=2) for i in (5, 7)],
                       frames.delta(11, 12, 10, [("61800.1", "17")], [("61801.0", "1")], ps="BTCUSD", st=2)),
-    "trade": ("binance_usdm", [frames.trade(p, q, i) for i, (p, q) in enumerate([("61800.31", "0.006"), ("61800.3", "12")] * 2)],
+    "trade": ("binance_usdm",
+              [frames.trade(p, q, i) for i, (p, q) in enumerate([("61800.31", "0.006"), ("61800.3", "12")] * 2)],
               frames.trade("61801.25", "0.500", 5266583935, False)),
     "raw trade": ("binance_usdm",
-                  [frames.trade("61800.31", "0.006", i, symbol=s, stream="") for i in (1, 2) for s in ("BTCUSDT", "ETHUSDT")],
+                  [frames.trade("61800.31", "0.006", i, symbol=symbol, stream="")
+                   for i in (1, 2) for symbol in ("BTCUSDT", "ETHUSDT")],
                   frames.trade("61801.25", "0.006", 77, stream="")),
     "aggregate trade": ("binance_usdm", [frames.pack(AGGREGATE | {"a": 5}, "btcusdt@aggTrade")] * 2,
                         frames.pack(AGGREGATE, "btcusdt@aggTrade")),
@@ -65,10 +71,13 @@ KINDS = {
     "ticker": ("binance_usdm", [frames.pack(TICKER, "btcusdt@ticker")] * 3,
                frames.pack(TICKER | {"c": "10229.75", "n": 99}, "btcusdt@ticker")),
     "mark": ("binance_usdm", [frames.mark(), frames.mark("59023.53514719")], frames.mark("59024.10000000")),
-    "mark of a dated contract": ("binance_coinm", [frames.mark(r="", T=0)] * 2, frames.mark("59024.10000000", r="", T=0)),
-    "liquidation": ("binance_usdm", [frames.liquidation(), frames.liquidation(price="9911.25")], frames.liquidation(price="9907.25")),
+    "mark of a dated contract": ("binance_coinm", [frames.mark(r="", T=0)] * 2,
+                                 frames.mark("59024.10000000", r="", T=0)),
+    "liquidation": ("binance_usdm", [frames.liquidation(), frames.liquidation(price="9911.25")],
+                    frames.liquidation(price="9907.25")),
     "partial": ("binance_usdm",
-                [frames.delta(i, i + 1, i - 1, [("61800.20", "2.507")], [("61800.4", "1")], stream="depth5@100ms") for i in (5, 7)],
+                [frames.delta(i, i + 1, i - 1, [("61800.20", "2.507")], [("61800.4", "1")], stream="depth5@100ms")
+                 for i in (5, 7)],
                 frames.delta(11, 12, 10, [("61800.10", "1.5")], [("61800.4", "7")], stream="depth5@100ms")),
     "spot partial": ("binance_spot", [spot_partial(i, [["61800.30", "10"], ["61800.20", "7"]]) for i in (5, 6)],
                      spot_partial(12, [["61800.30", "11"]])),
@@ -93,7 +102,8 @@ def after_delta(base, bids, asks):
 
 def numbers_of(event):
     """All exact numbers of an event."""
-    return [n for part in event for n in ([part] if not isinstance(part, list) else [n for level in part for n in level])
+    return [n for part in event for n in ([part] if not isinstance(part,
+                                                                   list) else [n for level in part for n in level])
             if isinstance(n, Decimal)]
 
 
@@ -236,7 +246,8 @@ def test_bytes_put_in_and_taken_out(kind, simd, seed):
             bench.check(bench.frame[:at] + put + bench.frame[at + size:], rng.choice([None, b"", b"5" * 40]))
 
 
-NUMBERS = ["0", "1", "9.9", "0.00000001", "123456.78", "12345678.12345678", "1234567890123456", "00012.50", "5.", ".5", "-1.5",
+NUMBERS = ["0", "1", "9.9", "0.00000001", "123456.78", "12345678.12345678", "1234567890123456", "00012.50", "5.", ".5",
+           "-1.5",
            "1e3", "2E-3", "100000000.5", "99999999", "100000000", "0.0", "000", "1.0000000000000000000", ""]
 
 
@@ -276,7 +287,8 @@ def test_order_of_keys_unknown_keys_and_white_space(kind, simd, seed):
                 rng.shuffle(items)
             for key in ("zz", "B9", "é", "a b")[:extra]:
                 items.insert(rng.randint(0, len(items)),
-                             (key, rng.choice([1, -2.5, "x", 'say "hi"', True, None, [], {"s": "X", "p": ["1"]}, "1e5"])))
+                             (key, rng.choice([1, -2.5, "x", 'say "hi"', True, None, [], {"s": "X", "p": ["1"]},
+                                               "1e5"])))
             return dict(items)
         return value
 
@@ -296,7 +308,8 @@ def test_order_of_keys_unknown_keys_and_white_space(kind, simd, seed):
 
 def test_symbols_in_turns_with_their_own_scales(simd):
     """Raw streams name the symbol in the message: the text before it is the same for all."""
-    markets = {"BTCUSDT": ("61800.30", "0.250"), "DOGEUSDT": ("0.10345", "1200"), "X": ("10", "20"), "SHIBUSDT": ("0.00000931", "70"),
+    markets = {"BTCUSDT": ("61800.30", "0.250"), "DOGEUSDT": ("0.10345", "1200"), "X": ("10", "20"),
+               "SHIBUSDT": ("0.00000931", "70"),
                "A" * 64: ("5", "6"), "测试USDT": ("1.5", "2.5")}
     for order in ("e s p q", "e p q s", "s e p q", "p q s e"):
         recorder = Recorder()
@@ -338,75 +351,3 @@ def test_one_stream_with_many_layouts_stays_right(simd, seed):
         forms.append(frames.pack(dict(items), "btcusdt@trade"))
     for _ in range(600):
         assert bench.check(rng.choice(forms))
-
-
-# ---- recorded traffic
-
-CAPTURES = ["binance_usdm/btcusdt_20240808", "binance_usdm/multi_20210722", "binance_coinm/multi_20210722",
-            "binance_coinm/btcusd_perp_20240808", "binance_spot/btcusdt_20240808", "binance_spot/multi_20211012"]
-
-
-def figures(pipeline):
-    books = {symbol: (book.bids_int().tolist(), book.asks_int().tolist(), book.sequence, book.exchange_ns, book.price_scale,
-                      book.qty_scale)
-             for symbol in pipeline.books for book in [pipeline.books[symbol].raw]}
-    return books, {symbol: pipeline.symbol_stats(symbol) for symbol in pipeline.books}
-
-
-def spaced(frame, rng):
-    """The frame with white space at random places, so that no layout ever fits it."""
-    parts = frame.split(b',"')
-    for _ in range(3):
-        at = rng.randrange(1, len(parts))
-        parts[at - 1] += b" " * rng.randint(1, 9)
-    return b',"'.join(parts)
-
-
-def replay(lines, venue, form=None, **options):
-    pipeline = Pipeline(venue, on_gap="count", **options)
-    batch = []
-    for line in lines:
-        if line.kind == "<":
-            batch.append(line.payload if form is None else form(line.payload))
-        elif line.kind == "h":
-            pipeline.feed_many(batch)
-            batch.clear()
-            url, _, body = line.payload.partition(b" ")
-            pipeline.rest(url.decode(), body)
-    pipeline.feed_many(batch)
-    return pipeline
-
-
-@pytest.mark.parametrize("name", CAPTURES)
-def test_all_ways_through_a_capture_give_the_same(capture_lines, name, seed):
-    venue = name.partition("/")[0]
-    lines = capture_lines(name)
-    fast = replay(lines, venue)
-    counters = fast.counters
-    assert counters["errors"] == 0
-    assert counters["fast"] + counters["slow"] == counters["frames"]
-    usable = counters["frames"] - counters["ignored"] - counters["control"]
-    assert counters["fast"] > (0.99 if "btcus" in name else 0.75) * usable
-    wanted = figures(fast)
-    assert figures(replay(lines, venue, simd=False)) == wanted
-    short = lines[:25_000]
-    rng = random.Random(seed)
-    careful = replay(short, venue, lambda frame: spaced(frame, rng))
-    assert careful.counters["fast"] < 0.05 * careful.counters["frames"] + 200
-    assert figures(careful) == figures(replay(short, venue))
-
-
-@pytest.mark.parametrize("name", CAPTURES[:2])
-def test_events_of_a_capture_are_what_the_frames_say(capture_lines, name, simd):
-    """The first thousands of frames one by one, each event against json.loads and Decimal."""
-    venue = name.partition("/")[0]
-    recorder = Recorder()
-    pipeline = Pipeline(venue, recorder, simd=simd)
-    for line in capture_lines(name)[:6000]:
-        if line.kind != "<":
-            continue
-        recorder.events.clear()
-        pipeline.feed(line.payload)
-        want = [event for event in oracle.read(line.payload, venue) if event[0] in ("trade", "quote")]
-        assert len(recorder.events) == len(want)
-        assert all(map(same_event, recorder.events, want)), line.payload

@@ -17,30 +17,57 @@ from tests.model import ModelBook
 APPLY, LOOSE, OLD, GAP = Verdict
 
 
-@pytest.mark.parametrize(("joined", "last", "first", "final", "verdict"), [
-    # The first delta after a snapshot: U <= L + 1 <= u.
-    (False, 100, 101, 105, APPLY), (False, 100, 90, 101, APPLY), (False, 100, 95, 106, APPLY), (False, 100, 90, 100, OLD),
-    (False, 100, 90, 99, OLD), (False, 100, 102, 105, GAP), (False, 100, 100, 100, OLD),
-    # Later ones: U == u of the one before + 1; an overlap is legal.
-    (True, 100, 101, 101, APPLY), (True, 100, 101, 200, APPLY), (True, 100, 98, 103, LOOSE), (True, 100, 100, 101, LOOSE),
-    (True, 100, 99, 100, OLD), (True, 100, 1, 2, OLD), (True, 100, 102, 102, GAP), (True, 100, 500, 600, GAP),
-    # A snapshot of a new listing: whatever comes first continues it.
-    (False, -1, 1, 5, APPLY), (False, -1, 500, 600, APPLY),
-])
+@pytest.mark.parametrize(
+    ("joined", "last", "first", "final", "verdict"),
+    [
+        # The first delta after a snapshot: U <= L + 1 <= u.
+        (False, 100, 101, 105, APPLY),
+        (False, 100, 90, 101, APPLY),
+        (False, 100, 95, 106, APPLY),
+        (False, 100, 90, 100, OLD),
+        (False, 100, 90, 99, OLD),
+        (False, 100, 102, 105, GAP),
+        (False, 100, 100, 100, OLD),
+        # Later ones: U == u of the one before + 1; an overlap is legal.
+        (True, 100, 101, 101, APPLY),
+        (True, 100, 101, 200, APPLY),
+        (True, 100, 98, 103, LOOSE),
+        (True, 100, 100, 101, LOOSE),
+        (True, 100, 99, 100, OLD),
+        (True, 100, 1, 2, OLD),
+        (True, 100, 102, 102, GAP),
+        (True, 100, 500, 600, GAP),
+        # A snapshot of a new listing: whatever comes first continues it.
+        (False, -1, 1, 5, APPLY),
+        (False, -1, 500, 600, APPLY),
+    ],
+)
 def test_ranges(joined, last, first, final, verdict):
     assert judge(Link.RANGE, joined, last, first, final) == verdict
 
 
-@pytest.mark.parametrize(("joined", "last", "first", "final", "previous", "verdict"), [
-    # The first delta with u >= L: U <= L <= u, or at least pu <= L.
-    (False, 100, 90, 100, 80, APPLY), (False, 100, 100, 105, 95, APPLY), (False, 100, 95, 106, 90, APPLY),
-    (False, 100, 90, 99, 80, OLD), (False, 100, 103, 105, 100, LOOSE), (False, 100, 103, 105, 98, LOOSE),
-    (False, 100, 103, 105, 101, GAP), (False, 100, 200, 205, 190, GAP),
-    # Later ones: pu == u of the one before; U says nothing.
-    (True, 100, 101, 105, 100, APPLY), (True, 100, 170, 180, 100, APPLY), (True, 100, 101, 105, 99, GAP),
-    (True, 100, 105, 110, 103, GAP), (True, 100, 90, 100, 85, OLD), (True, 100, 90, 95, 85, OLD),
-    (False, -1, 500, 600, 450, APPLY),
-])
+@pytest.mark.parametrize(
+    ("joined", "last", "first", "final", "previous", "verdict"),
+    [
+        # The first delta with u >= L: U <= L <= u, or at least pu <= L.
+        (False, 100, 90, 100, 80, APPLY),
+        (False, 100, 100, 105, 95, APPLY),
+        (False, 100, 95, 106, 90, APPLY),
+        (False, 100, 90, 99, 80, OLD),
+        (False, 100, 103, 105, 100, LOOSE),
+        (False, 100, 103, 105, 98, LOOSE),
+        (False, 100, 103, 105, 101, GAP),
+        (False, 100, 200, 205, 190, GAP),
+        # Later ones: pu == u of the one before; U says nothing.
+        (True, 100, 101, 105, 100, APPLY),
+        (True, 100, 170, 180, 100, APPLY),
+        (True, 100, 101, 105, 99, GAP),
+        (True, 100, 105, 110, 103, GAP),
+        (True, 100, 90, 100, 85, OLD),
+        (True, 100, 90, 95, 85, OLD),
+        (False, -1, 500, 600, 450, APPLY),
+    ],
+)
 def test_links_to_the_previous(joined, last, first, final, previous, verdict):
     assert judge(Link.PREVIOUS, joined, last, first, final, previous) == verdict
 
@@ -58,13 +85,14 @@ def test_numbers_at_the_limits(link):
 
 # ---- every order in which a snapshot can come between the deltas of a stream
 
+
 def stream_of(venue, count, rng):
     """Deltas of a made-up market and the book after each: (first, last, previous, bids, asks), levels of the book."""
     model = ModelBook()
     model.apply_snapshot([("100", "5"), ("99", "4")], [("101", "3"), ("102", "2")], 1000)
     books, messages, last = [(1000, model.top())], [], 1000
     for _ in range(count):
-        skipped = 0 if venue == "binance_spot" else rng.randint(0, 3)       # the futures' numbers are shared by symbols
+        skipped = 0 if venue == "binance_spot" else rng.randint(0, 3)  # the futures' numbers are shared by symbols
         first, previous = last + 1 + skipped, last
         last = first + rng.randint(0, 2)
         bids = [(str(rng.randint(95, 100)), str(rng.randint(0, 3))) for _ in range(rng.randint(0, 3))]
@@ -82,8 +110,10 @@ def frame_of(venue, message):
 
 def held(book):
     raw = book.raw
-    return [[(book.price_decimal(p), book.qty_decimal(q)) for p, q in rows.tolist()]
-            for rows in (raw.bids_int(), raw.asks_int())]
+    return [
+        [(book.price_decimal(p), book.qty_decimal(q)) for p, q in rows.tolist()]
+        for rows in (raw.bids_int(), raw.asks_int())
+    ]
 
 
 @pytest.mark.parametrize("venue", ["binance_spot", "binance_usdm", "binance_coinm"])
@@ -152,7 +182,7 @@ def test_a_lost_delta_never_leaves_a_live_book_that_is_wrong(venue, seed):
                 last, (bids, asks) = books[rng.randint(max(0, i - 3), i + 1)]
                 pipeline.rest(frames.rest_url(venue), frames.snapshot(last, bids, asks))
             if rng.random() < 0.2:
-                pipeline.feed(frame_of(venue, messages[rng.randint(0, i)]))          # a duplicate, or an older one
+                pipeline.feed(frame_of(venue, messages[rng.randint(0, i)]))  # a duplicate, or an older one
             book = pipeline.book("BTCUSDT")
             if book.status is BookState.LIVE:
                 at = [last for last, _ in books].index(book.sequence)

@@ -91,7 +91,9 @@ def test_a_read_never_sees_half_a_message(quick_switches):
         shifted = []
         for frame in stream:
             head, _, tail = frame.partition(b'"U":')
-            shifted.append(head + f'"U":{last + 1},"u":{last + 2},"pu":{last},"b"'.encode() + tail.partition(b',"b"')[2])
+            shifted.append(
+                head + f'"U":{last + 1},"u":{last + 2},"pu":{last},"b"'.encode() + tail.partition(b',"b"')[2]
+            )
             last += 2
         pipeline.feed_many(shifted)
     done.set()
@@ -104,7 +106,7 @@ def test_a_read_never_sees_half_a_message(quick_switches):
 
 
 def test_reads_while_pages_come_and_go_and_books_are_lost(quick_switches):
-    """Levels wander, ticks are refined, scales widen, symbols appear and the book resyncs: readers get answers or BookNotLive."""
+    """Levels wander, ticks and scales get finer, symbols appear, the book resyncs: an answer or BookNotLive."""
     pipeline = Pipeline("binance_usdm")
     pipeline.feed(frames.delta(1, 2, 0))
     book = pipeline.book("BTCUSDT")
@@ -136,7 +138,9 @@ def test_reads_while_pages_come_and_go_and_books_are_lost(quick_switches):
         for i in range(100):
             centre = 1000 + 37 * i + turn
             step = ["1", "0.5", "0.25", "0.125"][turn // 10]
-            bids = [(str(centre - j * float(step)), "1") for j in range(10)] + [(str(centre - 37 - j), "0") for j in range(20)]
+            bids = [(str(centre - j * float(step)), "1") for j in range(10)] + [
+                (str(centre - 37 - j), "0") for j in range(20)
+            ]
             batch.append(frames.delta(last + 1, last + 2, last, bids, [(str(centre + 100), str(i % 2))]))
             batch.append(frames.trade(f"{i}.5", f"{i}.5", i))
             batch.append(frames.quote(symbol=f"S{turn * 100 + i}") if i % 10 == 0 else frames.trade(f"{i}", f"{i}", i))
@@ -144,7 +148,7 @@ def test_reads_while_pages_come_and_go_and_books_are_lost(quick_switches):
         if turn % 4 == 0:
             pipeline.rest(frames.rest_url(), frames.snapshot(last - 200, [("500.5", "1")], [("9000", "1")]))
         if turn % 7 == 3:
-            last += 5                                     # a gap
+            last += 5  # a gap
         if turn % 11 == 5:
             pipeline.opened()
         pipeline.feed_many(batch)

@@ -330,7 +330,8 @@ def test_a_negative_count_is_an_error(book):
         book.bids(-1)
 
 
-@pytest.mark.parametrize("text", ["0.1", "100", "0.00000001", "-3.5", "123456789.987654321", "0", "92233720368.54775807"])
+@pytest.mark.parametrize("text", ["0.1", "100", "0.00000001", "-3.5", "123456789.987654321", "0",
+                                  "92233720368.54775807"])
 def test_text_goes_in_and_out_exactly(text):
     book = Book()
     book.apply_snapshot([(text, "1")], [])
@@ -343,7 +344,8 @@ def test_text_goes_in_and_out_exactly(text):
 
 
 def test_names_of_states_and_sides():
-    assert [(state.name, int(state)) for state in BookState] == [("EMPTY", 0), ("SYNCING", 1), ("LIVE", 2), ("STALE", 3)]
+    assert [(state.name, int(state)) for state in BookState] == [("EMPTY", 0), ("SYNCING", 1), ("LIVE", 2),
+                                                                 ("STALE", 3)]
     assert (Side.BID, Side.ASK) == (0, 1)
     assert issubclass(BookNotLive, BookError)
     assert issubclass(BookError, ValueError)

@@ -123,8 +123,12 @@ def test_a_bad_message_between_good_ones_leaves_no_trace(seed):
 
 
 PRICES = st.decimals(min_value=-(10**6), max_value=10**6, allow_nan=False, allow_infinity=False, places=6)
-QTYS = st.one_of(st.just(Decimal(0)), st.decimals(min_value=0, max_value=10**6, allow_nan=False, allow_infinity=False, places=5))
-LEVELS = st.lists(st.tuples(st.one_of(PRICES, st.sampled_from([Decimal(n) / 8 for n in range(-20, 20)])), QTYS), max_size=12)
+QTYS = st.one_of(
+    st.just(Decimal(0)), st.decimals(min_value=0, max_value=10**6, allow_nan=False, allow_infinity=False, places=5)
+)
+LEVELS = st.lists(
+    st.tuples(st.one_of(PRICES, st.sampled_from([Decimal(n) / 8 for n in range(-20, 20)])), QTYS), max_size=12
+)
 
 
 class BookAgainstModel(RuleBasedStateMachine):
@@ -165,5 +169,5 @@ def test_int64_units_of_any_size(rows):
     book = Book()
     book.apply_snapshot(np.array(rows, np.int64).reshape(-1, 2), np.array(rows, np.int64).reshape(-1, 2))
     held = {price: qty for price, qty in rows if qty}
-    assert {price: qty for price, qty in book.bids_int().tolist()} == held
+    assert dict(book.bids_int().tolist()) == held
     assert [price for price, _ in book.asks_int().tolist()] == sorted(held)
