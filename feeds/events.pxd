@@ -5,11 +5,11 @@ from orderbook.update cimport QuoteData, TradeData
 from feeds.message cimport Message
 
 cdef class Event:
-    cdef readonly str symbol          # as the venue writes it
-    cdef readonly int64_t exchange_ns # the venue's time, ns since the Unix epoch, 0 if absent
-    cdef readonly int64_t receive_ns  # our clock when the frame arrived, ns since the Unix epoch, 0 if not told
-    cdef readonly int price_scale     # *_int prices count 10**-price_scale
-    cdef readonly int qty_scale       # *_int quantities count 10**-qty_scale
+    cdef readonly str symbol           # as the venue writes it
+    cdef readonly int64_t exchange_ns  # the venue's time, ns since the Unix epoch, 0 if absent
+    cdef readonly int64_t receive_ns   # our clock when the frame arrived, ns since the Unix epoch, 0 if not told
+    cdef readonly int price_scale      # *_int prices count 10**-price_scale
+    cdef readonly int qty_scale        # *_int quantities count 10**-qty_scale
 
 
 cdef class Trade(Event):
@@ -41,4 +41,3 @@ cdef class Liquidation(Event):
     cdef readonly double average_price
     cdef int order_side
     cdef void fill(self, const Message* m) noexcept
-

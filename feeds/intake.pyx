@@ -15,14 +15,14 @@ from orderbook.types cimport Status, OK, BOOK_EMPTY, BOOK_LIVE, BOOK_STALE, stat
 from orderbook.update cimport levels_free
 from feeds.engine cimport engine_free, engine_learn
 from feeds.message cimport (Message, message_clear, time_ns, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_NONE,
-                            KIND_SNAPSHOT, MAX_NAME, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
-                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST, SLOT_LAST_SEQ,
-                            SLOT_MAKER_BOUGHT, SLOT_MARK, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_TIME)
-from feeds.path cimport Path, DELIVER, MAX_CHANGES, path_act, path_convert, path_lose, path_note, path_set_status, path_widen
+                            KIND_SNAPSHOT, MAX_NAME, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_ASK_PRICE,
+                            SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST,
+                            SLOT_LAST_SEQ, SLOT_MAKER_BOUGHT, SLOT_MARK, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_TIME)
+from feeds.path cimport DELIVER, MAX_CHANGES, path_act, path_convert, path_lose, path_note, path_set_status, path_widen
 from feeds.routes cimport Route, prefix_size, routes_find
 from feeds.scan cimport Cursor, cursor_init
 from feeds.symbols cimport symbols_add, symbols_find
-from feeds.track cimport (Pending, PendingHead, Track, WHY_BAD_FRAME, WHY_CLOSED, WHY_OPENED, WHY_SNAPSHOT, pending_free)
+from feeds.track cimport Pending, PendingHead, Track, WHY_BAD_FRAME, WHY_CLOSED, WHY_OPENED, WHY_SNAPSHOT, pending_free
 
 from feeds.report import FeedError
 from orderbook.decimals import as_parts, as_units
@@ -322,7 +322,8 @@ cdef class Intake:
                 memcpy(&head, pending.data + at, sizeof(PendingHead))
                 data = pending.data + at + sizeof(PendingHead)
                 at += <Py_ssize_t> sizeof(PendingHead) + head.size
-                if self.path.read(&self.path.engine, data, data + head.size, data + head.size, &self.path.message) == OK:
+                if self.path.read(&self.path.engine, data, data + head.size, data + head.size,
+                                  &self.path.message) == OK:
                     self.finish(path_act(&self.path, data, head.size, head.receive_ns, head.line))
                 else:
                     self.careful(data, head.size, head.receive_ns, head.line)

@@ -133,7 +133,8 @@ cdef inline bint is_number(int take) noexcept nogil:
 cdef inline bint may_pair(const Token* first, const Token* second, Py_ssize_t before) noexcept nogil:
     """Whether two numbers fit one window with room to grow."""
     cdef Py_ssize_t size = <Py_ssize_t> second.end - <Py_ssize_t> first.start + before
-    return ((first.kind == TAKE_PRICE or first.kind == TAKE_QTY) and (second.kind == TAKE_PRICE or second.kind == TAKE_QTY)
+    return ((first.kind == TAKE_PRICE or first.kind == TAKE_QTY)
+            and (second.kind == TAKE_PRICE or second.kind == TAKE_QTY)
             and before <= ROOM_FOR_TEXT and second.start - first.end <= ROOM_FOR_TEXT and size <= WINDOW - 2)
 
 
@@ -217,7 +218,8 @@ cdef inline bint learn_layout(Layout* self, const char* frame, Py_ssize_t size, 
             memcpy(op.text, b'","' if token.quoted else b",", op.middle)
             memcpy(op.text + op.middle, b'"]' if token.quoted else b"]", op.tail)
         else:
-            op = add_op(self, OP_SYMBOL if token.kind == TAKE_SYMBOL else OP_BOOL if token.kind == TAKE_BOOL else OP_SKIP)
+            op = add_op(self, OP_SYMBOL if token.kind == TAKE_SYMBOL
+                        else OP_BOOL if token.kind == TAKE_BOOL else OP_SKIP)
             if op == NULL:
                 return False
             op.slot[0] = token.slot
@@ -311,7 +313,7 @@ cdef inline bint shape_serves(const Shape* self, int scales) noexcept nogil:
 cdef inline bint shape_make(Shape* self, const Op* op, const char* p, uint32_t key, int price_scale,
                             int qty_scale) noexcept nogil:
     """Make the shape of the window at `p`, whose numbers were read and accepted; False if it has none."""
-    cdef int at = 0, i, j, run, dot, scale, whole, total, start, chain, place, text = 0
+    cdef int at = 0, i, j, run, dot, scale, whole, total, start, chain, place, text = 0, _same
     memset(self, 0, sizeof(Shape))
     memset(self.limit, 0xff, sizeof(self.limit))
     memset(self.pick, 0x80, sizeof(self.pick))
@@ -319,7 +321,7 @@ cdef inline bint shape_make(Shape* self, const Op* op, const char* p, uint32_t k
     self.scales_used = <uint16_t> scales_used(op)
     for i in range(op.numbers):
         start = op.middle if i else op.size
-        for j in range(start):
+        for _same in range(start):
             self.base[at] = <uint8_t> op.text[text]
             self.limit[at] = 0
             at += 1
@@ -346,7 +348,7 @@ cdef inline bint shape_make(Shape* self, const Op* op, const char* p, uint32_t k
             self.base[at] = c'1'                  # JSON's bare numbers have no leading zeros
             self.limit[at] = 8
         at += run
-    for j in range(op.tail):
+    for _same in range(op.tail):
         self.base[at] = <uint8_t> op.text[text]
         self.limit[at] = 0
         at += 1

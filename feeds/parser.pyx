@@ -4,10 +4,9 @@ from libc.stdint cimport int64_t
 from orderbook.types cimport Status, OK, BAD_JSON, BAD_VALUE, NEEDS_SCALE, NO_FIT, NO_MEMORY
 from orderbook.update cimport Levels, levels_reserve
 from feeds.layout cimport convert_number
-from feeds.message cimport (Message, Token, TAKE_INT, TAKE_PRICE, TAKE_QTY, TAKE_DOUBLE, TAKE_BOOL, TAKE_LEVELS,
-                            TAKE_CONSTANT, SLOT_SPARE)
-from feeds.scan cimport (Cursor, Text, cursor_init, open_array, next_item, read_text, scan_number, skip_value,
-                         peek, fail)
+from feeds.message cimport (Message, Token, TAKE_PRICE, TAKE_QTY, TAKE_DOUBLE, TAKE_BOOL, TAKE_LEVELS, TAKE_CONSTANT,
+                            SLOT_SPARE)
+from feeds.scan cimport Cursor, Text, cursor_init, open_array, next_item, read_text, scan_number, skip_value, peek, fail
 
 from importlib import import_module
 
@@ -50,7 +49,7 @@ cdef class Parser:
 
 cdef inline Status read_number(Cursor* c, int take, int price_scale, int qty_scale, int64_t* out,
                                int* decimals) noexcept nogil:
-    """Read one number of a level, bare or in quotes. NEEDS_SCALE, with the decimals it needs, is no error of the cursor."""
+    """Read one number of a level, bare or in quotes. NEEDS_SCALE, with its decimals, is no error of the cursor."""
     cdef Text text
     cdef Status status
     cdef int needed = 0

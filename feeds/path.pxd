@@ -5,7 +5,7 @@ judge its numbers, apply it. It is all C: it runs without the GIL and makes no P
 a frame that no layout fits or a message that a handler wants, it says in its result.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, INT64_MAX, INT64_MIN
 from orderbook.core cimport (BookData, MAX_SCALE, TEN, book_apply_delta, book_apply_snapshot, book_crossed,
                              book_set_status, book_widen_price, book_widen_qty)
 from orderbook.ladder cimport likely, unlikely
@@ -13,14 +13,14 @@ from orderbook.types cimport Status, OK, NEEDS_SCALE, NO_FIT, BOOK_EMPTY, BOOK_S
 from feeds.engine cimport Engine, frame_function
 from feeds.latency cimport CLOCK_MONOTONIC, Histogram, histogram_add, read_clock
 from feeds.message cimport (Message, bit, time_ns, KIND_DELTA, KIND_QUOTE, KIND_SNAPSHOT, KIND_TRADE, N_KINDS,
-                            SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME,
-                            SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_MAKER_BOUGHT, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY,
-                            SLOT_TIME, SLOT_TRADE_ID)
+                            SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY,
+                            SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_MAKER_BOUGHT, SLOT_PREV_SEQ,
+                            SLOT_PRICE, SLOT_QTY, SLOT_TIME, SLOT_TRADE_ID)
 from feeds.parser cimport convert_message
 from feeds.symbols cimport Target
 from feeds.sync cimport APPLY, LOOSE, OLD, judge
-from feeds.track cimport (OLD_IN_A_ROW, Track, WHY_FIRST_DELTA, WHY_GAP, WHY_NOT_APPLIED, WHY_OLD, WHY_OVERFLOW,
-                          WHY_SNAPSHOT, next_version, pending_add, track_add_qty, track_fits, track_widen)
+from feeds.track cimport (OLD_IN_A_ROW, Track, WHY_DEPTH, WHY_FIRST_DELTA, WHY_GAP, WHY_NOT_APPLIED, WHY_OLD,
+                          WHY_OVERFLOW, WHY_SNAPSHOT, next_version, pending_add, track_add_qty, track_fits, track_widen)
 
 cdef enum:
     # What `path_step` leaves to be done with the GIL.
@@ -65,7 +65,8 @@ cdef struct Path:
     Histogram parsed, applied, handled
 
 
-cdef inline int path_step(Path* self, const char* data, Py_ssize_t size, Py_ssize_t slack, int64_t receive_ns, int line) noexcept nogil:
+cdef inline int path_step(Path* self, const char* data, Py_ssize_t size, Py_ssize_t slack, int64_t receive_ns,
+                          int line) noexcept nogil:
     """One frame, as far as it goes without the GIL."""
     self.counts.frames += 1
     self.counts.bytes += size
@@ -156,6 +157,12 @@ cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_
     return path_apply(self, track, receive_ns)
 
 
+cdef inline bint beyond_trust(const BookData* book) noexcept nogil:
+    """Whether a best price lies where a level could be missing: past what the snapshot told of."""
+    return ((book.touch.bid < book.trusted_bid if book.touch.bid_qty else book.trusted_bid != INT64_MIN)
+            or (book.touch.ask > book.trusted_ask if book.touch.ask_qty else book.trusted_ask != INT64_MAX))
+
+
 cdef inline int path_apply(Path* self, Track* track, int64_t receive_ns) noexcept nogil:
     """Apply a message that continues its book (or is one)."""
     cdef Message* m = &self.message
@@ -196,10 +203,14 @@ cdef inline int path_apply(Path* self, Track* track, int64_t receive_ns) noexcep
     if unlikely(self.mark_start != 0):
         self.mark_applied = read_clock(CLOCK_MONOTONIC)
         histogram_add(&self.applied, self.mark_applied - self.mark_parsed)
+    if unlikely(beyond_trust(book)) and not self.strict:
+        path_lose(self, m.target, WHY_DEPTH, 0, 0)
+        return DONE
     return DELIVER if (self.wants >> m.kind) & 1 else DONE
 
 
-cdef inline void path_note(Path* self, int32_t target, int old, int new, int why, int64_t expected, int64_t got) noexcept nogil:
+cdef inline void path_note(Path* self, int32_t target, int old, int new, int why, int64_t expected,
+                           int64_t got) noexcept nogil:
     """Note a change of state, to be told when the GIL is held."""
     cdef Change* change
     if self.n_changes == MAX_CHANGES:
@@ -214,7 +225,8 @@ cdef inline void path_note(Path* self, int32_t target, int old, int new, int why
     change.got = got
 
 
-cdef inline void path_set_status(Path* self, int32_t target, int status, int why, int64_t expected, int64_t got) noexcept nogil:
+cdef inline void path_set_status(Path* self, int32_t target, int status, int why, int64_t expected,
+                                 int64_t got) noexcept nogil:
     """Change a book's state."""
     cdef BookData* book = self.track[target].book
     if book.status == status:
@@ -238,7 +250,8 @@ cdef inline void path_lose(Path* self, int32_t target, int why, int64_t expected
     path_set_status(self, target, BOOK_STALE if track.ever_live else BOOK_SYNCING, why, expected, got)
 
 
-cdef inline void path_keep(Path* self, int32_t target, const char* data, Py_ssize_t size, int64_t receive_ns, int line) noexcept nogil:
+cdef inline void path_keep(Path* self, int32_t target, const char* data, Py_ssize_t size, int64_t receive_ns,
+                           int line) noexcept nogil:
     """Keep a delta until the snapshot is there, and ask for that."""
     cdef Track* track = &self.track[target]
     if unlikely(not pending_add(&track.pending, data, size, receive_ns, line)):

@@ -19,11 +19,12 @@ from feeds.events cimport Event, Liquidation, Mark, Quote, Ticker, Trade
 from feeds.handler cimport Handler, as_handler
 from feeds.intake cimport Intake
 from feeds.latency cimport CLOCK_MONOTONIC, Histogram, histogram_add, histogram_percentile, read_clock
-from feeds.message cimport (Message, message_clear, time_ns, KIND_DELTA, KIND_LIQUIDATION, KIND_MARK, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SLOT_EVENT_TIME)
-from feeds.path cimport CAREFUL, Change, DELIVER, path_note, path_step
+from feeds.message cimport (Message, message_clear, time_ns, KIND_DELTA, KIND_LIQUIDATION, KIND_MARK, KIND_QUOTE,
+                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SLOT_EVENT_TIME)
+from feeds.path cimport CAREFUL, Change, path_note, path_step
 from feeds.symbols cimport Target, symbols_find
-from feeds.track cimport (Track, WHY_BAD_FRAME, WHY_CLOSED, WHY_FIRST_DELTA, WHY_FORGOTTEN, WHY_GAP, WHY_NOT_APPLIED,
-                          WHY_OLD, WHY_OPENED, WHY_OVERFLOW, WHY_SNAPSHOT, pending_free)
+from feeds.track cimport (Track, WHY_BAD_FRAME, WHY_CLOSED, WHY_DEPTH, WHY_FIRST_DELTA, WHY_FORGOTTEN, WHY_GAP,
+                          WHY_NOT_APPLIED, WHY_OLD, WHY_OPENED, WHY_OVERFLOW, WHY_SNAPSHOT, pending_free)
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -57,6 +58,7 @@ cdef dict REASONS = {
     WHY_SNAPSHOT: "snapshot applied", WHY_FIRST_DELTA: "waiting for a snapshot", WHY_GAP: "gap",
     WHY_OPENED: "connection opened", WHY_CLOSED: "connection closed", WHY_BAD_FRAME: "bad message",
     WHY_NOT_APPLIED: "message could not be applied", WHY_OVERFLOW: "too many deltas while waiting for a snapshot",
+    WHY_DEPTH: "the best price left the depth that the snapshot told of",
     WHY_OLD: "only old numbers", WHY_FORGOTTEN: "not followed any more",
 }
 
@@ -112,7 +114,8 @@ cdef class Pipeline(Intake):
     def rest(self, str url, body, int64_t receive_ns=0):
         """Take a REST answer: the snapshot of the symbol that `url` names, or the venue's list of instruments.
 
-        A list refines the ticks of the books there are; it changes no level. Parameters: url -- the address that was asked. body -- the answer, bytes-like. receive_ns -- our clock when
+        A list refines the ticks of the books there are; it changes no level.
+        Parameters: url -- the address that was asked. body -- the answer, bytes-like. receive_ns -- our clock when
         it arrived, ns since the Unix epoch. An answer of another kind is counted as ignored, a wrong one as an error.
         """
         parts = urlsplit(url)
@@ -130,8 +133,8 @@ cdef class Pipeline(Intake):
             self.bad(NULL, 0, 0, f"an address that names a symbol, not {url}")
             return
         limit = query.get("limit", [""])[0]
-        self.snapshot(self.spec.symbol(query["symbol"][0]).encode(),
-                      min(int(limit), MAX_LIMIT) if limit.isdecimal() else self.spec.snapshot_default_limit, body, receive_ns)
+        levels = min(int(limit), MAX_LIMIT) if limit.isdecimal() else self.spec.snapshot_default_limit
+        self.snapshot(self.spec.symbol(query["symbol"][0]).encode(), levels, body, receive_ns)
 
     def take_instruments(self, bytes body):
         """Refine the ticks of the books by the body of a venue's list of instruments."""
@@ -238,7 +241,7 @@ cdef class Pipeline(Intake):
             return
         for i in range(self.path.engine.symbols.count):
             if self.path.track[i].dirty:
-                self.path.track[i].dirty = False               # also if the handler raises: the rest stays for the next flush
+                self.path.track[i].dirty = False               # also if the handler raises: the rest stays
                 if self.path.track[i].book.status == BOOK_LIVE and handler is not None:
                     handler.book(self.book_list[i])
         self.any_dirty = False
@@ -276,7 +279,7 @@ cdef class Pipeline(Intake):
 
     def feed_many(self, payloads, int line=0):
         """Take a sequence of frames in one call, as one read batch. Without a handler the GIL is released meanwhile."""
-        cdef Py_ssize_t i = 0, j, n, taken
+        cdef Py_ssize_t i = 0, j, taken
         cdef PyObject* held[BATCH]
         cdef const char* data[BATCH]
         cdef Py_ssize_t size[BATCH]
@@ -508,7 +511,8 @@ cdef class Pipeline(Intake):
     def latency(self):
         """Durations by stage in ns since the start, of one message in `sample_every`, as a dict of dicts:
         "parsed" (frame taken -> message read), "applied" (-> book changed), "handler" (-> handler returned)."""
-        return {"parsed": summary(&self.path.parsed), "applied": summary(&self.path.applied), "handler": summary(&self.path.handled)}
+        return {"parsed": summary(&self.path.parsed), "applied": summary(&self.path.applied),
+                "handler": summary(&self.path.handled)}
 
 
 cdef dict summary(const Histogram* histogram):
@@ -542,7 +546,8 @@ cdef Py_ssize_t gather(object payloads, Py_ssize_t first, PyObject** held, const
     cdef bint is_list = PyList_CheckExact(payloads)
     cdef PyObject* item
     while taken < BATCH and first + taken < n:
-        item = PyList_GET_ITEM(payloads, first + taken) if is_list else PySequence_Fast_GET_ITEM(payloads, first + taken)
+        item = (PyList_GET_ITEM(payloads, first + taken) if is_list
+                else PySequence_Fast_GET_ITEM(payloads, first + taken))
         if not PyBytes_CheckExact(<object> item):
             break
         Py_INCREF(<object> item)

@@ -8,8 +8,8 @@ from orderbook.ladder cimport likely, unlikely
 from orderbook.update cimport Levels, levels_reserve
 from feeds.engine cimport Engine, SHORTEST
 from feeds.layout cimport (Layout, Op, Shape, ShapePool, NO_SCALES, OP_BOOL, OP_LEVELS, OP_NUMBER, OP_PAIR,
-                           OP_REAL, OP_SKIP, OP_SYMBOL, OP_TEXT, KNOWN, PROBES, known_at, op_careful, scales_used, scales_word,
-                           shape_serves, shape_turn)
+                           OP_REAL, OP_SKIP, OP_SYMBOL, OP_TEXT, KNOWN, PROBES, known_at, op_careful,
+                           scales_used, scales_word, shape_serves, shape_turn)
 from feeds.message cimport Message
 from feeds.parser cimport Runner
 from feeds.routes cimport Route, Routes, prefix_hash

@@ -11,7 +11,7 @@ cdef enum:
 cdef enum:
     # Verdicts.
     APPLY = 0                 # the delta continues the book
-    LOOSE = 1                 # it continues the book, though not by the letter: an overlap, or a join seen by `prev` only
+    LOOSE = 1                 # it continues the book, not by the letter: an overlap, or a join that `prev` shows
     OLD = 2                   # the book has it already
     GAP = 3                   # a number is missing between the book and this delta
 

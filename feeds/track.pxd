@@ -7,7 +7,7 @@ from orderbook.core cimport BookData
 from orderbook.update cimport QuoteData, TradeData
 
 cdef enum:
-    MAX_PENDING_BYTES = 1 << 26   # of deltas kept while a snapshot is awaited; past it they are dropped and fetched anew
+    MAX_PENDING_BYTES = 1 << 26   # of deltas kept while a snapshot is awaited; past it they are dropped
     OLD_IN_A_ROW = 100            # old deltas that are believed; more mean that the venue's numbers began again
 
 cdef enum:
@@ -22,6 +22,7 @@ cdef enum:
     WHY_OVERFLOW = 7
     WHY_OLD = 8
     WHY_FORGOTTEN = 9
+    WHY_DEPTH = 10
 
 cdef struct Pending:
     char* data                    # frames one after the other, each behind a PendingHead. Owned
@@ -99,7 +100,8 @@ cdef extern from *:
         *high = *high * factor + (uint64_t) (product >> 64);
         *low = (uint64_t) product;
     }
-    #define wb_fence(version) __atomic_store_n(&(version), (version) + 1, __ATOMIC_RELEASE); __atomic_signal_fence(__ATOMIC_SEQ_CST)
+    #define wb_fence(version) do { __atomic_store_n(&(version), (version) + 1, __ATOMIC_RELEASE); \\
+        __atomic_signal_fence(__ATOMIC_SEQ_CST); } while (0)
     """
     void mul128 "wb_mul128"(uint64_t* low, uint64_t* high, uint64_t factor) nogil
     void next_version "wb_fence"(uint32_t version) nogil

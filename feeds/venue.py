@@ -82,7 +82,7 @@ class VenueSpec:
     snapshot_default_limit: int                 # levels a side the venue gives when the address names no limit
     snapshot_weight: Callable[[int], int]       # limit -> REST weight
     instruments_path: str           # "/api/v3/exchangeInfo"
-    read_instruments: Callable[[bytes], list[Instrument]]   # body of that answer -> instruments; ValueError if it is none
+    read_instruments: Callable[[bytes], list[Instrument]]       # body of that answer; ValueError if it is none
     channels: Mapping[str, str]     # channel -> one line on what it is, for help texts and errors
     streams: Callable[..., list[Stream]]        # (symbols, channels, depth=None, speed=None) -> streams
     connect_path: Callable[[Sequence[str]], str]            # stream names -> path and query to connect to

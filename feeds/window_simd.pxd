@@ -154,7 +154,7 @@ cdef inline Route* find_route(const Routes* self, const char* data, const char* 
     cdef __m128i quote = _mm_set1_epi8(c'"')
     cdef uint64_t found, same
     cdef int64_t at
-    cdef int size, i
+    cdef int size, _quote
     cdef Route* route
     if self.n_slots == 0:
         return NULL
@@ -162,14 +162,14 @@ cdef inline Route* find_route(const Routes* self, const char* data, const char* 
     first.high = load(data + 16)
     second.low = second.high = quote
     found = equal_mask(&first, quote, quote)
-    for i in range(quotes - 1):
+    for _quote in range(quotes - 1):
         found &= found - 1
     if found == 0:                                # a long prefix: look at the next 32 bytes as well
         second.low = load(data + 32)
         second.high = load(data + 48)
         found = (<uint64_t> equal_mask(&first, quote, quote)
                  | <uint64_t> equal_mask(&second, quote, quote) << 32)
-        for i in range(quotes - 1):
+        for _quote in range(quotes - 1):
             found &= found - 1
         if found == 0:
             return NULL

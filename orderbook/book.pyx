@@ -3,11 +3,12 @@
 cimport numpy as cnp
 from libc.math cimport NAN, INFINITY
 from libc.stdint cimport int64_t, INT64_MAX, INT64_MIN
-from orderbook.types cimport (price_t, qty_t, Status, OK, NEEDS_SCALE, NO_FIT, BOOK_LIVE, BOOK_EMPTY, status_text)
+from orderbook.types cimport qty_t, Status, OK, BOOK_LIVE, status_text
 from orderbook.update cimport Levels, levels_free, levels_reserve
 from orderbook.ladder cimport Ladder, Walk, walk_start, walk_next, ladder_bytes
-from orderbook.core cimport (BookData, POWER, TEN, Touch, lock_take, lock_drop, book_init, book_set_status, book_touch, book_free, book_apply_snapshot,
-                             book_apply_delta, book_widen_price, book_widen_qty, side_qty, MAX_SCALE)
+from orderbook.core cimport (BookData, POWER, TEN, Touch, lock_take, lock_drop, book_init, book_set_status, book_touch,
+                             book_free, book_apply_snapshot, book_apply_delta, book_widen_price, book_widen_qty,
+                             side_qty, MAX_SCALE)
 
 from orderbook.decimals import as_parts, as_units, units_text, units_decimal
 from orderbook.types import BookError, BookNotLive, BookState
@@ -93,7 +94,7 @@ cdef class BookReads:
 
     @property
     def spread(self):
-        """Best ask - best bid as float, None if a side is empty; negative if the book is crossed. Raises BookNotLive."""
+        """Best ask - best bid as float (negative: crossed), None if a side is empty. Raises BookNotLive."""
         cdef Touch touch
         if not both(self, &touch):
             return None
@@ -234,7 +235,7 @@ cdef class BookReads:
     def trusted_bid(self):
         """Lowest bid price down to which every level is known, as float; -inf if the whole side is known.
 
-        A snapshot of limited depth says nothing of what lies beyond it: there a level is known only if it changed since.
+        A snapshot of limited depth says nothing of what lies beyond it: a level there is known only if it changed.
         """
         if self.data.trusted_bid == INT64_MIN:
             return -INFINITY
@@ -358,7 +359,8 @@ cdef class Book(BookReads):
             levels_free(&bid_levels)
             levels_free(&ask_levels)
         if status != OK:
-            raise BookError(f"{'snapshot' if snapshot else 'delta'} not applied: expected {status_text(status).decode()}")
+            kind = "snapshot" if snapshot else "delta"
+            raise BookError(f"{kind} not applied: expected {status_text(status).decode()}")
         if snapshot:
             self.reason = ""
 

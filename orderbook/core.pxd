@@ -7,11 +7,11 @@ memory) is found out before the first level moves. One thread writes a book; rea
 """
 
 from libc.stdint cimport int64_t, uint64_t, uint32_t, INT64_MAX, INT64_MIN
-from orderbook.types cimport (price_t, qty_t, Status, OK, OFF_TICK, NO_MEMORY, NEGATIVE_QTY, NO_FIT,
-                              BOOK_EMPTY)
+from orderbook.types cimport price_t, qty_t, Status, OK, OFF_TICK, NO_MEMORY, NEGATIVE_QTY, NO_FIT, BOOK_EMPTY
 from orderbook.update cimport Levels
-from orderbook.ladder cimport (Ladder, Page, PAGE_BITS, PAGE_TICKS, ladder_init, ladder_free, ladder_apply, ladder_undo,
-                               ladder_reserve, ladder_clear, ladder_best, ladder_best_qty, ladder_get, ladder_reach, likely, unlikely)
+from orderbook.ladder cimport (Ladder, Page, PAGE_BITS, PAGE_TICKS, ladder_init, ladder_free, ladder_apply,
+                               ladder_undo, ladder_reserve, ladder_clear, ladder_best, ladder_best_qty, ladder_get,
+                               ladder_reach, likely, unlikely)
 
 cdef extern from *:
     """
@@ -24,13 +24,17 @@ cdef extern from *:
             }
         }
     }
-    #define wb_version_next(v) __atomic_store_n(&(v), (v) + 1, __ATOMIC_RELEASE); __atomic_thread_fence(__ATOMIC_RELEASE)
+    #define wb_version_next(v) do { __atomic_store_n(&(v), (v) + 1, __ATOMIC_RELEASE); \\
+        __atomic_thread_fence(__ATOMIC_RELEASE); } while (0)
     #define wb_version_read(v) __atomic_load_n(&(v), __ATOMIC_ACQUIRE)
-    #define wb_version_same(v, seen) (__atomic_thread_fence(__ATOMIC_ACQUIRE), __atomic_load_n(&(v), __ATOMIC_RELAXED) == (seen))
+    #define wb_version_same(v, seen) (__atomic_thread_fence(__ATOMIC_ACQUIRE), \\
+        __atomic_load_n(&(v), __ATOMIC_RELAXED) == (seen))
     static inline void wb_unlock(unsigned int *lock) { __atomic_store_n(lock, 0u, __ATOMIC_RELEASE); }
-    static const double WB_POWER[19] __attribute__((unused)) = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13,
+    static const double WB_POWER[19] __attribute__((unused)) = {
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13,
                                         1e14, 1e15, 1e16, 1e17, 1e18};
-    static const long long WB_TEN[19] __attribute__((unused)) = {1LL, 10LL, 100LL, 1000LL, 10000LL, 100000LL, 1000000LL, 10000000LL,
+    static const long long WB_TEN[19] __attribute__((unused)) = {
+        1LL, 10LL, 100LL, 1000LL, 10000LL, 100000LL, 1000000LL, 10000000LL,
         100000000LL, 1000000000LL, 10000000000LL, 100000000000LL, 1000000000000LL, 10000000000000LL,
         100000000000000LL, 1000000000000000LL, 10000000000000000LL, 100000000000000000LL, 1000000000000000000LL};
     """
@@ -92,14 +96,14 @@ cdef inline int64_t gcd(int64_t a, int64_t b) noexcept nogil:
 cdef inline void ticks_set(Ticks* self, int64_t size) noexcept nogil:
     """Make `size` the tick, and what is needed to divide by it exactly without dividing."""
     cdef uint64_t odd = <uint64_t> size, inverse
-    cdef int i
+    cdef int _round
     self.size = size
     self.shift = 0
     while odd & 1 == 0:
         odd >>= 1
         self.shift += 1
     inverse = odd                                 # Newton's iteration doubles the right bits: 3, 6, 12, 24, 48, 96
-    for i in range(5):
+    for _round in range(5):
         inverse *= 2 - odd * inverse
     self.inverse = inverse
     self.limit = INT64_MAX // size
@@ -232,7 +236,7 @@ cdef inline Status ladder_rebuilt(const Ladder* self, int64_t factor, int64_t li
         for bit in range(PAGE_TICKS):
             if not (page.occupied >> bit) & 1:
                 continue
-            rank = (page.key << PAGE_BITS) + bit
+            rank = page.key * PAGE_TICKS + bit
             if rank > limit // factor or rank < -(limit // factor):
                 ladder_free(fresh)
                 return NO_FIT
@@ -336,7 +340,7 @@ cdef inline Status book_apply_snapshot(BookData* self, Levels* bids, Levels* ask
 
 cdef inline Status book_apply_delta(BookData* self, Levels* bids, Levels* asks, int64_t sequence,
                                     int64_t exchange_ns, int64_t receive_ns) noexcept nogil:
-    """Set and remove levels, bids first, each side in the order listed; a status other than OK leaves the book as it was.
+    """Set and remove levels, bids first, each side as listed; a status other than OK leaves the book as it was.
 
     The quantities of the levels are then those from before.
     """

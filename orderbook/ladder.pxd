@@ -40,7 +40,7 @@ cdef enum:
 cdef struct Page:
     int64_t key               # rank >> 6; INT64_MIN marks a free slot of the directory
     uint64_t occupied         # bit i: a level rests at rank (key << 6) + i
-    qty_t* qty                # 64 quantities; qty[i] has a meaning only where bit i is set. Owned by the ladder's chunks
+    qty_t* qty                # 64 quantities; qty[i] has a meaning only where bit i is set. Owned by `chunks`
 
 cdef struct Ladder:
     Page* slots               # the directory: open addressing, at most half full. Owned
@@ -355,7 +355,7 @@ cdef inline void ladder_tidy(Ladder* self) noexcept nogil:
 
 cdef inline int64_t ladder_best(const Ladder* self) noexcept nogil:
     """Rank of the best level; only where `self.best` is not NULL."""
-    return (self.best.key << PAGE_BITS) + (63 - clz64(self.best.occupied))
+    return self.best.key * PAGE_TICKS + (63 - clz64(self.best.occupied))
 
 
 cdef inline qty_t ladder_best_qty(const Ladder* self) noexcept nogil:
@@ -383,7 +383,7 @@ cdef inline int64_t ladder_reach(const Ladder* self) noexcept nogil:
     while page.occupied == 0:
         i += 1
         page = ladder_find(self, self.order[i])
-    worst = (page.key << PAGE_BITS) + ctz64(page.occupied)
+    worst = page.key * PAGE_TICKS + ctz64(page.occupied)
     return max(best if best > 0 else -best, worst if worst > 0 else -worst)
 
 
@@ -413,7 +413,7 @@ cdef inline bint walk_next(Walk* self, int64_t* rank, qty_t* qty) noexcept nogil
         self.page = ladder_find(self.ladder, self.ladder.order[self.at])
         self.held = self.page.occupied
     bit = 63 - clz64(self.held)
-    rank[0] = (self.page.key << PAGE_BITS) + bit
+    rank[0] = self.page.key * PAGE_TICKS + bit
     qty[0] = self.page.qty[bit]
     self.held ^= <uint64_t> 1 << bit
     return True

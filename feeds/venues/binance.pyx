@@ -10,15 +10,15 @@ from urllib.parse import quote
 
 from libc.string cimport memcmp
 from orderbook.types cimport BAD_VALUE
-from feeds.message cimport (Message, bit, KIND_CONTROL, KIND_IGNORED, KIND_DELTA, KIND_SNAPSHOT, KIND_TRADE, KIND_QUOTE,
-                            KIND_TICKER, KIND_MARK, KIND_LIQUIDATION, MAX_NAME, SEEN_BIDS, SEEN_ASKS,
+from feeds.message cimport (Message, bit, KIND_CONTROL, KIND_IGNORED, KIND_DELTA, KIND_SNAPSHOT, KIND_TRADE,
+                            KIND_QUOTE, KIND_TICKER, KIND_MARK, KIND_LIQUIDATION, MAX_NAME, SEEN_BIDS, SEEN_ASKS,
                             SLOT_EVENT_TIME, SLOT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_PREV_SEQ, SLOT_PRICE,
                             SLOT_QTY, SLOT_TRADE_ID, SLOT_MAKER_BOUGHT, SLOT_AGGRESSOR, SLOT_BID_PRICE, SLOT_BID_QTY,
                             SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_MARK, SLOT_INDEX, SLOT_FUNDING, SLOT_SETTLEMENT,
                             SLOT_NEXT_FUNDING, SLOT_LAST, SLOT_LAST_QTY, SLOT_OPEN, SLOT_HIGH, SLOT_LOW, SLOT_VOLUME,
-                            SLOT_QUOTE_VOLUME, SLOT_CHANGE, SLOT_CHANGE_PCT, SLOT_VWAP, SLOT_PREV_CLOSE, SLOT_OPEN_TIME,
-                            SLOT_CLOSE_TIME, SLOT_FIRST_ID, SLOT_LAST_ID, SLOT_COUNT, SLOT_AVERAGE, TAKE_BOOL, TAKE_DOUBLE,
-                            TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT)
+                            SLOT_QUOTE_VOLUME, SLOT_CHANGE, SLOT_CHANGE_PCT, SLOT_VWAP, SLOT_PREV_CLOSE,
+                            SLOT_OPEN_TIME, SLOT_CLOSE_TIME, SLOT_FIRST_ID, SLOT_LAST_ID, SLOT_COUNT, SLOT_AVERAGE,
+                            TAKE_BOOL, TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT)
 from feeds.parser cimport Parser
 from feeds.scan cimport (Cursor, Field, Text, at_end, fail, key_is, list_fields, next_is, next_item, next_key,
                          open_array, open_object, peek, read_text, skip_value, take_constant, take_field, take_object,
@@ -270,7 +270,8 @@ list_fields(SNAPSHOT, (("lastUpdateId", TAKE_INT, SLOT_LAST_SEQ), ("E", TAKE_INT
                        ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1)))
 list_fields(QUOTE, (*HEAD, *HAPPENED, *BEST, ("u", TAKE_INT, SLOT_LAST_SEQ)))
 list_fields(TRADE, (*HEAD, *HAPPENED, *EXECUTED, ("m", TAKE_BOOL, SLOT_MAKER_BOUGHT), ("t", TAKE_INT, SLOT_TRADE_ID)))
-list_fields(AGG_TRADE, (*HEAD, *HAPPENED, *EXECUTED, ("m", TAKE_BOOL, SLOT_MAKER_BOUGHT), ("a", TAKE_INT, SLOT_TRADE_ID)))
+list_fields(AGG_TRADE, (*HEAD, *HAPPENED, *EXECUTED, ("m", TAKE_BOOL, SLOT_MAKER_BOUGHT),
+                        ("a", TAKE_INT, SLOT_TRADE_ID)))
 list_fields(TICKER, (
     *HEAD, *BEST, ("c", TAKE_DOUBLE, SLOT_LAST), ("Q", TAKE_DOUBLE, SLOT_LAST_QTY), ("o", TAKE_DOUBLE, SLOT_OPEN),
     ("h", TAKE_DOUBLE, SLOT_HIGH), ("l", TAKE_DOUBLE, SLOT_LOW), ("v", TAKE_DOUBLE, SLOT_VOLUME),
@@ -430,7 +431,8 @@ def read_instruments(body):
         found = []
         for entry in listed:
             filters = {rule["filterType"]: rule for rule in entry["filters"]}
-            found.append(Instrument(entry["symbol"], filters["PRICE_FILTER"]["tickSize"], filters["LOT_SIZE"]["stepSize"]))
+            found.append(Instrument(entry["symbol"], filters["PRICE_FILTER"]["tickSize"],
+                                    filters["LOT_SIZE"]["stepSize"]))
     except (KeyError, TypeError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(f"a list of instruments with symbol, tickSize and stepSize (missing: {error})") from error
     return found

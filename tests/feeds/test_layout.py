@@ -223,6 +223,30 @@ def test_a_cut_at_any_byte(kind, simd):
             assert not bench.check(frame[:at], behind)
 
 
+FULL_WINDOW = ("1234567.12345", "1234567.123456")      # a level that takes the 32 bytes looked at to the last one
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "full windows"])
+def test_a_cut_with_some_of_the_rest_behind_it(kind):
+    """Every cut, with every length of the true rest behind it: what may be read must not be taken, nor passed."""
+    venue, learned, frame = KINDS.get(kind) or (
+        "binance_usdm", [frames.delta(i, i, i - 1, [FULL_WINDOW] * 2, [FULL_WINDOW]) for i in (11, 12, 13)],
+        frames.delta(14, 14, 13, [FULL_WINDOW] * 2, [FULL_WINDOW]))
+    pipeline = Pipeline(venue, on_gap="count")
+    pipeline.rest(frames.rest_url(venue), frames.snapshot(10, *BASE))
+    pipeline.feed_many([*learned, frame])
+    before = pipeline.counters
+    spoilt = 0
+    for at in range(64, len(frame)):
+        for more in range(min(len(frame) - at, 40) + 1):
+            _probe.feed_with_slack(pipeline, frame[:at], frame[at:at + more])
+            spoilt += 1
+    after = pipeline.counters
+    assert (after["errors"] - before["errors"], after["fast"] - before["fast"]) == (spoilt, 0)
+    _probe.feed_exact(pipeline, frame)
+    assert pipeline.counters["fast"] == before["fast"] + 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_something_behind_the_end(kind, simd):
     bench = Bench(kind, simd)
