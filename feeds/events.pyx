@@ -9,7 +9,8 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 from orderbook.core cimport POWER
 from feeds.message cimport (Message, bit, time_ns, SLOT_AGGRESSOR, SLOT_AVERAGE, SLOT_CHANGE, SLOT_CHANGE_PCT,
-                            SLOT_CLOSE_TIME, SLOT_COUNT, SLOT_FIRST_ID, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LAST_ID,
+                            SLOT_CLOSE_TIME, SLOT_COUNT, SLOT_FIRST_ID, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST,
+                            SLOT_LAST_ID,
                             SLOT_LAST_QTY, SLOT_LOW, SLOT_MARK, SLOT_NEXT_FUNDING, SLOT_OPEN, SLOT_OPEN_TIME,
                             SLOT_PREV_CLOSE, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_SETTLEMENT, SLOT_VOLUME,
                             SLOT_VWAP)

@@ -104,7 +104,7 @@ cdef inline Status run_levels(Op* op, const char** at, const char* end, const ch
             if shape != NULL and not shape_serves(shape, scales):
                 shape = NULL
         n += 1
-        if p == end:
+        if p >= end:                              # or past it: a shape may have fitted what lies behind the frame
             return NOT_COVERED
         if p[0] != c',':
             break
@@ -165,6 +165,8 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
         instrument = &symbols.target[target]
         scales = scales_word(instrument.price_scale, instrument.qty_scale)
     while True:
+        if unlikely(p > end):                     # what fitted lies behind the frame
+            return NOT_COVERED
         if op.kind == OP_NUMBER or op.kind == OP_PAIR:
             window_load(&window, p, end, safe)
             shape = op.current
