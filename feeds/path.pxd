@@ -157,10 +157,10 @@ cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_
     return path_apply(self, track, receive_ns)
 
 
-cdef inline bint beyond_trust(const BookData* book) noexcept nogil:
-    """Whether a best price lies where a level could be missing: past what the snapshot told of."""
-    return ((book.touch.bid < book.trusted_bid if book.touch.bid_qty else book.trusted_bid != INT64_MIN)
-            or (book.touch.ask > book.trusted_ask if book.touch.ask_qty else book.trusted_ask != INT64_MAX))
+cdef inline bint ran_out(const BookData* book) noexcept nogil:
+    """Whether a side is empty of which the snapshot did not tell all: there are levels, but they are not known."""
+    return ((book.touch.bid_qty == 0 and book.trusted_bid != INT64_MIN)
+            or (book.touch.ask_qty == 0 and book.trusted_ask != INT64_MAX))
 
 
 cdef inline int path_apply(Path* self, Track* track, int64_t receive_ns) noexcept nogil:
@@ -203,7 +203,7 @@ cdef inline int path_apply(Path* self, Track* track, int64_t receive_ns) noexcep
     if unlikely(self.mark_start != 0):
         self.mark_applied = read_clock(CLOCK_MONOTONIC)
         histogram_add(&self.applied, self.mark_applied - self.mark_parsed)
-    if unlikely(beyond_trust(book)) and not self.strict:
+    if unlikely(ran_out(book)) and not self.strict:
         path_lose(self, m.target, WHY_DEPTH, 0, 0)
         return DONE
     return DELIVER if (self.wants >> m.kind) & 1 else DONE

@@ -58,7 +58,7 @@ cdef dict REASONS = {
     WHY_SNAPSHOT: "snapshot applied", WHY_FIRST_DELTA: "waiting for a snapshot", WHY_GAP: "gap",
     WHY_OPENED: "connection opened", WHY_CLOSED: "connection closed", WHY_BAD_FRAME: "bad message",
     WHY_NOT_APPLIED: "message could not be applied", WHY_OVERFLOW: "too many deltas while waiting for a snapshot",
-    WHY_DEPTH: "the best price left the depth that the snapshot told of",
+    WHY_DEPTH: "no level is left of the depth that the snapshot told of",
     WHY_OLD: "only old numbers", WHY_FORGOTTEN: "not followed any more",
 }
 
