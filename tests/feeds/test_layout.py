@@ -224,14 +224,29 @@ def test_a_cut_at_any_byte(kind, simd):
 
 
 FULL_WINDOW = ("1234567.12345", "1234567.123456")      # a level that takes the 32 bytes looked at to the last one
+LONG = "BTCUSDT_261225" + "X" * 40                      # a symbol that ends outside of them
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "full windows"])
+def every_liquidation(symbol, price):
+    """A forced order on the stream of all symbols."""
+    frame = frames.liquidation(price=price, symbol=symbol)
+    return frame.replace(symbol.lower().encode() + b"@forceOrder", b"!forceOrder@arr")
+
+
+MORE_KINDS = {
+    "full windows": ("binance_usdm",
+                     [frames.delta(i, i, i - 1, [FULL_WINDOW] * 2, [FULL_WINDOW]) for i in (11, 12, 13)],
+                     frames.delta(14, 14, 13, [FULL_WINDOW] * 2, [FULL_WINDOW])),
+    "long symbols": ("binance_usdm",
+                     [every_liquidation(symbol, price) for symbol in ("ETHUSDT", LONG) for price in ("9910", "9911")],
+                     every_liquidation(LONG, "9912")),
+}
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *MORE_KINDS])
 def test_a_cut_with_some_of_the_rest_behind_it(kind):
     """Every cut, with every length of the true rest behind it: what may be read must not be taken, nor passed."""
-    venue, learned, frame = KINDS.get(kind) or (
-        "binance_usdm", [frames.delta(i, i, i - 1, [FULL_WINDOW] * 2, [FULL_WINDOW]) for i in (11, 12, 13)],
-        frames.delta(14, 14, 13, [FULL_WINDOW] * 2, [FULL_WINDOW]))
+    venue, learned, frame = (KINDS | MORE_KINDS)[kind]
     pipeline = Pipeline(venue, on_gap="count")
     pipeline.rest(frames.rest_url(venue), frames.snapshot(10, *BASE))
     pipeline.feed_many([*learned, frame])
