@@ -30,6 +30,7 @@ from orderbook.decimals import as_parts, as_units
 cdef enum:
     MAX_FRAME = 1 << 30       # bytes
     MAX_CONTROL = 1024        # frames kept for `Pipeline.control`
+    NO_LINE = -1              # no delta has told yet which connection feeds the book
 
 # Names of the slots a message can lack, for error texts.
 cdef dict SLOT_NAMES = {
@@ -168,7 +169,7 @@ cdef class Intake:
             raise ValueError(f"{self.venue}: expected a symbol of 1 to 64 bytes, not {name!r}")
         book.symbol = name
         self.path.track[index].book = book.data
-        self.path.track[index].line = -1
+        self.path.track[index].line = NO_LINE
         self.book_list.append(book)
         self.name_list.append(name)
         return index
@@ -339,7 +340,7 @@ cdef class Intake:
         cdef int old
         for i in range(self.path.engine.symbols.count):
             track = &self.path.track[i]
-            if track.line != line:
+            if track.line != line and track.line != NO_LINE:      # a book that only had a snapshot belongs to any line
                 continue
             track.has_snapshot = track.joined = False
             track.pending.size = track.pending.count = 0

@@ -53,11 +53,11 @@ class Pipeline(Intake):
         """
     def feed_many(self, payloads: Sequence[Buffer], line: int = 0) -> None:
         """Take a sequence of frames in one call, as one read batch. Without a handler the GIL is released meanwhile."""
-    def rest(self, url: str, body: Buffer, receive_ns: int = 0) -> None:
+    def rest(self, url: str, body: Buffer | str, receive_ns: int = 0) -> None:
         """Take a REST answer: the snapshot of the symbol that `url` names, or the venue's list of instruments.
 
         A list refines the ticks of the books there are; it changes no level. Parameters: url -- the address that was
-        asked. body -- the answer, bytes-like. receive_ns -- our clock when it arrived, ns since the Unix epoch. An
+        asked. body -- the answer, bytes-like or str. receive_ns -- our clock when it arrived, ns since the Unix epoch. An
         answer of another kind is counted as ignored, a wrong one as an error.
         """
     def take_instruments(self, body: bytes) -> None:

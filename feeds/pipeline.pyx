@@ -115,12 +115,12 @@ cdef class Pipeline(Intake):
         """Take a REST answer: the snapshot of the symbol that `url` names, or the venue's list of instruments.
 
         A list refines the ticks of the books there are; it changes no level.
-        Parameters: url -- the address that was asked. body -- the answer, bytes-like. receive_ns -- our clock when
+        Parameters: url -- the address that was asked. body -- the answer, bytes-like or str. receive_ns -- our clock when
         it arrived, ns since the Unix epoch. An answer of another kind is counted as ignored, a wrong one as an error.
         """
         parts = urlsplit(url)
         query = parse_qs(parts.query)
-        body = bytes(memoryview(body))
+        body = body.encode() if isinstance(body, str) else bytes(memoryview(body))
         asked = parts.path.rpartition("/")[2]
         if asked == self.spec.instruments_path.rpartition("/")[2]:
             self.take_instruments(body)
