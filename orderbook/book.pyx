@@ -47,7 +47,10 @@ cdef class BookReads:
 
     @property
     def best_bid(self):
-        """Highest bid as (price, qty) floats, None if there is no bid. Raises BookNotLive."""
+        """Highest bid as (price, qty) floats, None if there is no bid. Raises BookNotLive.
+
+        Below `trusted_bid` it is the best of the levels that changed since the snapshot: a better one may be unknown.
+        """
         cdef Touch touch
         book_touch(self.data, &touch)
         self.check(touch.status)
@@ -57,7 +60,10 @@ cdef class BookReads:
 
     @property
     def best_ask(self):
-        """Lowest ask as (price, qty) floats, None if there is no ask. Raises BookNotLive."""
+        """Lowest ask as (price, qty) floats, None if there is no ask. Raises BookNotLive.
+
+        Above `trusted_ask` it is the best of the levels that changed since the snapshot: a better one may be unknown.
+        """
         cdef Touch touch
         book_touch(self.data, &touch)
         self.check(touch.status)

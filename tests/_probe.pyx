@@ -6,12 +6,13 @@ memory of exactly its size, so that a sanitizer sees every byte read past its en
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Malloc, PyMem_Free
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 from libc.stdlib cimport malloc, free
 from libc.string cimport memcpy
 from orderbook.book cimport Book
 from orderbook.ladder cimport (Ladder, Page, Walk, ladder_apply, ladder_best, ladder_best_qty, ladder_bytes,
-                               ladder_clear, ladder_find, ladder_free, ladder_get, ladder_init, ladder_undo, walk_next, walk_start)
+                               ladder_clear, ladder_find, ladder_free, ladder_get, ladder_init, ladder_undo, walk_next,
+                               walk_start)
 from orderbook.types cimport Status, status_text
 from feeds.events cimport Quote, Trade
 from feeds.handler cimport Handler
@@ -456,12 +457,12 @@ def count_allocations(Pipeline pipeline, list frames, int times=1, bint one_by_o
     """Feed frames `times` over, and count: (calls of Python's allocators, of malloc by the package's own modules,
     places where the latter was caught)."""
     cdef Py_ssize_t i, n = len(frames)
-    cdef int turn, caught
+    cdef int _turn, caught
     cdef long long python_calls, c_calls
     caught = wb_count_c(True)
     wb_hook()
     try:
-        for turn in range(times):
+        for _turn in range(times):
             if one_by_one:
                 for i in range(n):
                     pipeline.feed_c(PyBytes_AS_STRING(<bytes> frames[i]), PyBytes_GET_SIZE(<bytes> frames[i]), 0, 0, 0)

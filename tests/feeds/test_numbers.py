@@ -113,7 +113,7 @@ ANY = st.from_regex(r"-?([0-9]{1,22}(\.[0-9]{0,22})?|\.[0-9]{1,22})([eE][+-]?[0-
 
 
 @given(PLAIN | ANY, st.integers(0, 18))
-@settings(max_examples=1500)
+@settings(max_examples=600)
 def test_units_against_decimal(text, scale):
     value = Decimal(text)
     status, units, decimals = _probe.units(text.encode(), scale)
@@ -133,7 +133,7 @@ def test_units_against_decimal(text, scale):
 
 
 @given(ANY)
-@settings(max_examples=1000)
+@settings(max_examples=400)
 def test_doubles_against_python(text):
     status, value = _probe.double(text.encode())
     if abs(float(text)) != math.inf:

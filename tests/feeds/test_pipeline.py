@@ -196,6 +196,22 @@ def test_without_a_limit_the_venues_own_is_meant():
     assert (book.trusted_bid, book.trusted_ask) == (901.0, float("inf"))
 
 
+def test_a_side_that_ran_out_of_known_levels_is_fetched_anew(log):
+    pipeline = Pipeline("binance_usdm", log)
+    pipeline.feed(delta(1, 2, 0))
+    pipeline.rest(rest_url(limit=2), snapshot(2, [("100", "1"), ("99", "1")], [("101", "1")]))
+    book = pipeline.book("BTCUSDT")
+    log.take()
+    pipeline.feed(delta(3, 4, 2, [("100", "0")], [("101", "0")]))       # of the asks all are known: there are none
+    assert (book.status, book.best_bid, book.best_ask) == (LIVE, (99.0, 1.0), None)
+    pipeline.feed(delta(5, 6, 4, [("99", "0")]))
+    assert log.take() == [("book", "BTCUSDT", 4, (99.0, 1.0)), ("status", "BTCUSDT", LIVE, STALE)]
+    assert [want.symbol for want in pipeline.wanted()] == ["BTCUSDT"]
+    pipeline.feed(delta(7, 8, 6, [("98", "5")]))
+    pipeline.rest(rest_url(limit=2), snapshot(6, [("97", "1"), ("96", "1")], []))
+    assert (book.status, book.sequence, book.best_bid) == (LIVE, 8, (98.0, 5.0))
+
+
 # ---- lines
 
 def test_a_new_connection_starts_its_books_clean(pipeline, log):
