@@ -196,6 +196,12 @@ def test_without_a_limit_the_venues_own_is_meant():
     assert (book.trusted_bid, book.trusted_ask) == (901.0, float("inf"))
 
 
+def test_an_answer_may_be_text():
+    pipeline = Pipeline("binance_usdm")
+    pipeline.rest(rest_url(), snapshot(2, [("100", "1")], [("101", "1")]).decode())
+    assert pipeline.book("BTCUSDT").best_bid == (100.0, 1.0)
+
+
 def test_a_side_that_ran_out_of_known_levels_is_fetched_anew(log):
     pipeline = Pipeline("binance_usdm", log)
     pipeline.feed(delta(1, 2, 0))
@@ -390,7 +396,7 @@ def test_wrong_arguments_raise():
     with pytest.raises(TypeError, match="sequence of symbols"):
         Pipeline("binance_usdm", symbols="BTCUSDT")
     pipeline = Pipeline("binance_usdm")
-    for arguments in ((None, b""), (rest_url(), "text"), (rest_url(), None), (rest_url(), 5)):
+    for arguments in ((None, b""), (rest_url(), None), (rest_url(), 5)):
         with pytest.raises(TypeError):
             pipeline.rest(*arguments)
     assert pipeline.counters["errors"] == 0
