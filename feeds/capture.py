@@ -22,7 +22,7 @@ import base64
 import binascii
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from os import PathLike, fspath, fstat
 from typing import IO, NamedTuple
 
@@ -229,6 +229,12 @@ class CaptureWriter:
 
 class _BadGzip(Exception):
     """Gzip data that cannot be inflated further."""
+
+
+def check_readable(paths: Iterable[str | PathLike[str]]) -> None:
+    """Raise CaptureError for the first of these files that cannot be opened."""
+    for path in paths:
+        _open(fspath(path)).close()
 
 
 def _open(path: str) -> IO[bytes]:

@@ -56,9 +56,10 @@ class Pipeline(Intake):
     def rest(self, url: str, body: Buffer | str, receive_ns: int = 0) -> None:
         """Take a REST answer: the snapshot of the symbol that `url` names, or the venue's list of instruments.
 
-        A list refines the ticks of the books there are; it changes no level. Parameters: url -- the address that was
-        asked. body -- the answer, bytes-like or str. receive_ns -- our clock when it arrived, ns since the Unix epoch. An
-        answer of another kind is counted as ignored, a wrong one as an error.
+        A list refines the ticks of the books there are; it changes no level.
+        Parameters: url -- the address that was asked. body -- the answer, bytes-like or str. receive_ns -- our clock
+        when it arrived, ns since the Unix epoch. An answer of another kind is counted as ignored, a wrong one as an
+        error.
         """
     def take_instruments(self, body: bytes) -> None:
         """Refine the ticks of the books by the body of a venue's list of instruments."""

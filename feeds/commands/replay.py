@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from feeds.capture import check_readable
 from feeds.commands.common import FAILED, complain
 from feeds.replay import Replay, venue_of
 
@@ -17,6 +18,8 @@ _COLUMNS = ("symbol", "status", "updates", "changes", "gaps", "stale", "levels",
 
 def run(files: list[str], venue: str | None, as_json: bool) -> int:
     """Replay and print. Returns: the exit status."""
+    if venue is None:
+        check_readable(files)                     # a file that is not there bears no venue's name either
     replay = Replay(venue or venue_of(files), digests=as_json)
     with _progress(files) as on_progress:
         replay.run(files, on_progress)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from feeds.capture import check_readable
 from feeds.commands.common import MISUSED, CommandError
 from feeds.replay import venue_of
 from feeds.simulator.binance import DIALECTS
@@ -29,6 +30,7 @@ def run(files: list[str], *, sim: str | None, venue: str | None, host: str, port
         raise CommandError("serve: --symbols is for --sim; a capture has the symbols that it has", MISUSED)
     if not rate > 0:
         raise CommandError(f"--rate {rate:g}: expected actions a second, above 0", MISUSED)
+    check_readable(files)
     name = sim or venue or venue_of(files)
     load(name)
     if name not in DIALECTS:

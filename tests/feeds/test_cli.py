@@ -174,6 +174,12 @@ def test_bad_files_end_in_one_line(tmp_path, command, name, words):
         assert word in line
 
 
+@pytest.mark.parametrize("command", ["replay", "serve"])
+@pytest.mark.parametrize("name, words", [("missing.ws", "no such file"), ("", "a folder")])
+def test_a_file_that_is_not_there_is_said_so_before_its_venue_is_asked_for(tmp_path, command, name, words):
+    assert words in complaint(call(command, tmp_path / name))
+
+
 @pytest.mark.parametrize("args, words", [
     (["replay", "x.ws", "--venue", "nasdaq"], ["unknown venue 'nasdaq'", "binance_usdm"]),
     (["serve", "--sim", "nasdaq"], ["unknown venue 'nasdaq'", "binance_usdm"]),
