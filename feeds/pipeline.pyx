@@ -116,8 +116,9 @@ cdef class Pipeline(Intake):
         """Take a REST answer: the snapshot of the symbol that `url` names, or the venue's list of instruments.
 
         A list refines the ticks of the books there are; it changes no level.
-        Parameters: url -- the address that was asked. body -- the answer, bytes-like or str. receive_ns -- our clock when
-        it arrived, ns since the Unix epoch. An answer of another kind is counted as ignored, a wrong one as an error.
+        Parameters: url -- the address that was asked. body -- the answer, bytes-like or str. receive_ns -- our clock
+        when it arrived, ns since the Unix epoch. An answer of another kind is counted as ignored, a wrong one as an
+        error.
         """
         parts = urlsplit(url)
         query = parse_qs(parts.query)
