@@ -23,13 +23,12 @@ DIRECTIVES = {
 FLAGS = ["-O3", "-Wno-unused-function"]     # inline functions of a .pxd are emitted wherever it is cimported
 
 # The layouts' runner is compiled once for any machine and once for x86-64 with SSE4.2; feeds.parser picks at run time.
-SSE = ["-msse4.2", "-mpopcnt"] if platform.machine() in ("x86_64", "AMD64") else []
+X86 = platform.machine() in ("x86_64", "AMD64")
 
 MODULES = {
     "orderbook.types": [],
     "orderbook.book": [],
     "feeds.run_scalar": [],
-    "feeds.run_simd": SSE,
     "feeds.parser": [],
     "feeds.events": [],
     "feeds.handler": [],
@@ -38,6 +37,8 @@ MODULES = {
     "feeds.transport": [],
     "feeds.venues.binance": [],
 }
+if X86:
+    MODULES["feeds.run_simd"] = ["-msse4.2", "-mpopcnt"]
 if os.environ.get("WIREBOOK_PROBE") == "1":     # for the suite, never in a wheel
     MODULES["tests._probe"] = []
 
