@@ -3,6 +3,7 @@
 cimport numpy as cnp
 from libc.math cimport NAN, INFINITY
 from libc.stdint cimport int64_t, INT64_MAX, INT64_MIN
+from orderbook.quantity cimport qty_double
 from orderbook.types cimport qty_t, Status, OK, BOOK_LIVE, status_text
 from orderbook.update cimport Levels, levels_free, levels_reserve
 from orderbook.ladder cimport Ladder, Walk, walk_start, walk_next, ladder_bytes
@@ -10,7 +11,7 @@ from orderbook.core cimport (BookData, POWER, TEN, Touch, lock_take, lock_drop, 
                              book_free, book_apply_snapshot, book_apply_delta, book_widen_price, book_widen_qty,
                              side_qty, MAX_SCALE)
 
-from orderbook.decimals import as_parts, as_units, units_text, units_decimal
+from orderbook.decimals import as_parts, as_units, qty_parts, units_decimal, units_text
 from orderbook.types import BookError, BookNotLive, BookState
 
 import numpy as np
@@ -56,7 +57,7 @@ cdef class BookReads:
         self.check(touch.status)
         if touch.bid_qty == 0:
             return None
-        return touch.bid / POWER[touch.price_scale], touch.bid_qty / POWER[touch.qty_scale]
+        return touch.bid / POWER[touch.price_scale], qty_double(touch.bid_qty, POWER[touch.qty_scale])
 
     @property
     def best_ask(self):
@@ -69,7 +70,7 @@ cdef class BookReads:
         self.check(touch.status)
         if touch.ask_qty == 0:
             return None
-        return touch.ask / POWER[touch.price_scale], touch.ask_qty / POWER[touch.qty_scale]
+        return touch.ask / POWER[touch.price_scale], qty_double(touch.ask_qty, POWER[touch.qty_scale])
 
     @property
     def best_bid_int(self):
@@ -91,12 +92,16 @@ cdef class BookReads:
         """(bid_price, bid_qty, ask_price, ask_qty) of one moment, nan where a side is empty. Raises BookNotLive."""
         cdef Touch touch
         cdef double price_power, qty_power
+        cdef double bid = NAN, bid_qty = NAN, ask = NAN, ask_qty = NAN
         book_touch(self.data, &touch)
         self.check(touch.status)
         price_power = POWER[touch.price_scale]
         qty_power = POWER[touch.qty_scale]
-        return (touch.bid / price_power if touch.bid_qty else NAN, touch.bid_qty / qty_power if touch.bid_qty else NAN,
-                touch.ask / price_power if touch.ask_qty else NAN, touch.ask_qty / qty_power if touch.ask_qty else NAN)
+        if touch.bid_qty:
+            bid, bid_qty = touch.bid / price_power, qty_double(touch.bid_qty, qty_power)
+        if touch.ask_qty:
+            ask, ask_qty = touch.ask / price_power, qty_double(touch.ask_qty, qty_power)
+        return bid, bid_qty, ask, ask_qty
 
     @property
     def spread(self):
@@ -135,7 +140,7 @@ cdef class BookReads:
         found = read_qty(self, mantissa, decimals, bid, &qty, &scale)
         if written > MAX_SCALE:
             qty = 0                                       # finer than any level can be
-        return qty / POWER[scale] if found else None
+        return qty_double(qty, POWER[scale]) if found else None
 
     def bid_qty_int(self, units):
         """Exact quantity in units at a bid price in units; 0 and None as for `bid_qty`."""
@@ -264,16 +269,16 @@ cdef class BookReads:
         return units_text(units, self.data.price_scale)
 
     def qty_text(self, units):
-        """Plain decimal text of a quantity in units."""
-        return units_text(units, self.data.qty_scale)
+        """Plain decimal text of a quantity in units, or of an own quantity (see `orderbook.decimals.qty_parts`)."""
+        return units_text(*qty_parts(units, self.data.qty_scale))
 
     def price_decimal(self, units):
         """Exact decimal.Decimal of a price in units."""
         return units_decimal(units, self.data.price_scale)
 
     def qty_decimal(self, units):
-        """Exact decimal.Decimal of a quantity in units."""
-        return units_decimal(units, self.data.qty_scale)
+        """Exact decimal.Decimal of a quantity in units, or of an own quantity."""
+        return units_decimal(*qty_parts(units, self.data.qty_scale))
 
 
 cdef class Book(BookReads):
@@ -440,7 +445,7 @@ cdef Py_ssize_t fill(const BookData* data, const Ladder* side, cnp.PyArrayObject
     if cnp.PyArray_TYPE(<object> array) == cnp.NPY_FLOAT64:
         while i < n and walk_next(&walk, &rank, &qty):
             floats[2 * i] = (tick * rank) / price_power
-            floats[2 * i + 1] = qty / qty_power
+            floats[2 * i + 1] = qty_double(qty, qty_power)
             i += 1
     else:
         while i < n and walk_next(&walk, &rank, &qty):
@@ -531,6 +536,6 @@ cdef int fill_levels(Book self, Levels* levels, parts, str side) except -1:
             raise BookError(f"{side}[{i}]: int64 cannot hold the level exactly at scales "
                             f"{self.own.price_scale} and {self.own.qty_scale}")
         levels.price[i] = price
-        levels.qty[i] = qty
+        levels.qty[i] = max(qty, -1)                      # what is lower would read as an own quantity
         i += 1
     return 0

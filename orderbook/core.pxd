@@ -7,11 +7,12 @@ memory) is found out before the first level moves. One thread writes a book; rea
 """
 
 from libc.stdint cimport int64_t, uint64_t, uint32_t, INT64_MAX, INT64_MIN
+from orderbook.quantity cimport OWN_DIGITS, qty_is_own, qty_make_own
 from orderbook.types cimport price_t, qty_t, Status, OK, OFF_TICK, NO_MEMORY, NEGATIVE_QTY, NO_FIT, BOOK_EMPTY
 from orderbook.update cimport Levels
 from orderbook.ladder cimport (Ladder, Page, PAGE_BITS, PAGE_TICKS, ladder_init, ladder_free, ladder_apply,
                                ladder_undo, ladder_reserve, ladder_clear, ladder_best, ladder_best_qty, ladder_get,
-                               ladder_reach, likely, unlikely)
+                               ladder_reach, ladder_worst, likely, unlikely)
 
 cdef extern from *:
     """
@@ -207,7 +208,12 @@ cdef inline bint qtys_valid(const Levels* levels) noexcept nogil:
     cdef qty_t any_sign = 0
     for i in range(levels.count):
         any_sign |= levels.qty[i]
-    return any_sign >= 0
+    if likely(any_sign >= 0):
+        return True
+    for i in range(levels.count):
+        if levels.qty[i] < 0 and not (qty_is_own(levels.qty[i]) and <uint64_t> levels.qty[i] & OWN_DIGITS):
+            return False
+    return True
 
 
 cdef inline int64_t pages_of(const Levels* levels) noexcept nogil:
@@ -365,6 +371,24 @@ cdef inline Status book_apply_delta(BookData* self, Levels* bids, Levels* asks, 
     return OK
 
 
+cdef inline void book_cut(BookData* self, int64_t depth) noexcept nogil:
+    """Drop the levels beyond the best `depth` of each side."""
+    cdef int64_t rank
+    cdef qty_t nothing
+    if self.bids.n_levels <= depth and self.asks.n_levels <= depth:
+        return
+    lock_take(&self.lock)
+    while self.bids.n_levels > depth:
+        rank = ladder_worst(&self.bids)
+        nothing = 0
+        ladder_apply(&self.bids, &rank, &nothing, 1)
+    while self.asks.n_levels > depth:
+        rank = ladder_worst(&self.asks)
+        nothing = 0
+        ladder_apply(&self.asks, &rank, &nothing, 1)
+    write_end(self)
+
+
 cdef inline void book_clear(BookData* self, int status) noexcept nogil:
     """Drop every level and say why through `status`."""
     lock_take(&self.lock)
@@ -399,8 +423,8 @@ cdef inline Status book_widen_price(BookData* self, int more) noexcept nogil:
     return OK
 
 
-cdef inline bint ladder_scale_qty(Ladder* self, int64_t factor, bint change) noexcept nogil:
-    """Multiply every quantity (or only look whether that fits)."""
+cdef inline bint ladder_scale_qty(Ladder* self, int64_t factor, int scale, bint change) noexcept nogil:
+    """Multiply every quantity (or only look whether that fits). One that no longer fits becomes an own quantity."""
     cdef int64_t i
     cdef int bit
     cdef Page* page
@@ -410,22 +434,50 @@ cdef inline bint ladder_scale_qty(Ladder* self, int64_t factor, bint change) noe
             continue
         for bit in range(PAGE_TICKS):
             if (page.occupied >> bit) & 1:
+                if qty_is_own(page.qty[bit]):
+                    continue
                 if change:
-                    page.qty[bit] *= factor
+                    if page.qty[bit] <= INT64_MAX // factor:
+                        page.qty[bit] *= factor
+                    elif not qty_make_own(<uint64_t> page.qty[bit], scale, &page.qty[bit]):
+                        return False
                 elif page.qty[bit] > INT64_MAX // factor:
                     return False
     return True
 
 
-cdef inline Status book_widen_qty(BookData* self, int more) noexcept nogil:
-    """Count quantities in units 10**more times finer; a status other than OK leaves the book as it was."""
+cdef inline bint ladder_may_own(const Ladder* self, int64_t factor, int scale) noexcept nogil:
+    """Whether every quantity fits when it is multiplied, or could be an own quantity."""
+    cdef int64_t i
+    cdef int bit
+    cdef qty_t own
+    for i in range(self.n_slots):
+        if self.slots[i].key == INT64_MIN:
+            continue
+        for bit in range(PAGE_TICKS):
+            if (self.slots[i].occupied >> bit) & 1 and self.slots[i].qty[bit] > INT64_MAX // factor and (
+                    not qty_make_own(<uint64_t> self.slots[i].qty[bit], scale, &own)):
+                return False
+    return True
+
+
+cdef inline Status book_widen_qty(BookData* self, int more, bint own=False) noexcept nogil:
+    """Count quantities in units 10**more times finer; a status other than OK leaves the book as it was.
+
+    `own`: what then is too large becomes an own quantity.
+    """
     if self.qty_scale + more > MAX_SCALE:
         return NO_FIT
-    if not (ladder_scale_qty(&self.bids, TEN[more], False) and ladder_scale_qty(&self.asks, TEN[more], False)):
+    if own:
+        if not (ladder_may_own(&self.bids, TEN[more], self.qty_scale)
+                and ladder_may_own(&self.asks, TEN[more], self.qty_scale)):
+            return NO_FIT
+    elif not (ladder_scale_qty(&self.bids, TEN[more], self.qty_scale, False)
+              and ladder_scale_qty(&self.asks, TEN[more], self.qty_scale, False)):
         return NO_FIT
     lock_take(&self.lock)
-    ladder_scale_qty(&self.bids, TEN[more], True)
-    ladder_scale_qty(&self.asks, TEN[more], True)
+    ladder_scale_qty(&self.bids, TEN[more], self.qty_scale, True)
+    ladder_scale_qty(&self.asks, TEN[more], self.qty_scale, True)
     self.qty_scale += more
     write_end(self)
     return OK

@@ -63,6 +63,17 @@ def units_text(units: int, scale: int) -> str:
     return f"-{text}" if units < 0 else text
 
 
+def qty_parts(qty: int, scale: int) -> tuple[int, int]:
+    """(digits, decimals) of a quantity as the integer reads give it.
+
+    It is a count of 10**-scale. Where int64 cannot hold that, because a venue writes doubles with 17 digits, it is
+    below -2**62 and has decimals of its own: bits 57 to 61, the digits below them.
+    """
+    if qty >= -(1 << 62):
+        return qty, scale
+    return qty & ((1 << 57) - 1), (qty >> 57) & 31
+
+
 def units_decimal(units: int, scale: int) -> Decimal:
     """Exact Decimal of `units` * 10**-scale."""
     return Decimal(units_text(units, scale))

@@ -372,18 +372,23 @@ cdef inline qty_t ladder_get(const Ladder* self, int64_t rank) noexcept nogil:
     return page.qty[bit]
 
 
-cdef inline int64_t ladder_reach(const Ladder* self) noexcept nogil:
-    """Largest distance of a level from rank 0, 0 without levels."""
-    cdef int64_t i = 0, best, worst
-    cdef const Page* page
-    if self.best == NULL:
-        return 0
-    best = ladder_best(self)
-    page = ladder_find(self, self.order[0])
+cdef inline int64_t ladder_worst(const Ladder* self) noexcept nogil:
+    """Rank of the worst level; only where `self.best` is not NULL."""
+    cdef int64_t i = 0
+    cdef const Page* page = ladder_find(self, self.order[0])
     while page.occupied == 0:
         i += 1
         page = ladder_find(self, self.order[i])
-    worst = page.key * PAGE_TICKS + ctz64(page.occupied)
+    return page.key * PAGE_TICKS + ctz64(page.occupied)
+
+
+cdef inline int64_t ladder_reach(const Ladder* self) noexcept nogil:
+    """Largest distance of a level from rank 0, 0 without levels."""
+    cdef int64_t best, worst
+    if self.best == NULL:
+        return 0
+    best = ladder_best(self)
+    worst = ladder_worst(self)
     return max(best if best > 0 else -best, worst if worst > 0 else -worst)
 
 

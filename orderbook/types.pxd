@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t
 
 ctypedef int64_t price_t      # count of 10**-price_scale
-ctypedef int64_t qty_t        # count of 10**-qty_scale, never negative in a book
+ctypedef int64_t qty_t        # count of 10**-qty_scale, 0 or more; or an own quantity, see orderbook.quantity
 
 cdef enum:
     # State of a book; the Python class BookState has the same values.

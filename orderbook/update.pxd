@@ -7,7 +7,7 @@ from orderbook.types cimport price_t, qty_t
 cdef struct Levels:
     price_t* price            # prices in units of 10**-price_scale, as the message lists them. Owned
     qty_t* qty                # quantities in units of 10**-qty_scale; 0 removes the level. Owned
-    int64_t* rank             # room for what the book makes of the prices. Owned
+    int64_t* rank             # room for what the book makes of the prices; before that, of entries' own numbers. Owned
     int64_t count             # levels in use
     int64_t room              # levels that fit
 
