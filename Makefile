@@ -101,8 +101,8 @@ SANITIZER_FLAGS := -fsanitize=address,undefined -fno-sanitize=shift-base -fno-sa
 	-fno-omit-frame-pointer -g1
 LIBASAN := $(shell $(SANITIZER_CC) -print-file-name=libasan.so 2>/dev/null)
 # Not the tests of plain Python, nor those of the network: its memory is picows' and asyncio's, and they mostly wait.
-NOT_SANITIZED := $(patsubst %,tests/feeds/test_%.py,capture cli connection ladder live market plan rest session simulator \
-	transport)
+NOT_SANITIZED := $(patsubst %,tests/feeds/test_%.py,capture cli connection ladder live market plan player requests \
+	rest serve_watch session simulator transport)
 SANITIZED_TESTS := $(filter-out $(NOT_SANITIZED),$(wildcard tests/orderbook/test_*.py tests/feeds/test_*.py))
 
 asan: SHORT =
@@ -117,7 +117,7 @@ ifeq ($(wildcard $(filter /%,$(LIBASAN))),)
 	@echo "$@: $(SANITIZER_CC) has no libasan here, so nothing was run under the sanitizers"; [ $@ = sanitize ]
 else
 	$(call mirror,build/asan)
-	cd build/asan && CC=$(SANITIZER_CC) CFLAGS="$(SANITIZER_FLAGS)" $(call compile,objects)
+	cd build/asan && CC=$(SANITIZER_CC) CFLAGS="$(SANITIZER_FLAGS)" WIREBOOK_OPT=-O1 $(call compile,objects)
 	$(call suite,build/asan,LD_PRELOAD=$(LIBASAN) PYTHONMALLOC=malloc,-q --capture=sys $(SHORT) $(PYTEST_ARGS) $(SANITIZED_TESTS))
 endif
 

@@ -6,6 +6,7 @@ ORDERBOOK_DEBUG=1 makes the checked build. Each kind is built in its own copy of
 import os
 import platform
 import sys
+from pathlib import Path
 
 import numpy
 from Cython.Build import cythonize
@@ -20,7 +21,8 @@ DIRECTIVES = {
     "cdivision": True, "freethreading_compatible": True, "embedsignature": True, "binding": False,
 }
 
-FLAGS = ["-O3", "-Wno-unused-function"]     # inline functions of a .pxd are emitted wherever it is cimported
+# WIREBOOK_OPT=-O1 is for builds that are tested and thrown away: they compile in half the time.
+FLAGS = [os.environ.get("WIREBOOK_OPT", "-O3"), "-Wno-unused-function"]     # inline functions of a .pxd are emitted wherever it is cimported
 
 # The layouts' runner is compiled once for any machine and once for x86-64 with SSE4.2; feeds.parser picks at run time.
 X86 = platform.machine() in ("x86_64", "AMD64")
@@ -35,8 +37,9 @@ MODULES = {
     "feeds.intake": [],
     "feeds.pipeline": [],
     "feeds.transport": [],
-    "feeds.venues.binance": [],
 }
+VENUES = {f"feeds.venues.{path.stem}": [] for path in sorted(Path("feeds/venues").glob("*.pyx"))}
+
 if X86:
     MODULES["feeds.run_simd"] = ["-msse4.2", "-mpopcnt"]
 if os.environ.get("WIREBOOK_PROBE") == "1":     # for the suite, never in a wheel
@@ -51,10 +54,15 @@ def extension(name: str, flags: list[str]) -> Extension:
     )
 
 
+def compiled(modules: dict[str, list[str]], **directives: bool) -> list[Extension]:
+    return cythonize(
+        [extension(name, flags) for name, flags in modules.items()],
+        compiler_directives=DIRECTIVES | directives, nthreads=JOBS, build_dir=C_FILES,
+    )
+
+
 setup(
-    ext_modules=cythonize(
-        [extension(name, flags) for name, flags in MODULES.items()],
-        compiler_directives=DIRECTIVES, nthreads=JOBS, build_dir=C_FILES,
-    ),
+    # A venue's facts are Python that takes lists from outside apart; the checks cost its parser, which is C, nothing.
+    ext_modules=compiled(MODULES) + compiled(VENUES, boundscheck=True, wraparound=True),
     options={"build_ext": {"parallel": JOBS}},
 )

@@ -1,8 +1,8 @@
 """wirebook's feeds: from a venue's wire to live order books.
 
     >>> import feeds
-    >>> pipeline = feeds.Pipeline("binance_usdm")      # bytes in, books out; no network
-    >>> async with feeds.connect("binance_usdm", ["BTCUSDT"], channels=("book", "trades")) as feed: ...
+    >>> pipeline = feeds.Pipeline(venue)               # bytes in, books out; no network
+    >>> async with feeds.connect(venue, [symbol], channels=("book", "trades")) as feed: ...
 
 Importing this package loads neither the network nor the compiled modules: each name does when it is first used.
 """
@@ -12,25 +12,36 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from feeds.venue import UnknownVenue, UnsupportedChannel
+from feeds.venue import (
+    BadSymbol,
+    Maintenance,
+    NotAuthorised,
+    RateLimited,
+    StreamLost,
+    UnknownVenue,
+    UnsupportedChannel,
+    VenueError,
+)
 from feeds.venues import VENUES
 
 if TYPE_CHECKING:
-    from feeds.events import Liquidation, Mark, Quote, Ticker, Trade
+    from feeds.events import Liquidation, Mark, OpenInterest, Quote, Ticker, Trade
     from feeds.handler import Handler
     from feeds.pipeline import Pipeline
     from feeds.report import FeedError, Want
-    from feeds.session import Feed, connect
+    from feeds.session import Feed, SubscribeError, connect
 
 # name -> the module that has it
 _LAZY = {
     "Feed": "feeds.session", "FeedError": "feeds.report", "Handler": "feeds.handler",
-    "Liquidation": "feeds.events", "Mark": "feeds.events", "Pipeline": "feeds.pipeline", "Quote": "feeds.events",
+    "Liquidation": "feeds.events", "Mark": "feeds.events", "OpenInterest": "feeds.events",
+    "Pipeline": "feeds.pipeline", "Quote": "feeds.events", "SubscribeError": "feeds.session",
     "Ticker": "feeds.events", "Trade": "feeds.events", "Want": "feeds.report", "connect": "feeds.session",
 }
 
-__all__ = ["VENUES", "Feed", "FeedError", "Handler", "Liquidation", "Mark", "Pipeline", "Quote", "Ticker", "Trade",
-           "UnknownVenue", "UnsupportedChannel", "Want", "connect"]
+__all__ = ["VENUES", "BadSymbol", "Feed", "FeedError", "Handler", "Liquidation", "Maintenance", "Mark",
+           "NotAuthorised", "OpenInterest", "Pipeline", "Quote", "RateLimited", "StreamLost", "SubscribeError",
+           "Ticker", "Trade", "UnknownVenue", "UnsupportedChannel", "VenueError", "Want", "connect"]
 
 
 def __getattr__(name: str) -> object:

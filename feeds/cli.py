@@ -15,6 +15,8 @@ app = typer.Typer(
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Captures, plain or gzip'd, in their order.")]
 VenueOption = Annotated[str | None, typer.Option("--venue", help="Venue, where the folder's name does not tell it.")]
+MarketOption = Annotated[str | None, typer.Option("--market", help="Which of the venue's markets, where it has several "
+                                                                   "(`wirebook venues VENUE` lists them).")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -39,12 +41,13 @@ def replay(
     files: Files,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document with exact figures and digests.")] = False,
     venue: VenueOption = None,
+    market: MarketOption = None,
 ) -> None:
     """Feed captures through the pipeline: the books they end in, and the speed."""
     with clean_end():
         from feeds.commands.replay import run
 
-        code = run(files, venue, as_json)
+        code = run(files, venue, market, as_json)
     raise typer.Exit(code)
 
 
@@ -80,6 +83,7 @@ def watch(
     url: Annotated[str | None, typer.Option(help="ws://host:port to connect to instead of the venue.")] = None,
     rest_url: Annotated[str | None, typer.Option(help="http://host:port for REST; that of --url.")] = None,
     depth: Annotated[int, typer.Option(min=1, max=100, help="Levels to show on each side.")] = 10,
+    market: MarketOption = None,
     seconds: Annotated[float | None, typer.Option(help="End after so long.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="A line a second and symbol, also on a terminal.")] = False,
 ) -> None:
@@ -87,14 +91,15 @@ def watch(
     with clean_end():
         from feeds.commands.watch import run
 
-        code = run(venue, read_symbols(symbols), url=url, rest_url=rest_url, depth=depth, seconds=seconds, plain=plain)
+        code = run(venue, read_symbols(symbols), url=url, rest_url=rest_url, market=market, depth=depth,
+                   seconds=seconds, plain=plain)
     raise typer.Exit(code)
 
 
 @app.command()
 def demo(
     seconds: Annotated[float, typer.Option(min=1.0, help="How long it runs.")] = 20.0,
-    venue: Annotated[str, typer.Option(help="Which venue is simulated.")] = "binance_usdm",
+    venue: Annotated[str | None, typer.Option(help="Which venue is simulated.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a ladder, also on a terminal.")] = False,
 ) -> None:
     """A simulated venue and a live client over a real socket; ends by itself with a report."""
@@ -106,12 +111,15 @@ def demo(
 
 
 @app.command()
-def venues() -> None:
-    """List the venues, their channels and where their facts come from."""
+def venues(
+    venue: Annotated[str | None, typer.Argument(help="Everything about one venue.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON document.")] = False,
+) -> None:
+    """List the venues, their channels, and how each is known to be read rightly."""
     with clean_end():
         from feeds.commands.venues import run
 
-        run()
+        run(venue, as_json)
 
 
 def main() -> None:

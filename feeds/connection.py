@@ -1,22 +1,23 @@
-"""The life of one line: connect, subscribe, keep alive, back off, connect again.
+"""The life of one line: connect, greet, subscribe, keep alive, back off, connect again.
 
-Market data does not pass through here, it goes from the line straight into the pipeline.
+Market data does not pass through here, it goes from the line straight into the pipeline. What has been asked for and
+answered is kept in `feeds.requests`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from feeds.plan import connect_url
-from feeds.rest import Window, backoff_s, shared_window
+from feeds.plan import connect_url, moved
+from feeds.requests import SUBSCRIBE, Requests
+from feeds.rest import RestError, Window, backoff_s, shared_window
 from feeds.transport import Line, open_line
-from feeds.venue import Control, Stream
+from feeds.venue import ERRORS, Control, Stream, VenueError
 
 if TYPE_CHECKING:
     from feeds.session import Feed
@@ -38,49 +39,37 @@ class Timing:
     ack: float = 10.0               # until an answer to a request is missing
     pong: float = 10.0              # from our ping to giving the line up
     close: float = 2.0              # for saying goodbye
-    renew: float = 5.0              # between two resubscriptions of one symbol
-    silent: float = 30.0            # until a symbol without a book is reported
+    renew: float = 5.0              # between two renewals of one book, doubling while they do not last
+    silent: float = 30.0            # until a symbol without a book is reported, and its stream renewed
     look: float = 0.02              # between two looks at what the pipeline wants
     check: float = 0.5              # between two looks at a line's health
 
 
-class Request(NamedTuple):
-    """A request to the venue."""
-
-    subscribing: bool       # else it unsubscribes
-    streams: set[str]
-    deadline: float         # loop time after which its answer is missing
-
-
 class Connection:
-    """One line of a feed, through all its connections to `address`.
+    """One line of a feed, through all its connections to one root of the venue.
 
-    `streams` is what it is for, by name: `add` and `remove` change it, and the venue is asked for the difference.
+    `requests.streams` is what it is for: `add` and `remove` change it, and the venue is asked for the difference.
     """
 
-    request_tries = 3
-
-    def __init__(self, feed: Feed, number: int, address: str) -> None:
+    def __init__(self, feed: Feed, number: int, root: str) -> None:
         self.feed = feed
         self.number = number
-        self.address = address
-        self.streams: dict[str, Stream] = {}
-        self.changed = asyncio.Event()
+        self.root = root
+        self.address = moved(feed.spec.roots[root], feed.url)
+        self.requests = Requests(feed.spec)
+        self.changed = asyncio.Event()      # there may be something to ask for
         self.ready = asyncio.Event()        # has been open at least once
         self.line: Line | None = None       # the open line, None between two of them
-        self.opened_at = 0.0                # loop time of its opening
-        self.confirmed: set[str] = set()    # streams the venue has accepted
-        self.refused: dict[str, str] = {}   # stream -> the venue's words
+        self.window = Window(0)             # requests on the line, within the venue's rate
         self.opens = 0
         self.failures = 0
         self.missing_acks = 0
         self.ended = ""                     # why the last line ended, or could not be opened
-        self._asked: set[str] = set()       # streams asked for on this line
-        self._renew: set[str] = set()       # streams to be unsubscribed and subscribed again
-        self._pending: dict[int | None, Request] = {}   # request id -> what waits for its answer
-        self._tries: dict[str, int] = {}    # stream -> requests without an answer
+        self._limited = 0                   # refusals for too many requests in a row
         self._totals: dict[str, int] = {}   # figures of the lines before this one
-        self._at_once = False               # the next attempt is part of the plan and needs no backoff
+        self._early: list[Control] | None = None        # what has come while a line is being opened
+        self._leaving = ""                  # why we end the line ourselves
+        self._at_once = False               # the next attempt is part of the plan and needs no warning
         self._task: asyncio.Task[None] | None = None
 
     def __str__(self) -> str:
@@ -94,32 +83,39 @@ class Connection:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def renew(self, names: Iterable[str]) -> None:
-        """Unsubscribe and subscribe again: how some venues are asked for a new snapshot."""
-        self._renew.update(name for name in names if name in self._asked)
-        self.changed.set()
-
-    def reconnect(self, reason: str) -> None:
-        """Leave the line for a new one, at once."""
-        if self.line is not None and not self._at_once:
-            log.info("%s: %s, connecting anew", self, reason)
-            self._at_once = True
-            self.ended = reason
-            self.line.close()
+    # ---- what the feed asks for
 
     def add(self, stream: Stream) -> None:
         """Take on a stream."""
-        self.streams[stream.name] = stream
-        self.refused.pop(stream.name, None)
-        self._tries.pop(stream.name, None)
+        self.requests.add(stream)
         self.changed.set()
 
     def remove(self, name: str) -> None:
         """Give up a stream."""
-        del self.streams[name]
-        if name in self.refused:        # the venue has never begun to send it
-            self._asked.discard(name)
+        self.requests.remove(name)
         self.changed.set()
+
+    def renew(self, names: Iterable[str]) -> None:
+        """Unsubscribe and subscribe again: how some venues are asked for a new snapshot."""
+        self.requests.renew(names)
+        self.changed.set()
+
+    def request_snapshot(self, name: str) -> None:
+        """Ask for a new snapshot in the way of venues that take requests for it on the line."""
+        self.requests.want_snapshot(name)
+        self.changed.set()
+
+    def reconnect(self, reason: str, *, at_once: bool = True) -> None:
+        """Leave the line for a new one, which is part of the plan (`at_once`) or the way out of trouble."""
+        if self.line is None or self._leaving:
+            return
+        self._at_once = at_once
+        self._leaving = reason
+        if at_once:
+            log.info("%s: %s, connecting anew", self, reason)
+        self.line.close()
+
+    # ---- from one line to the next
 
     async def _run(self) -> None:
         attempt = 0
@@ -146,75 +142,132 @@ class Connection:
     async def _live(self) -> float:
         """One line from its opening to its end; returns the loop time of the opening. Raises: ConnectionError."""
         feed, spec = self.feed, self.feed.spec
-        url, by_url = connect_url(spec, self.address, list(self.streams))
         await shared_window("connect", self.address, spec.limits.connections_per_5_minutes, 300.0).wait(1)
-        line = await open_line(feed.pipeline, url, self.number, max_message=spec.max_frame_size,
-                               ssl_context=feed.ssl_for(url), timeout=feed.timing.connect)
-        self.opened_at = opened_at = asyncio.get_running_loop().time()
-        self.line = line
-        self.opens += 1
-        self._asked = set(by_url)
-        self.confirmed = set(by_url)
-        self.refused.clear()
-        self._renew.clear()
-        self._pending.clear()
-        self._tries.clear()
-        self.ready.set()
-        log.info("%s: open, %d streams", self, len(self.streams))
+        known = [name for name in self.requests.streams if name not in self.requests.refused]
+        url, by_url = connect_url(spec, await self._place(), known)
+        early = self._early = []
+        try:
+            line = await open_line(feed.pipeline, url, self.number, max_message=spec.max_frame_size,
+                                   ssl_context=feed.ssl_for(url), timeout=feed.timing.connect)
+        finally:
+            self._early = None
+        opened_at = asyncio.get_running_loop().time()
+        self._begin(line, by_url, opened_at)
         sender = asyncio.create_task(self._send_requests(line), name=f"{self} requests")
         closed = asyncio.create_task(line.wait_closed(), name=f"{self} end")
         try:
+            for control in early:
+                self.on_control(control)
             await self._watch(line, closed, opened_at)
         finally:
             self.line = None
-            self.confirmed = set()
+            if self._leaving:
+                self.requests.confirmed = set()
+            else:
+                for name in self.requests.lost(asyncio.get_running_loop().time()):
+                    log.error("%s: %s: %s", self, name, self.requests.refused[name])
             self._totals = self._figures(line)
             sender.cancel()
             line.close()
             if not (await asyncio.wait((closed,), timeout=feed.timing.close))[0]:
                 line.abort()
             await asyncio.gather(sender, closed, return_exceptions=True)
-        if not self._at_once:
-            self.ended = f"closed with {line.close_code}{' ' + line.close_reason if line.close_reason else ''}"
+        self.ended = self._leaving or f"closed with {line.close_code} {line.close_reason}".rstrip()
         return opened_at
+
+    async def _place(self) -> str:
+        """Where to connect. Some venues tell it in the answer to a REST request. Raises: ConnectionError."""
+        feed = self.feed
+        handshake = feed.spec.handshake.get(self.root)
+        if handshake is None or not feed.shakes_hands:
+            return self.address
+        url = moved(handshake.url, feed.rest.moved_to)
+        try:
+            async with asyncio.timeout(feed.timing.connect):
+                address = handshake.read(await feed.rest.post(url, 1), next(feed.request_ids))
+        except TimeoutError:
+            raise ConnectionError(f"{url}: no answer within {feed.timing.connect:g} s") from None
+        except RestError as error:
+            raise ConnectionError(str(error)) from error
+        except ValueError as error:
+            raise ConnectionError(f"{url}: the answer does not tell where to connect: {error}") from error
+        return moved(address, feed.url)
+
+    def _begin(self, line: Line, by_url: Iterable[str], now: float) -> None:
+        """Start clean on a line that has just been opened."""
+        spec = self.feed.spec
+        # One message a second is kept for pings and pongs, which count too; a slow rate is kept to by spacing.
+        rate = spec.limits.messages_per_second
+        if rate == 0:
+            self.window = Window(0)
+        else:
+            self.window = Window(max(1, int(rate) - 1), 1.0) if rate >= 2 else Window(1, 1 / rate)
+        self.line = line
+        self.opens += 1
+        self._leaving = ""
+        self._limited = 0
+        self.requests.begin(by_url, now, self.feed.timing.ack)
+        for text in spec.greeting:
+            self._say(text)
+        self.ready.set()
+        log.info("%s: open, %d streams", self, len(self.requests.streams))
 
     async def _watch(self, line: Line, closed: asyncio.Task[None], opened_at: float) -> None:
         """Return when the line has ended or has to end."""
         timing, spec = self.feed.timing, self.feed.spec
         # The lifetime is cut short by a random share, so that lines opened together do not all reconnect together.
-        replace_at = opened_at + spec.limits.connection_lifetime_s * random.uniform(0.90, 0.98)
-        frames, heard, pinged = -1, opened_at, None
+        lifetime = spec.limits.connection_lifetime_s or float("inf")
+        replace_at = opened_at + lifetime * random.uniform(0.90, 0.98)
+        patience = 3 * spec.ping_interval_s
+        ping = spec.pings.get(self.root, spec.ping)     # a text, or what makes one
+        ours = bool(ping) or spec.ping_frames       # it is us who keep the line alive
+        frames, heard = -1, opened_at
+        pinged = opened_at          # when we pinged last as a matter of routine
+        asked: float | None = None  # when we pinged last because of a long silence
         while not (await asyncio.wait((closed,), timeout=timing.check))[0]:
             now = asyncio.get_running_loop().time()
             if line.frames != frames:
-                frames, heard, pinged = line.frames, now, None
-            elif pinged is None and now - heard > 3 * spec.ping_interval_s:
-                line.send_ping()
-                pinged = now
-            elif pinged is not None and now - pinged > timing.pong:
-                log.warning("%s: silent for %.1f s, no answer to a ping", self, now - heard)
+                frames, heard, asked = line.frames, now, None
+            elif now - heard > patience if ours else asked is not None and now - asked > timing.pong:
+                self._leaving = self._leaving or f"silent for {now - heard:.1f} s"
                 line.abort()
+            elif not ours and asked is None and now - heard > patience:
+                self._ping("")
+                asked = now
+            if ours and now - pinged >= spec.ping_interval_s:
+                self._ping(ping() if callable(ping) else ping)
+                pinged = now
             if now > replace_at:
                 self.reconnect("end of the connection's lifetime is near")
             self._miss_answers(now)
 
+    def _ping(self, text: str) -> None:
+        """Send the venue's own ping, or a WebSocket ping if it has none."""
+        if text:
+            self._say(text)
+        elif self.line is not None:
+            self.window.count(1)
+            self.line.send_ping()
+
+    def _say(self, text: str) -> None:
+        """Send what cannot wait for its turn; it counts as a message all the same."""
+        line = self.line
+        if line is not None and line.is_open:
+            self.window.count(1)
+            line.send_text(text)
+
+    # ---- requests and answers
+
     async def _send_requests(self, line: Line) -> None:
         """Bring what was asked for on the line to what the connection is for, within the rate of messages."""
-        spec = self.feed.spec
-        # One message a second is kept for pings and pongs, which count too.
-        window = Window(max(1, int(spec.limits.messages_per_second) - 1), 1.0)
         try:
             while True:
                 self.changed.clear()
-                while request := self._due():
-                    await window.wait(1)
-                    subscribing, names = request
-                    self._asked = self._asked | names if subscribing else self._asked - names
-                    request_id = next(self.feed.request_ids)
-                    deadline = asyncio.get_running_loop().time() + self.feed.timing.ack
-                    self._pending[request_id] = Request(subscribing, names, deadline)
-                    make = spec.subscribe if subscribing else spec.unsubscribe
-                    line.send_text(make(sorted(names), request_id))
+                while self.requests.due():
+                    await self.window.wait(1)
+                    due = self.requests.due()       # what is due may have changed meanwhile
+                    if due is not None:
+                        await self._send(line, *due)
                 await self.changed.wait()
         except ConnectionError:     # the line has ended in between
             pass
@@ -222,55 +275,79 @@ class Connection:
             log.exception("%s: requests failed", self)
             line.abort()
 
-    def _due(self) -> tuple[bool, set[str]] | None:
-        """(is it a subscription, streams) of the next request; None if nothing is left to ask for."""
-        most = self.feed.spec.limits.streams_per_request
-        gone = {name for name in self._asked if name not in self.streams or name in self._renew}
-        if gone:
-            names = set(itertools.islice(gone, most))
-            self._renew -= names
-            self.confirmed -= names
-            return False, names
-        names = set(itertools.islice((name for name in self.streams if name not in self._asked), most))
-        return (True, names) if names else None
+    async def _send(self, line: Line, what: str, names: list[str]) -> None:
+        """Send one request, whose first frame has been waited for."""
+        number = next(self.feed.request_ids)
+        frames = self.requests.frames(what, names, number)
+        stuck = self.requests.note(what, names, number, len(frames), asyncio.get_running_loop().time())
+        if stuck:
+            self.reconnect(f"a new beginning of {', '.join(sorted(stuck))}, which cannot be unsubscribed")
+        for place, frame in enumerate(frames):
+            if place:
+                await self.window.wait(1)
+            line.send_text(frame)
 
     def on_control(self, control: Control) -> None:
         """Take an answer or a notice of the venue."""
+        if self._early is not None:
+            self._early.append(control)
+            return
+        if control.reply:
+            self._say(control.reply)
         if control.kind == "shutdown":
             self.reconnect("the venue announced a shutdown")
-            return
-        subscribing, names, _ = self._pending.pop(control.request_id, Request(False, set(), 0.0))
-        if control.kind == "ack" and subscribing:
-            self.confirmed |= names
-            for name in names:
-                self._tries.pop(name, None)
+        elif control.kind == "ack":
+            self._limited = 0
+            self.requests.accept(control, asyncio.get_running_loop().time())
         elif control.kind == "error":
-            text = f"{control.code}: {control.text}"
-            log.error("%s: refused %s (%s)", self, text, ", ".join(sorted(names)) or "no request named")
-            if subscribing:
-                self.refused.update(dict.fromkeys(names, text))
+            self._on_error(control, asyncio.get_running_loop().time())
         elif control.kind == "other":
             log.debug("%s: %s", self, control.text[:200])
+        self.changed.set()
+
+    def _on_error(self, control: Control, now: float) -> None:
+        """Tell an error, and react to it as its type says."""
+        requests, timing = self.requests, self.feed.timing
+        found = requests.answered(control)
+        named = requests.among(requests.streams, control.streams) if control.streams else set()
+        asked: set[str] = set().union(*(names for what, names in found if what == SUBSCRIBE))
+        error = ERRORS.get(control.reason, VenueError)(self.feed.spec.name, control.code, control.text)
+        self.feed.on_error(self, error, named.union(*(names for _, names in found)))
+        if error.reaction == "wait":
+            self._limited += 1
+            self.window.block(backoff_s(self._limited, timing.backoff, timing.backoff_longest))
+            for what, names in found:
+                requests.ask_again(what, names, now)
+        elif error.reaction == "reconnect":
+            self.reconnect(str(error), at_once=False)
+        elif error.reaction == "resubscribe" and asked | named:
+            requests.ask_again(SUBSCRIBE, asked | named, now)
+            self.feed.on_lost(asked | named)
+        elif error.reaction == "resubscribe":
+            self.reconnect(str(error), at_once=False)
+        elif len(asked) > 1 and not (named & asked):
+            requests.halve(asked, now)
+        elif asked or (error.reaction == "skip" and not found):
+            requests.refuse(asked or named, f"{control.code}: {control.text}", error)
+            requests.spoil(control.request_id, now)
 
     def _miss_answers(self, now: float) -> None:
-        """Report requests that were not answered in time, and repeat subscriptions a few times."""
-        for request_id in [key for key, request in self._pending.items() if now > request.deadline]:
-            subscribing, names, _ = self._pending.pop(request_id)
-            self.missing_acks += 1
-            log.warning("%s: no answer to request %d (%s)", self, request_id, ", ".join(sorted(names)))
-            for name in names if subscribing else ():
-                self._tries[name] = self._tries.get(name, 0) + 1
-                if self._tries[name] < self.request_tries:
-                    self._asked.discard(name)
-                else:
-                    self.refused[name] = f"no answer to {self.request_tries} requests"
-            self.changed.set()
+        """Report requests that were not answered in time."""
+        for number, what, names in self.requests.overdue(now, self.feed.has_book):
+            if what == SUBSCRIBE:
+                self.missing_acks += 1
+                log.warning("%s: no answer to request %d (%s)", self, number, ", ".join(names))
+            else:           # nothing depends on it: a snapshot that does not come is asked for anew
+                log.info("%s: no answer to request %d (%s %s)", self, number, what, ", ".join(names))
+        self.changed.set()
+
+    # ---- figures
 
     def stats(self) -> dict[str, Any]:
         """Figures of this line, all its connections taken together."""
         line = self.line
         return {"line": self.number, "url": self.address, "open": line is not None and line.is_open,
-                "streams": len(self.streams), "confirmed": len(self.confirmed), "opens": self.opens,
+                "streams": len(self.requests.streams), "confirmed": len(self.requests.confirmed), "opens": self.opens,
                 "failures": self.failures, "missing_acks": self.missing_acks, "ended": self.ended,
                 **(self._totals if line is None else self._figures(line))}
 

@@ -4,21 +4,25 @@ from libc.stdint cimport int16_t, int32_t, uint8_t
 from libc.stdlib cimport malloc, free
 from libc.string cimport memcpy
 from orderbook.types cimport Status
-from feeds.layout cimport Layout, ShapePool, learn_layout, same_layout, pool_free
+from feeds.layout cimport Layout, ShapePool, layout_free, layout_merge, learn_layout, pool_free, same_layout
 from feeds.message cimport Message
 from feeds.routes cimport Route, Routes, ROUTE_LAYOUTS, MAX_LEARNS, prefix_size, routes_find, routes_add, routes_free
 from feeds.symbols cimport Symbols, symbols_free
 
 cdef enum:
     MAX_LAYOUTS = 256         # of all streams together; what is beyond is read the careful way
-    SHORTEST = 64             # bytes of a frame that layouts are learned from and used for
+    SHORTEST = 16             # bytes of a frame that layouts are learned from and used for
 
 cdef struct Engine:
     Symbols symbols
     Routes routes
     ShapePool shapes
     int n_layouts
-    int quotes                # see Parser.route_quotes
+    int marks                 # see Parser.route_marks,
+    int array_marks           # Parser.array_marks
+    char mark                 # and Parser.route_mark
+    bint by_line              # see Parser.by_line
+    int line                  # connection of the frame at work
     Layout* layout[MAX_LAYOUTS]   # Owned
 
 ctypedef Status (*frame_function)(Engine* engine, const char* data, const char* end, const char* safe,
@@ -29,6 +33,7 @@ cdef inline void engine_free(Engine* self) noexcept nogil:
     """Give all memory back."""
     cdef int i
     for i in range(self.n_layouts):
+        layout_free(self.layout[i])
         free(self.layout[i])
     self.n_layouts = 0
     symbols_free(&self.symbols)
@@ -36,17 +41,30 @@ cdef inline void engine_free(Engine* self) noexcept nogil:
     pool_free(&self.shapes)
 
 
-cdef inline int engine_layout(Engine* self, const Layout* learned) noexcept nogil:
-    """Index of this layout, an old one if it does the same; -1 if there is no room."""
+cdef inline int engine_line(const Engine* self) noexcept nogil:
+    """The connection as far as it says what a stream's name means."""
+    return self.line if self.by_line else 0
+
+
+cdef inline Py_ssize_t engine_prefix(const Engine* self, const char* data, Py_ssize_t size) noexcept nogil:
+    """Bytes of a frame that name its stream, 0 if it is not to be learned."""
+    if size < SHORTEST:
+        return 0
+    return prefix_size(data, size, self.mark, self.array_marks if data[0] == c'[' else self.marks)
+
+
+cdef inline int engine_layout(Engine* self, Layout* learned) noexcept nogil:
+    """Index of this layout, an old one if it does the same; -1 if there is no room. What it owns is taken over."""
     cdef int i
     cdef Layout* layout
     for i in range(self.n_layouts):
         if same_layout(self.layout[i], learned):
+            layout_merge(self.layout[i], learned)
+            layout_free(learned)
             return i
-    if self.n_layouts == MAX_LAYOUTS:
-        return -1
-    layout = <Layout*> malloc(sizeof(Layout))
+    layout = <Layout*> malloc(sizeof(Layout)) if self.n_layouts < MAX_LAYOUTS else NULL
     if layout == NULL:
+        layout_free(learned)
         return -1
     memcpy(layout, learned, sizeof(Layout))
     self.layout[self.n_layouts] = layout
@@ -57,31 +75,31 @@ cdef inline int engine_layout(Engine* self, const Layout* learned) noexcept nogi
 cdef inline void engine_learn(Engine* self, const char* data, Py_ssize_t size, const Message* m,
                               Layout* room) noexcept nogil:
     """Learn from a frame that was read the careful way; `room` is the caller's scratch."""
-    cdef Py_ssize_t prefix = prefix_size(data, size, self.quotes)
+    cdef Py_ssize_t prefix = engine_prefix(self, data, size)
     cdef Route* route
     cdef int index, i
-    if prefix == 0 or size < SHORTEST or m.more != NULL or m.target < 0:
+    if prefix == 0 or m.more != NULL or m.target < 0:
         return
-    route = routes_find(&self.routes, data, prefix)
-    if route == NULL:
-        if not learn_layout(room, data, size, prefix, m):
-            return
-        if not room.names_symbol and not m.fixed_symbol:
-            return                                # nothing would tell whose message it is
-        route = routes_add(&self.routes, data, prefix, m.target)
-        if route == NULL:
-            return
-    else:
+    route = routes_find(&self.routes, data, prefix, engine_line(self))
+    if route != NULL:
         if route.target >= 0 and route.target != m.target:
             route.target = -1                     # the text names several instruments
-        if route.learns == MAX_LEARNS or not learn_layout(room, data, size, prefix, m):
+        if route.learns == MAX_LEARNS:
             return
-        if not room.names_symbol and not m.fixed_symbol:
+        route.learns += 1
+    if not learn_layout(room, data, size, prefix, m):
+        return
+    if not room.names_symbol and not m.fixed_symbol:
+        layout_free(room)                         # nothing would tell whose message it is
+        return
+    if route == NULL:
+        route = routes_add(&self.routes, data, prefix, engine_line(self), m.target)
+        if route == NULL:
+            layout_free(room)
             return
     index = engine_layout(self, room)
     if index < 0:
         return
-    route.learns += 1
     for i in range(route.n_layouts):
         if route.layout[i] == index:
             return

@@ -27,12 +27,20 @@ cdef class Ticker(Event):
     cdef readonly double last_price, last_qty, open, high, low, volume, quote_volume
     cdef readonly double change, change_pct, vwap, prev_close
     cdef readonly int64_t open_ns, close_ns, first_trade_id, last_trade_id, trades
+    cdef readonly double mark_price, index_price, funding_rate, open_interest, underlying_price
+    cdef readonly double bid_iv, ask_iv, mark_iv, delta, gamma, vega, theta, rho
+    cdef readonly double bid_price, bid_qty, ask_price, ask_qty
     cdef void fill(self, const Message* m) noexcept
 
 
 cdef class Mark(Event):
     cdef readonly double mark_price, index_price, funding_rate, settlement_price
     cdef readonly int64_t next_funding_ns
+    cdef void fill(self, const Message* m) noexcept
+
+
+cdef class OpenInterest(Event):
+    cdef readonly double qty, value
     cdef void fill(self, const Message* m) noexcept
 
 

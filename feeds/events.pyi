@@ -1,4 +1,4 @@
-"""Events of a market: trades, quotes, tickers, marks, liquidations.
+"""Events of a market: trades, quotes, tickers, marks, open interest, liquidations.
 
 A handler's event object is used again for the next message: it is valid during the call, `copy()` keeps one.
 Prices and quantities are floats, the `_int` names exact units. What a venue does not send is nan, 0 or None.
@@ -83,7 +83,7 @@ class Quote(Event):
         """A quote of the caller's own."""
 
 class Ticker(Event):
-    """Statistics of a day. Prices and volumes are doubles, nan where the venue sends nothing."""
+    """Statistics of a day, and what the venue tells with them. Doubles are nan where the venue sends nothing."""
 
     @property
     def last_price(self) -> float:
@@ -133,6 +133,57 @@ class Ticker(Event):
     @property
     def trades(self) -> int:
         """Number of trades, 0 if absent."""
+    @property
+    def bid_price(self) -> float:
+        """Best bid price."""
+    @property
+    def bid_qty(self) -> float:
+        """Quantity at the best bid."""
+    @property
+    def ask_price(self) -> float:
+        """Best ask price."""
+    @property
+    def ask_qty(self) -> float:
+        """Quantity at the best ask."""
+    @property
+    def mark_price(self) -> float:
+        """Of a derivative: the price positions are valued at."""
+    @property
+    def index_price(self) -> float:
+        """Of a derivative: the price of its index."""
+    @property
+    def funding_rate(self) -> float:
+        """Of a perpetual: rate of the next funding, as a fraction."""
+    @property
+    def open_interest(self) -> float:
+        """Of a derivative: what is open, in contracts or base units as the venue counts."""
+    @property
+    def underlying_price(self) -> float:
+        """Of an option: price of its underlying."""
+    @property
+    def bid_iv(self) -> float:
+        """Implied volatility of an option's best bid, as the venue writes it: some in percent."""
+    @property
+    def ask_iv(self) -> float:
+        """Implied volatility of its best ask."""
+    @property
+    def mark_iv(self) -> float:
+        """Implied volatility of its mark price."""
+    @property
+    def delta(self) -> float:
+        """Of an option: change of its price with the underlying's."""
+    @property
+    def gamma(self) -> float:
+        """Of an option: change of delta with the underlying's price."""
+    @property
+    def vega(self) -> float:
+        """Of an option: change of its price with the volatility."""
+    @property
+    def theta(self) -> float:
+        """Of an option: change of its price with time."""
+    @property
+    def rho(self) -> float:
+        """Of an option: change of its price with the interest rate."""
     def copy(self) -> Self:
         """A ticker of the caller's own."""
 
@@ -156,6 +207,18 @@ class Mark(Event):
         """Time of the next funding, ns since the Unix epoch, 0 if absent."""
     def copy(self) -> Self:
         """A mark of the caller's own."""
+
+class OpenInterest(Event):
+    """What is open of a derivative; nan where the venue sends nothing."""
+
+    @property
+    def qty(self) -> float:
+        """Contracts or base units that are open, as the venue counts."""
+    @property
+    def value(self) -> float:
+        """The same in the currency that the venue states it in."""
+    def copy(self) -> Self:
+        """An open interest of the caller's own."""
 
 class Liquidation(Event):
     """A forced order."""

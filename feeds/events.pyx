@@ -1,4 +1,4 @@
-"""Events of a market: trades, quotes, tickers, marks, liquidations.
+"""Events of a market: trades, quotes, tickers, marks, open interest, liquidations.
 
 A handler's event object is used again for the next message: it is valid during the call, `copy()` keeps one.
 Prices and quantities are floats, the `_int` names exact units. What a venue does not send is nan, 0 or None.
@@ -8,12 +8,13 @@ from libc.math cimport NAN
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 from orderbook.core cimport POWER
-from feeds.message cimport (Message, bit, time_ns, SLOT_AGGRESSOR, SLOT_AVERAGE, SLOT_CHANGE, SLOT_CHANGE_PCT,
-                            SLOT_CLOSE_TIME, SLOT_COUNT, SLOT_FIRST_ID, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST,
-                            SLOT_LAST_ID,
-                            SLOT_LAST_QTY, SLOT_LOW, SLOT_MARK, SLOT_NEXT_FUNDING, SLOT_OPEN, SLOT_OPEN_TIME,
-                            SLOT_PREV_CLOSE, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_SETTLEMENT, SLOT_VOLUME,
-                            SLOT_VWAP)
+from feeds.message cimport (Message, bit, time_ns, SLOT_AGGRESSOR, SLOT_ASK_IV, SLOT_ASK_PRICE, SLOT_ASK_QTY,
+                            SLOT_AVERAGE, SLOT_BID_IV, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHANGE, SLOT_CHANGE_PCT,
+                            SLOT_CLOSE_TIME, SLOT_COUNT, SLOT_DELTA, SLOT_FIRST_ID, SLOT_FUNDING, SLOT_GAMMA, SLOT_HIGH,
+                            SLOT_INDEX, SLOT_LAST, SLOT_LAST_ID, SLOT_LAST_QTY, SLOT_LOW, SLOT_MARK, SLOT_MARK_IV,
+                            SLOT_NEXT_FUNDING, SLOT_OPEN, SLOT_OPEN_INTEREST, SLOT_OPEN_TIME, SLOT_OPEN_VALUE,
+                            SLOT_PREV_CLOSE, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_RHO, SLOT_SETTLEMENT,
+                            SLOT_THETA, SLOT_UNDERLYING, SLOT_VEGA, SLOT_VOLUME, SLOT_VWAP)
 
 cdef inline str side_name(int side):
     """ "buy" for +1, "sell" for -1, None where it is not told."""
@@ -27,6 +28,11 @@ cdef inline double real(const Message* m, int slot) noexcept nogil:
         return NAN
     memcpy(&value, &m.slot[slot], sizeof(double))
     return value
+
+
+cdef inline double units(const Message* m, int slot, int scale) noexcept nogil:
+    """A slot that counts units of a price or quantity, nan if absent."""
+    return m.slot[slot] / POWER[scale] if m.seen & bit(slot) else NAN
 
 
 cdef inline int64_t whole(const Message* m, int slot) noexcept nogil:
@@ -138,7 +144,12 @@ cdef class Quote(Event):
 
 
 cdef class Ticker(Event):
-    """Statistics of a day, as doubles: last_price, open, high, low, volume, quote_volume, change, vwap, trades, ..."""
+    """Statistics of a day, as doubles: last_price, open, high, low, volume, quote_volume, change, vwap, trades, ...
+
+    Where the venue tells them with it: bid_price, bid_qty, ask_price, ask_qty; of derivatives mark_price, index_price,
+    funding_rate, open_interest; of options underlying_price, bid_iv, ask_iv, mark_iv (as the venue writes them: some in
+    percent), delta, gamma, vega, theta, rho.
+    """
 
     _fields = (*Event._fields, "last_price", "open", "high", "low", "volume")
 
@@ -159,6 +170,23 @@ cdef class Ticker(Event):
         self.first_trade_id = whole(m, SLOT_FIRST_ID)
         self.last_trade_id = whole(m, SLOT_LAST_ID)
         self.trades = whole(m, SLOT_COUNT)
+        self.mark_price = real(m, SLOT_MARK)
+        self.index_price = real(m, SLOT_INDEX)
+        self.funding_rate = real(m, SLOT_FUNDING)
+        self.open_interest = real(m, SLOT_OPEN_INTEREST)
+        self.underlying_price = real(m, SLOT_UNDERLYING)
+        self.bid_iv = real(m, SLOT_BID_IV)
+        self.ask_iv = real(m, SLOT_ASK_IV)
+        self.mark_iv = real(m, SLOT_MARK_IV)
+        self.delta = real(m, SLOT_DELTA)
+        self.gamma = real(m, SLOT_GAMMA)
+        self.vega = real(m, SLOT_VEGA)
+        self.theta = real(m, SLOT_THETA)
+        self.rho = real(m, SLOT_RHO)
+        self.bid_price = units(m, SLOT_BID_PRICE, self.price_scale)
+        self.bid_qty = units(m, SLOT_BID_QTY, self.qty_scale)
+        self.ask_price = units(m, SLOT_ASK_PRICE, self.price_scale)
+        self.ask_qty = units(m, SLOT_ASK_QTY, self.qty_scale)
 
     def copy(self):
         """A ticker of the caller's own."""
@@ -169,6 +197,12 @@ cdef class Ticker(Event):
         new.change_pct, new.vwap, new.prev_close = self.change_pct, self.vwap, self.prev_close
         new.open_ns, new.close_ns, new.trades = self.open_ns, self.close_ns, self.trades
         new.first_trade_id, new.last_trade_id = self.first_trade_id, self.last_trade_id
+        new.mark_price, new.index_price, new.funding_rate = self.mark_price, self.index_price, self.funding_rate
+        new.open_interest, new.underlying_price = self.open_interest, self.underlying_price
+        new.bid_iv, new.ask_iv, new.mark_iv = self.bid_iv, self.ask_iv, self.mark_iv
+        new.delta, new.gamma, new.vega, new.theta, new.rho = self.delta, self.gamma, self.vega, self.theta, self.rho
+        new.bid_price, new.bid_qty, new.ask_price, new.ask_qty = (
+            self.bid_price, self.bid_qty, self.ask_price, self.ask_qty)
         return new
 
 
@@ -190,6 +224,23 @@ cdef class Mark(Event):
         copy_event(new, self)
         new.mark_price, new.index_price, new.funding_rate = self.mark_price, self.index_price, self.funding_rate
         new.settlement_price, new.next_funding_ns = self.settlement_price, self.next_funding_ns
+        return new
+
+
+cdef class OpenInterest(Event):
+    """What is open of a derivative: `qty` in contracts or base units as the venue counts, `value` in its currency."""
+
+    _fields = (*Event._fields, "qty", "value")
+
+    cdef void fill(self, const Message* m) noexcept:
+        self.qty = real(m, SLOT_OPEN_INTEREST)
+        self.value = real(m, SLOT_OPEN_VALUE)
+
+    def copy(self):
+        """An open interest of the caller's own."""
+        cdef OpenInterest new = OpenInterest.__new__(OpenInterest)
+        copy_event(new, self)
+        new.qty, new.value = self.qty, self.value
         return new
 
 

@@ -1,8 +1,9 @@
 """Handlers: C methods for Cython strategies, and the adapter for Python objects."""
 
 from orderbook.book cimport Book
-from feeds.events cimport Trade, Quote, Ticker, Mark, Liquidation
-from feeds.message cimport KIND_DELTA, KIND_SNAPSHOT, KIND_TRADE, KIND_QUOTE, KIND_TICKER, KIND_MARK, KIND_LIQUIDATION
+from feeds.events cimport Liquidation, Mark, OpenInterest, Quote, Ticker, Trade
+from feeds.message cimport (KIND_DELTA, KIND_LIQUIDATION, KIND_MARK, KIND_OPEN_INTEREST, KIND_QUOTE, KIND_SNAPSHOT,
+                            KIND_TICKER, KIND_TRADE)
 
 
 cdef class Handler:
@@ -31,6 +32,9 @@ cdef class Handler:
     cdef int liquidation(self, Liquidation liquidation) except -1:
         return 0
 
+    cdef int open_interest(self, OpenInterest open_interest) except -1:
+        return 0
+
     cdef int status(self, Book book, old, new, str reason) except -1:
         """A book went from one state to another, or (old is new) bad content was met; book is None if it names none."""
         return 0
@@ -39,7 +43,7 @@ cdef class Handler:
 cdef class PythonHandler(Handler):
     """Calls the on_* methods a Python object has."""
 
-    cdef object on_book, on_trade, on_quote, on_ticker, on_mark, on_liquidation, on_status
+    cdef object on_book, on_trade, on_quote, on_ticker, on_mark, on_liquidation, on_open_interest, on_status
 
     def __cinit__(self, handler):
         self.wants = 0
@@ -49,6 +53,7 @@ cdef class PythonHandler(Handler):
         self.on_ticker = getattr(handler, "on_ticker", None)
         self.on_mark = getattr(handler, "on_mark", None)
         self.on_liquidation = getattr(handler, "on_liquidation", None)
+        self.on_open_interest = getattr(handler, "on_open_interest", None)
         self.on_status = getattr(handler, "on_status", None)
         if self.on_book is not None:
             self.wants |= 1 << KIND_DELTA | 1 << KIND_SNAPSHOT
@@ -62,9 +67,11 @@ cdef class PythonHandler(Handler):
             self.wants |= 1 << KIND_MARK
         if self.on_liquidation is not None:
             self.wants |= 1 << KIND_LIQUIDATION
+        if self.on_open_interest is not None:
+            self.wants |= 1 << KIND_OPEN_INTEREST
         if self.wants == 0 and self.on_status is None:
-            raise TypeError(f"expected a handler with on_book, on_trade, on_quote, on_ticker, on_mark, on_liquidation "
-                            f"or on_status, not {type(handler).__name__}")
+            raise TypeError(f"expected a handler with on_book, on_trade, on_quote, on_ticker, on_mark, "
+                            f"on_liquidation, on_open_interest or on_status, not {type(handler).__name__}")
 
     cdef int book(self, Book book) except -1:
         self.on_book(book)
@@ -88,6 +95,10 @@ cdef class PythonHandler(Handler):
 
     cdef int liquidation(self, Liquidation liquidation) except -1:
         self.on_liquidation(liquidation)
+        return 0
+
+    cdef int open_interest(self, OpenInterest open_interest) except -1:
+        self.on_open_interest(open_interest)
         return 0
 
     cdef int status(self, Book book, old, new, str reason) except -1:

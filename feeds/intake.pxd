@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t
 from orderbook.book cimport Book
 from feeds.layout cimport Layout
+from feeds.message cimport Message
 from feeds.parser cimport Parser, Runner
 from feeds.path cimport Path
 
@@ -25,12 +26,14 @@ cdef class Intake:
     cdef int deliver(self) except -1
     cdef int report(self, Book book) except -1
     cdef int show(self, Book book) except -1
-    cdef int finish(self, int todo) except -1
+    cdef int finish(self, int todo, int64_t receive_ns) except -1
+    cdef int fresh(self, Message* m, int line) except -1
+    cdef int count_line(self, const char* data, int line) except -1
     cdef int careful(self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) except -1
     cdef bint resolve(self) except -1
-    cdef int32_t instrument(self, str name, int depth) except -1
+    cdef int32_t instrument(self, str name, int variant) except -1
     cdef int bad(self, const char* data, Py_ssize_t size, Py_ssize_t offset, str expected) except -1
-    cdef int snapshot(self, bytes symbol, int64_t limit, bytes body, int64_t receive_ns) except -1
+    cdef int snapshot(self, bytes symbol, int64_t limit, int market, bytes body, int64_t receive_ns) except -1
     cdef int refine(self, int32_t target, tick_size) except -1
     cdef int join(self, int32_t target, int64_t limit, int64_t receive_ns) except -1
     cdef int replay_pending(self, int32_t target) except -1

@@ -13,16 +13,22 @@ from orderbook.core cimport (BookData, MAX_SCALE, book_apply_snapshot, book_clea
                              ticks_set)
 from orderbook.types cimport Status, OK, BOOK_EMPTY, BOOK_LIVE, BOOK_STALE, status_text
 from orderbook.update cimport levels_free
-from feeds.engine cimport engine_free, engine_learn
-from feeds.message cimport (Message, message_clear, time_ns, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_NONE,
-                            KIND_SNAPSHOT, MAX_NAME, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_ASK_PRICE,
+from feeds.engine cimport engine_free, engine_learn, engine_line, engine_prefix
+from feeds.message cimport (Message, bit, message_clear, variant_of, time_ns, KIND_CONTROL, KIND_DELTA, KIND_IGNORED,
+                            KIND_NONE, KIND_SNAPSHOT, MAX_NAME, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_ASK_PRICE,
                             SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST,
-                            SLOT_LAST_SEQ, SLOT_MAKER_BOUGHT, SLOT_MARK, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_TIME)
-from feeds.path cimport DELIVER, MAX_CHANGES, path_act, path_convert, path_lose, path_note, path_set_status, path_widen
-from feeds.routes cimport Route, prefix_size, routes_find
+                            SLOT_LAST_SEQ, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, SLOT_LINE_SEQ,
+                            SLOT_MAKER_BOUGHT, SLOT_MARK, SLOT_OPEN_INTEREST, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY,
+                            SLOT_TIME, SEEN_BOTH)
+from feeds.numbers cimport read_integer
+from feeds.path cimport (DELIVER, JOIN, MAX_CHANGES, MAX_LINES, path_act, path_convert, path_line, path_lose, path_note,
+                         path_set_status, path_widen)
+from feeds.routes cimport Route, routes_find, routes_free
 from feeds.scan cimport Cursor, cursor_init
 from feeds.symbols cimport symbols_add, symbols_find
-from feeds.track cimport Pending, PendingHead, Track, WHY_BAD_FRAME, WHY_CLOSED, WHY_OPENED, WHY_SNAPSHOT, pending_free
+from feeds.sync cimport LineCount
+from feeds.track cimport (Pending, PendingHead, Track, WHY_BAD_FRAME, WHY_CLOSED, WHY_OPENED, WHY_SNAPSHOT,
+                          pending_free, track_free)
 
 from feeds.report import FeedError
 from orderbook.decimals import as_parts, as_units
@@ -38,6 +44,8 @@ cdef dict SLOT_NAMES = {
     SLOT_PREV_SEQ: "the previous sequence number", SLOT_PRICE: "a price", SLOT_QTY: "a quantity",
     SLOT_MAKER_BOUGHT: "the maker's side", SLOT_AGGRESSOR: "a side", SLOT_BID_PRICE: "a bid price",
     SLOT_BID_QTY: "a bid quantity", SLOT_ASK_PRICE: "an ask price", SLOT_ASK_QTY: "an ask quantity",
+    SLOT_LEVEL_PRICE: "a level's price", SLOT_LEVEL_QTY: "a level's quantity", SLOT_LEVEL_SIDE: "a level's side",
+    SLOT_OPEN_INTEREST: "open interest", SLOT_LINE_SEQ: "a number of the connection", SEEN_BOTH: "levels",
     SEEN_BIDS: "bids", SEEN_ASKS: "asks", SLOT_LAST: "a last price", SLOT_MARK: "a mark price",
 }
 
@@ -49,11 +57,12 @@ cdef class Intake:
         cdef int32_t i
         for i in range(self.path.engine.symbols.count):
             if i < self.path.track_room:
-                pending_free(&self.path.track[i].pending)
+                track_free(&self.path.track[i])
         free(self.path.track)
         engine_free(&self.path.engine)
         levels_free(&self.path.message.bids)
         levels_free(&self.path.message.asks)
+        levels_free(&self.path.message.rows)
 
     cdef int tell(self) except -1:
         """Tell the changes of state that were noted."""
@@ -72,12 +81,14 @@ cdef class Intake:
         """A snapshot was joined to the stream: hand the book to the handler."""
         return 0
 
-    cdef int finish(self, int todo) except -1:
+    cdef int finish(self, int todo, int64_t receive_ns) except -1:
         """What a message leaves to be done with the GIL."""
         if self.path.n_changes:
             self.tell()
         if todo == DELIVER:
             self.deliver()
+        elif todo == JOIN:
+            self.join(self.path.message.target, 0, receive_ns)
         return 0
 
     cdef int careful(self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) except -1:
@@ -86,13 +97,17 @@ cdef class Intake:
         cdef Message* m = &self.path.message
         cdef Py_ssize_t offset = 0
         cdef const char* more
-        cdef bint several = False
+        cdef bint several = False, jumped
         cdef Status status
-        message_clear(m)
+        self.fresh(m, line)
         if size == 0 or size > MAX_FRAME:
             return self.bad(data, 0, 0, "a message" if size == 0 else f"at most {MAX_FRAME} bytes")
         cursor_init(&c, data, size, m)
         self.parser.parse(&c, m)
+        if c.status == OK and m.seen & bit(SLOT_LINE_SEQ):
+            self.count_line(data, line)
+        if m.relearn:
+            routes_free(&self.path.engine.routes)
         while True:
             if c.status != OK:
                 return self.bad(data, size, c.pos - data, c.expected.decode())
@@ -100,8 +115,7 @@ cdef class Intake:
                 self.path.counts.control += 1
                 if len(self.control_list) < MAX_CONTROL:
                     self.control_list.append((line, data[:size]))
-                return 0
-            if m.kind == KIND_IGNORED:
+            elif m.kind == KIND_IGNORED:
                 self.path.counts.ignored += 1
             elif not self.resolve():
                 return self.bad(data, size, c.pos - data, f"a symbol of 1 to {MAX_NAME} bytes")
@@ -117,21 +131,45 @@ cdef class Intake:
                     return self.bad(data, size, offset, words(m, status))
                 if not several:
                     engine_learn(&self.path.engine, data, size, m, &self.scratch)
-                self.finish(path_act(&self.path, data, size, receive_ns, line))
+                self.finish(path_act(&self.path, data, size, receive_ns, line), receive_ns)
                 m.more = more
             if m.more == NULL:
                 return 0
             several = True
             c.pos = m.more
-            message_clear(m)
+            jumped = m.line_jump
+            self.fresh(m, line)
+            m.line_jump = jumped
             self.parser.parse_more(&c, m)
+
+    cdef int fresh(self, Message* m, int line) except -1:
+        """Make the message ready for a parser, with what holds unless the frame says otherwise."""
+        message_clear(m)
+        m.link = self.path.link
+        m.resync = self.path.resync
+        m.market = self.parser.market
+        self.parser.line = line
+        self.path.engine.line = line
+        return 0
+
+    cdef int count_line(self, const char* data, int line) except -1:
+        """Judge the number that a frame has on its connection, whatever else it is."""
+        cdef Message* m = &self.path.message
+        cdef int i
+        for i in range(m.n_tokens):
+            if m.token[i].slot == SLOT_LINE_SEQ:
+                if read_integer(data + m.token[i].start, data + m.token[i].end, &m.slot[SLOT_LINE_SEQ]) == OK:
+                    path_line(&self.path, line)
+                break
+        return self.tell()
 
     cdef bint resolve(self) except -1:
         """Find or make the instrument a message names; False if it names none. One not wanted has target -2."""
         cdef Message* m = &self.path.message
+        cdef bytes text
         if m.symbol == NULL or not 0 < m.symbol_size <= MAX_NAME:
             return False
-        m.target = symbols_find(&self.path.engine.symbols, m.symbol, m.symbol_size, m.depth)
+        m.target = symbols_find(&self.path.engine.symbols, m.symbol, m.symbol_size, variant_of(m))
         if m.target >= 0:
             if not self.path.engine.symbols.target[m.target].wanted:
                 m.target = -2
@@ -141,16 +179,25 @@ cdef class Intake:
             name = m.symbol[:m.symbol_size].decode()
         except UnicodeDecodeError:
             return False
+        other = self.spec.symbol(name)
+        if other != name:                             # an older form of the wire may spell it in another way
+            text = other.encode()
+            m.target = symbols_find(&self.path.engine.symbols, text, len(text), variant_of(m))
+            if m.target >= 0 and (not self.all_symbols or not self.path.engine.symbols.target[m.target].wanted):
+                if not self.path.engine.symbols.target[m.target].wanted:
+                    m.target = -2
+                return True
+            m.target = -2
         if self.all_symbols:
             if len(self.name_list) >= self.max_symbols:
                 self.error = FeedError(self.venue, name, 0, f"at most {self.max_symbols} symbols")
                 return True
-        elif m.depth == 0 or symbols_find(&self.path.engine.symbols, m.symbol, m.symbol_size, 0) < 0:
+        elif m.depth == 0 or symbols_find(&self.path.engine.symbols, m.symbol, m.symbol_size, m.market << 20) < 0:
             return True
-        m.target = self.instrument(name, m.depth)
+        m.target = self.instrument(name, variant_of(m))
         return True
 
-    cdef int32_t instrument(self, str name, int depth) except -1:
+    cdef int32_t instrument(self, str name, int variant) except -1:
         """Index of a new instrument with an EMPTY book."""
         cdef bytes text = name.encode()
         cdef int32_t index, room
@@ -164,12 +211,13 @@ cdef class Intake:
             self.path.track = <Track*> memory
             memset(&self.path.track[self.path.track_room], 0, (room - self.path.track_room) * sizeof(Track))
             self.path.track_room = room
-        index = symbols_add(&self.path.engine.symbols, text, len(text), depth)
+        index = symbols_add(&self.path.engine.symbols, text, len(text), variant)
         if index < 0:
-            raise ValueError(f"{self.venue}: expected a symbol of 1 to 64 bytes, not {name!r}")
+            raise ValueError(f"{self.venue}: expected a symbol of 1 to {MAX_NAME} bytes, not {name!r}")
         book.symbol = name
         self.path.track[index].book = book.data
         self.path.track[index].line = NO_LINE
+        self.path.track[index].resync = self.path.resync
         self.book_list.append(book)
         self.name_list.append(name)
         return index
@@ -183,9 +231,10 @@ cdef class Intake:
         cdef Book book = None
         self.path.counts.errors += 1
         if target < 0 and m.symbol != NULL:
-            target = symbols_find(&self.path.engine.symbols, m.symbol, m.symbol_size, m.depth)
+            target = symbols_find(&self.path.engine.symbols, m.symbol, m.symbol_size, variant_of(m))
         if target < 0 and size:
-            route = routes_find(&self.path.engine.routes, data, prefix_size(data, size, self.path.engine.quotes))
+            route = routes_find(&self.path.engine.routes, data, engine_prefix(&self.path.engine, data, size),
+                                engine_line(&self.path.engine))
             if route != NULL:
                 target = route.target
                 if kind == KIND_NONE and route.n_layouts:
@@ -198,15 +247,16 @@ cdef class Intake:
         self.tell()
         return self.report(book)
 
-    cdef int snapshot(self, bytes symbol, int64_t limit, bytes body, int64_t receive_ns) except -1:
-        """Take the snapshot of a symbol from the body of a REST answer that was asked for `limit` levels a side."""
+    cdef int snapshot(self, bytes symbol, int64_t limit, int market, bytes body, int64_t receive_ns) except -1:
+        """Take the snapshot of a symbol from the body of a REST answer that was asked for `limit` levels a side (0: all)."""
         cdef const char* data = PyBytes_AS_STRING(body)
         cdef Py_ssize_t size = len(body), offset = 0
         cdef Message* m = &self.path.message
         cdef Cursor c
         cdef Status status
         cdef str expected = None
-        message_clear(m)
+        self.fresh(m, NO_LINE)
+        m.market = market
         m.symbol = symbol
         m.symbol_size = len(symbol)
         if not self.resolve():
@@ -239,8 +289,8 @@ cdef class Intake:
         cdef int scale
         mantissa, decimals = as_parts(tick_size)
         if mantissa <= 0:
-            return 0                                      # Binance lists 0 where a market has no tick
-        if decimals > MAX_SCALE or not path_widen(&self.path, target, decimals, 0):
+            return 0                                      # listed where a market has no tick
+        if decimals > MAX_SCALE or not path_widen(&self.path, target, decimals, 0, False):
             raise ValueError(f"a tick size for {book.symbol} that int64 holds, not {tick_size}")
         scale = data.price_scale
         size = as_units(tick_size, scale)
@@ -265,10 +315,10 @@ cdef class Intake:
         if not self.path.strict and track.has_snapshot and last < track.last:
             self.path.counts.ignored += 1                      # the book is past it already
             return 0
-        if m.bids.count >= limit and m.bids.count:
-            trusted_bid = m.bids.price[m.bids.count - 1]
-        if m.asks.count >= limit and m.asks.count:
-            trusted_ask = m.asks.price[m.asks.count - 1]
+        if limit and m.bids.count >= limit:
+            trusted_bid = min(m.bids.price[0], m.bids.price[m.bids.count - 1])
+        if limit and m.asks.count >= limit:
+            trusted_ask = max(m.asks.price[0], m.asks.price[m.asks.count - 1])
         status = book_apply_snapshot(data, &m.bids, &m.asks, last,
                                      exchange_ns if exchange_ns else time_ns(m, SLOT_EVENT_TIME), receive_ns,
                                      old if waits else BOOK_LIVE)
@@ -325,7 +375,7 @@ cdef class Intake:
                 at += <Py_ssize_t> sizeof(PendingHead) + head.size
                 if self.path.read(&self.path.engine, data, data + head.size, data + head.size,
                                   &self.path.message) == OK:
-                    self.finish(path_act(&self.path, data, head.size, head.receive_ns, head.line))
+                    self.finish(path_act(&self.path, data, head.size, head.receive_ns, head.line), head.receive_ns)
                 else:
                     self.careful(data, head.size, head.receive_ns, head.line)
         finally:
@@ -338,12 +388,22 @@ cdef class Intake:
         cdef int32_t i
         cdef Track* track
         cdef int old
+        if 0 <= line < MAX_LINES:
+            if self.path.lines[line].lost:
+                self.path.needs += 1
+            memset(&self.path.lines[line], 0, sizeof(LineCount))
+        elif line != NO_LINE:
+            raise ValueError(f"{self.venue}: a line from 0 to {MAX_LINES - 1}, not {line}")
+        if opened and self.parser.by_line:
+            routes_free(&self.path.engine.routes)
         for i in range(self.path.engine.symbols.count):
             track = &self.path.track[i]
             if track.line != line and track.line != NO_LINE:      # a book that only had a snapshot belongs to any line
                 continue
             track.has_snapshot = track.joined = False
             track.pending.size = track.pending.count = 0
+            if track.held != NULL:
+                track.held.seen = 0
             if track.wants_snapshot:
                 track.wants_snapshot = False
                 self.path.needs += 1

@@ -5,7 +5,7 @@ its text stands), so that numbers are converted once the instrument, and with it
 order of the keys; and so that the frame's layout can be learned from the same list (feeds.layout).
 """
 
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from orderbook.update cimport Levels
 
 cdef enum:
@@ -20,7 +20,8 @@ cdef enum:
     KIND_TICKER = 7           # statistics of a day
     KIND_MARK = 8             # mark price, index price, funding
     KIND_LIQUIDATION = 9
-    N_KINDS = 10
+    KIND_OPEN_INTEREST = 10   # contracts or base units that are open
+    N_KINDS = 11
 
 cdef enum:
     # Slots of a message. Times are as the venue writes them, in its unit.
@@ -61,10 +62,34 @@ cdef enum:
     SLOT_LAST_ID = 33         # count
     SLOT_COUNT = 34           # count
     SLOT_AVERAGE = 35
-    SLOT_SPARE = 38           # numbers nobody asked for
-    N_SLOTS = 39
-    SEEN_BIDS = 40            # bits of `seen` for the two lists of levels
-    SEEN_ASKS = 41
+    SLOT_OPEN_INTEREST = 36   # in the venue's unit of quantity
+    SLOT_OPEN_VALUE = 37      # the same in quote or settlement currency
+    SLOT_UNDERLYING = 38      # price of an option's underlying
+    SLOT_BID_IV = 39
+    SLOT_ASK_IV = 40
+    SLOT_MARK_IV = 41
+    SLOT_DELTA = 42
+    SLOT_GAMMA = 43
+    SLOT_VEGA = 44
+    SLOT_THETA = 45
+    SLOT_RHO = 46
+    # Integers and constants again.
+    SLOT_LINE_SEQ = 47        # number of the message on its connection, over all channels
+    SLOT_CHECKSUM = 48        # of the book after this message; 0 is none
+    SLOT_LEVEL_PRICE = 49     # a message that is one level: its price (in a list: of the element),
+    SLOT_LEVEL_QTY = 50       # its quantity,
+    SLOT_LEVEL_SIDE = 51      # constant +1 bid or -1 ask,
+    SLOT_LEVEL_GONE = 52      # constant 1: the level is removed, whatever its quantity
+    SLOT_LEVEL_SEQ = 53       # number of the level's own change; in a list: of each element
+    SLOT_LEVEL_ID = 54        # name of the level, where the wire gives its price only once
+    SLOT_PARTIAL = 55         # constant 1: what is absent has not changed (of a ticker)
+    SLOT_QUOTE_TOO = 56       # constant 1: the best bid and offer of this ticker are the venue's quotes
+    SLOT_LEVEL_COUNT = 57     # orders at a level, where 0 removes it; never 0 here: see SLOT_LEVEL_GONE
+    SLOT_SPARE = 58           # numbers nobody asked for
+    N_SLOTS = 59
+    SEEN_BIDS = 59            # bits of `seen` for the lists of levels
+    SEEN_ASKS = 60
+    SEEN_BOTH = 61            # a list whose elements say their side
 
 cdef enum:
     # What a token is.
@@ -75,13 +100,60 @@ cdef enum:
     TAKE_BOOL = 4             # true or false
     TAKE_SYMBOL = 5           # text of the symbol
     TAKE_TEXT = 6             # text that is skipped
-    TAKE_LEVELS = 7           # an array of levels; the slot is 0 for bids, 1 for asks
+    TAKE_LEVELS = 7           # an array of levels; the slot is 0 for bids, 1 for asks, 2 if each says its side
     TAKE_CONSTANT = 8         # a value that follows from text that must repeat; it has no bytes of its own
     TAKE_ANY = 9              # any value, skipped
+    TAKE_TIME = 10            # a time: a number of s, ms, us or ns (a fraction may follow), or RFC 3339; kept as ns
+    TAKE_ID = 11              # a name that is a number: its last 18 digits; 0 if it has other characters
+    OR_ZERO = 64              # in a list of fields, with one of the above: null and "" are the constant 0
+
+cdef enum:
+    # How the texts of a checksum are made from a book; see feeds.checksum.
+    CHECKSUM_NONE = 0
+    CHECKSUM_PAIRS = 1        # bid:ask by turns, 25 levels, "price:qty:price:qty", CRC-32 signed
+    CHECKSUM_DIGITS = 2       # ten asks, then ten bids, digits without point and leading zeros, CRC-32
+    CHECKSUM_SIGNED = 3       # bid:ask by turns, 25 levels, asks negative, numbers as JavaScript writes them
+
+cdef enum:
+    # How a new snapshot is had; VenueSpec.resync has the same names.
+    RESYNC_REST = 0
+    RESYNC_RESUBSCRIBE = 1    # by starting the stream anew: nothing has to be kept until it comes
+    RESYNC_REQUEST = 2        # by a message on the same connection
+
+cdef enum:
+    # What a level's word says; see Form.
+    WORD_NONE = 0             # nothing ("new", "change")
+    WORD_BID = 1
+    WORD_ASK = 2
+    WORD_GONE = 3             # the level is removed
+    MAX_WORDS = 8
+    MAX_FIELDS = 12
+    WORD_FIELD = 32           # what a field of a form is, beside TAKE_...: one of the form's words,
+    SIGNED_FIELD = 33         # a quantity whose sign is the side (- is an ask),
+    COUNT_FIELD = 34          # a count of orders that is 0 where the level is removed
+
+cdef struct FormField:
+    char key[24]              # of an object's member, NUL-terminated; arrays go by position
+    uint8_t take              # TAKE_PRICE, TAKE_QTY, TAKE_INT, TAKE_ANY, or one of the above
+    uint8_t slot              # SLOT_LEVEL_...
+
+cdef struct Form:
+    # How a venue writes one level of a list: an array whose elements go by position, or an object.
+    bint object
+    bint nullable             # null is an empty list
+    bint gone                 # every level of such a list is removed; it needs no quantity
+    bint protobuf             # the list is no JSON: see feeds.protobuf
+    uint32_t list_number      # of a protobuf list: its field
+    uint64_t seen             # bits of the slots that its elements fill beside price and quantity
+    int n_fields
+    int n_words
+    FormField field[MAX_FIELDS]
+    char word[MAX_WORDS][12]
+    uint8_t meaning[MAX_WORDS]    # WORD_...
 
 cdef enum:
     MAX_TOKENS = 96
-    MAX_NAME = 64             # bytes of a symbol
+    MAX_NAME = 96             # bytes of a symbol
 
 cdef struct Token:
     uint32_t start            # offset in the frame of the first byte (inside the quotes, if there are any)
@@ -89,11 +161,18 @@ cdef struct Token:
     int64_t value             # of a constant
     uint8_t kind              # TAKE_...
     uint8_t slot              # where the value goes
-    bint quoted               # the bytes stand in quotes; in a list of levels: its numbers do
+    bint quoted               # the bytes stand in quotes
+    const Form* form          # of a list of levels: how one is written
 
 cdef struct Message:
     int kind                  # KIND_...
     int depth                 # of a partial book, 0 for the book of deltas
+    int market                # index of the market, where a venue has several; 0 before the parser
+    int link                  # LINK_... of feeds.sync; the venue's own before the parser
+    int checksum              # CHECKSUM_...: what SLOT_CHECKSUM is
+    int cut                   # levels a side that are kept after a delta, 0 all
+    int resync                # RESYNC_...: how a new snapshot of this book is had; the venue's own before the parser
+    bint relearn              # what was learned of this line's streams is void: their names were given anew
     int32_t target            # index of the instrument, -1 unknown, -2 one that is not wanted
     const char* symbol        # text of the symbol, borrowed from the frame
     Py_ssize_t symbol_size
@@ -108,6 +187,13 @@ cdef struct Message:
     int64_t slot[N_SLOTS]
     Levels bids
     Levels asks
+    Levels rows               # elements that have a name: `rank` is 4 * id + 1 for a bid, + 2 for an ask, else + 0
+    int price_printed         # decimals that prices and quantities were written with, trailing zeros too,
+    int qty_printed
+    bint price_trailing       # and whether one of them ended in such a zero
+    bint qty_trailing
+    bint own                  # quantities of levels that need a finer scale are kept as own quantities
+    bint line_jump            # the message before it on its connection is missing
     Token token[MAX_TOKENS]
     char name[MAX_NAME]       # room for a symbol that a parser has to write in another way than the frame
 
@@ -120,7 +206,8 @@ cdef inline uint64_t bit(int slot) noexcept nogil:
 cdef inline void message_clear(Message* self) noexcept nogil:
     """Ready for the next message; the memory of the levels stays."""
     self.kind = KIND_NONE
-    self.depth = 0
+    self.depth = self.market = self.link = self.checksum = self.cut = self.resync = 0
+    self.relearn = False
     self.target = -1
     self.symbol = NULL
     self.symbol_size = 0
@@ -130,26 +217,51 @@ cdef inline void message_clear(Message* self) noexcept nogil:
     self.needed = self.seen = 0
     self.n_tokens = 0
     self.price_decimals = self.qty_decimals = 0
-    self.bids.count = self.asks.count = 0
+    self.price_printed = self.qty_printed = 0
+    self.price_trailing = self.qty_trailing = self.line_jump = self.own = False
+    self.bids.count = self.asks.count = self.rows.count = 0
+
+
+cdef enum:
+    DEPTH_BITS = (1 << 20) - 1    # of a variant: the depth of a partial book
+
+
+cdef inline int variant_of(const Message* m) noexcept nogil:
+    """Which of the books that share a symbol a message is about: its market and the depth of a partial book."""
+    return m.market << 20 | m.depth
 
 
 cdef extern from *:
     """
-    #define WB_LAST_MS 9223372036854LL           /* what int64 holds as ns: the year 2262 */
-    #define WB_FIRST_US 100000000000000LL        /* 1973 in us; no time in ms reaches it */
-    #define WB_LAST_US 9223372036854775LL
+    #define WB_FIRST_S 100000000LL               /* 1973-03-03; what is smaller is no time of a market */
+    #define WB_LAST_S 99999999999LL              /* s up to the year 5138; in ms that is 1973 */
+    #define WB_LAST_MS 99999999999999LL
+    #define WB_LAST_US 99999999999999999LL
+    #define WB_END_S 9223372036LL                /* what int64 holds as ns: the year 2262 */
+    #define WB_END_MS 9223372036854LL
+    #define WB_END_US 9223372036854775LL
     """
+    int64_t FIRST_S "WB_FIRST_S"
+    int64_t LAST_S "WB_LAST_S"
     int64_t LAST_MS "WB_LAST_MS"
-    int64_t FIRST_US "WB_FIRST_US"
     int64_t LAST_US "WB_LAST_US"
+    int64_t END_S "WB_END_S"
+    int64_t END_MS "WB_END_MS"
+    int64_t END_US "WB_END_US"
+
+
+cdef inline int64_t as_ns(int64_t value) noexcept nogil:
+    """A time since the Unix epoch in s, ms, us or ns, told apart by size, as ns; 0 if it is before March 1973 or past
+    2261. What it gives it gives again: a time in ns stays as it is."""
+    if value <= LAST_S:
+        return value * 1000000000 if FIRST_S <= value <= END_S else 0
+    if value <= LAST_MS:
+        return value * 1000000 if value <= END_MS else 0
+    if value <= LAST_US:
+        return value * 1000 if value <= END_US else 0
+    return value
 
 
 cdef inline int64_t time_ns(const Message* m, int slot) noexcept nogil:
-    """A time as ns since the Unix epoch, 0 if absent or absurd; venues write ms or us, told apart by size."""
-    cdef int64_t value
-    if not m.seen & bit(slot):
-        return 0
-    value = m.slot[slot]
-    if 0 <= value <= LAST_MS:
-        return value * 1000000
-    return value * 1000 if FIRST_US <= value <= LAST_US else 0
+    """A time as ns since the Unix epoch, 0 if absent or absurd."""
+    return as_ns(m.slot[slot]) if m.seen & bit(slot) else 0

@@ -2,8 +2,10 @@
 
 from libc.math cimport NAN, isinf
 from libc.stdint cimport int64_t, uint64_t, INT64_MAX, UINT64_MAX
+from orderbook.quantity cimport OWN_DIGITS, qty_make_own
 from orderbook.types cimport Status, OK, BAD_NUMBER, NO_FIT, NEEDS_SCALE
 from orderbook.core cimport POWER, TEN, MAX_SCALE
+from feeds.message cimport LAST_US, as_ns
 from feeds.scan cimport is_digit
 
 cdef enum:
@@ -91,6 +93,17 @@ cdef inline Status read_units(const char* p, const char* end, int scale, int64_t
     return OK
 
 
+cdef inline bint read_own(const char* p, const char* end, int64_t* qty) noexcept nogil:
+    """Read a quantity that has no place at its book's scale as an own quantity; False if it is none."""
+    cdef Decimal number
+    if read_decimal(p, end, &number) != OK or number.negative or not number.exact:
+        return False
+    while number.exponent > 0 and number.digits <= OWN_DIGITS:
+        number.digits *= 10
+        number.exponent -= 1
+    return qty_make_own(number.digits, -number.exponent, qty)
+
+
 cdef inline Status read_double(const char* p, const char* end, double* out) noexcept nogil:
     """Read a decimal as a double: the nearest one up to 15 digits, within one unit in the last place beyond.
 
@@ -132,3 +145,110 @@ cdef inline Status read_integer(const char* p, const char* end, int64_t* out) no
     cdef int decimals = 0
     cdef Status status = read_units(p, end, 0, out, &decimals)
     return BAD_NUMBER if status == NEEDS_SCALE else status
+
+
+cdef inline int64_t days_of(int64_t year, int64_t month, int64_t day) noexcept nogil:
+    """Days since 1970-01-01 of a date of the Gregorian calendar."""
+    cdef int64_t era, of_era, of_year
+    year -= month <= 2
+    era = year // 400
+    of_era = year - era * 400
+    of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
+    return era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
+
+
+cdef inline int64_t digits_at(const char* p, int n) noexcept nogil:
+    """The number that `n` digits make, -1 if there is another character."""
+    cdef int64_t value = 0
+    cdef int i
+    for i in range(n):
+        if not is_digit(p[i]):
+            return -1
+        value = value * 10 + (p[i] - c'0')
+    return value
+
+
+cdef inline Status read_date(const char* p, const char* end, int64_t* ns) noexcept nogil:
+    """Read 2026-08-24T22:34:13.793075885Z: any number of decimals, Z or an offset; digits past ns are cut.
+
+    0 before March 1973 and past 2261, as `as_ns` has it.
+    """
+    cdef int64_t year, month, day, hour, minute, second, part = 0, unit = 1000000000, offset = 0
+    if end - p < 19 or p[4] != c'-' or p[7] != c'-' or (p[10] != c'T' and p[10] != c' ') or p[13] != c':' or (
+            p[16] != c':'):
+        return BAD_NUMBER
+    year, month, day = digits_at(p, 4), digits_at(p + 5, 2), digits_at(p + 8, 2)
+    hour, minute, second = digits_at(p + 11, 2), digits_at(p + 14, 2), digits_at(p + 17, 2)
+    if year < 0 or month < 1 or month > 12 or day < 1 or day > 31 or hour < 0 or minute < 0 or second < 0:
+        return BAD_NUMBER
+    p += 19
+    if p != end and p[0] == c'.':
+        p += 1
+        while p != end and is_digit(p[0]):
+            if unit > 1:
+                unit //= 10
+                part += unit * (p[0] - c'0')
+            p += 1
+    if p != end and (p[0] == c'+' or p[0] == c'-') and end - p == 6:
+        offset = digits_at(p + 1, 2) * 60 + digits_at(p + 4, 2)
+        if p[0] == c'-':
+            offset = -offset
+        p = end
+    elif p != end and p[0] == c'Z':
+        p += 1
+    if p != end:
+        return BAD_NUMBER
+    ns[0] = 0
+    if 1970 <= year <= 2261:
+        ns[0] = ((days_of(year, month, day) * 24 + hour) * 60 + minute - offset) * 60 * 1000000000 + (
+            second * 1000000000 + part)
+    if ns[0] <= LAST_US:
+        ns[0] = 0
+    return OK
+
+
+cdef inline Status read_time(const char* p, const char* end, int64_t* ns) noexcept nogil:
+    """Read a time as ns since the Unix epoch: s, ms, us or ns with or without a fraction, or a date; 0 if absurd."""
+    cdef int64_t whole = 0, unit, value
+    cdef const char* first = p
+    cdef Decimal number
+    cdef Status status
+    ns[0] = 0
+    if p == end:
+        return OK
+    while p != end and is_digit(p[0]) and p - first < 19:
+        whole = whole * 10 + (p[0] - c'0')
+        p += 1
+    if p == end:
+        ns[0] = as_ns(whole)
+        return OK
+    if p - first == 4 and p[0] == c'-':
+        return read_date(first, end, ns)
+    if p[0] != c'.' or p == first:
+        status = read_decimal(first, end, &number)    # an exponent, a sign: right, if it is a whole number
+        return status if status != OK else read_integer(first, end, ns)
+    value = as_ns(whole)
+    unit = value // whole if whole else 1
+    p += 1
+    while p != end and is_digit(p[0]):
+        unit //= 10
+        value += unit * (p[0] - c'0')
+        p += 1
+    if p != end:
+        return BAD_NUMBER
+    ns[0] = value
+    return OK
+
+
+cdef inline Status read_id(const char* p, const char* end, int64_t* out) noexcept nogil:
+    """Read the last 18 digits of a name that is a number; 0 if it has other characters."""
+    cdef const char* digit = p
+    out[0] = 0
+    while digit != end:
+        if not is_digit(digit[0]):
+            return OK
+        digit += 1
+    if end - p > 18:
+        p = end - 18
+    out[0] = digits_at(p, <int> (end - p))
+    return OK

@@ -11,7 +11,13 @@ cdef class Runner:
 
 
 cdef class Parser:
-    cdef int route_quotes     # the stream is named by the text up to this many quotes; 0: layouts are not learned
+    cdef int route_marks      # the stream is named by the text up to this many of `route_mark`; 0: no layouts are learned
+    cdef char route_mark      # a quote, or a comma where the text before the values has no quotes
+    cdef int array_marks      # the same for frames that begin with '['; 0: those are not learned
+    cdef bint by_line         # the text that names a stream means another one on another connection
+    cdef bint packed          # frames that are gzip members are inflated before they are read
+    cdef int line             # the connection whose frame is being read; set by the pipeline before a frame is parsed
+    cdef readonly int market  # index into VenueSpec.markets of what frames that do not tell belong to
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil
     cdef void parse_rest(self, Cursor* c, Message* m) noexcept nogil

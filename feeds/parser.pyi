@@ -10,5 +10,9 @@ class Runner:
 class Parser:
     """One venue's messages; its methods are C methods, which a venue's cdef class overrides."""
 
+    @property
+    def market(self) -> int:
+        """Index into `VenueSpec.markets` of what frames that do not tell belong to."""
+
 def best_runner(simd: bool = True) -> Runner:
     """The fastest runner this processor can take; `simd=False` gives the scalar twin."""

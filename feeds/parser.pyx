@@ -1,12 +1,15 @@
 """The parser a venue overrides, and the conversion of what it took."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, INT64_MIN
 from orderbook.types cimport Status, OK, BAD_JSON, BAD_VALUE, NEEDS_SCALE, NO_FIT, NO_MEMORY
 from orderbook.update cimport Levels, levels_reserve
 from feeds.layout cimport convert_number
-from feeds.message cimport (Message, Token, TAKE_PRICE, TAKE_QTY, TAKE_DOUBLE, TAKE_BOOL, TAKE_LEVELS, TAKE_CONSTANT,
-                            SLOT_SPARE)
-from feeds.scan cimport Cursor, Text, cursor_init, open_array, next_item, read_text, scan_number, skip_value, peek, fail
+from feeds.levels cimport LevelText, Piece, take_level
+from feeds.message cimport (Form, Message, Token, bit, SLOT_LEVEL_ID, SLOT_SPARE, TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE,
+                            TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_TIME)
+from feeds.numbers cimport read_own
+from feeds.protobuf cimport next_pair
+from feeds.scan cimport Cursor, Text, cursor_init, fail, next_item, open_array, peek
 
 from importlib import import_module
 
@@ -47,57 +50,132 @@ cdef class Parser:
         fail(c, BAD_VALUE, b"a venue with snapshots by REST")
 
 
-cdef inline Status read_number(Cursor* c, int take, int price_scale, int qty_scale, int64_t* out,
-                               int* decimals) noexcept nogil:
-    """Read one number of a level, bare or in quotes. NEEDS_SCALE, with its decimals, is no error of the cursor."""
-    cdef Text text
-    cdef Status status
+cdef inline void note_printed(const char* p, const char* past, int* printed, bint* trailing) noexcept nogil:
+    """Note how many decimals a number was written with."""
+    cdef const char* point = p
+    while point != past and point[0] != c'.':
+        point += 1
+    if point == past:
+        return
+    printed[0] = max(printed[0], <int> (past - point - 1))
+    trailing[0] |= (past - 1)[0] == c'0'
+
+
+cdef inline Status read_piece(Cursor* c, const Piece* piece, Message* m, int price_scale, int qty_scale,
+                              int64_t* out) noexcept nogil:
+    """Convert one number of a level. NEEDS_SCALE, with its decimals, is no error of the cursor."""
     cdef int needed = 0
-    if peek(c) == c'"':
-        read_text(c, &text)
-    else:
-        text.data = c.pos
-        scan_number(c)
-        text.size = c.pos - text.data
-    if c.status != OK:
-        return c.status
-    status = convert_number(take, text.data, text.data + text.size, price_scale, qty_scale, out, &needed)
+    cdef bint is_price = piece.take == TAKE_PRICE
+    cdef Status status = convert_number(piece.take, piece.start, piece.past, price_scale, qty_scale, out, &needed)
+    if piece.take == TAKE_QTY and (status == NO_FIT or (status == NEEDS_SCALE and m.own)) and read_own(
+            piece.start, piece.past, out):
+        status = OK
     if status == NEEDS_SCALE:
-        decimals[0] = max(decimals[0], needed)
+        if is_price:
+            m.price_decimals = max(m.price_decimals, needed)
+        else:
+            m.qty_decimals = max(m.qty_decimals, needed)
     elif status != OK:
-        c.pos = text.data
-        fail(c, status, b"a price" if take == TAKE_PRICE else b"a quantity")
+        c.pos = piece.start
+        fail(c, status, b"a price" if is_price else b"a quantity" if piece.take == TAKE_QTY else b"a whole number")
+    if is_price:
+        note_printed(piece.start, piece.past, &m.price_printed, &m.price_trailing)
+    elif piece.take == TAKE_QTY:
+        note_printed(piece.start, piece.past, &m.qty_printed, &m.qty_trailing)
     return status
 
 
-cdef Status read_levels(Cursor* c, Levels* levels, int price_scale, int qty_scale, int* price_decimals,
-                        int* qty_decimals) noexcept nogil:
-    """Read an array of levels; a number that needs a wider scale is noted, and the rest read all the same."""
-    cdef Status first, second
-    cdef bint wider = False
-    cdef int64_t n = 0
-    if not levels_reserve(levels, (c.end - c.pos) // 6 + 1):
+cdef inline Levels* levels_of(Message* m, const Form* form, int list_side, int side) noexcept nogil:
+    """Where a level goes; NULL if nothing says its side."""
+    if form.seen & bit(SLOT_LEVEL_ID):
+        return &m.rows
+    if list_side == 2:
+        return &m.bids if side > 0 else &m.asks if side < 0 else NULL
+    return &m.asks if list_side else &m.bids
+
+
+cdef inline bint at_end_of(Cursor* c) noexcept nogil:
+    """Whether nothing is left of a span."""
+    return peek(c) == 0 and c.status == OK
+
+
+cdef Status read_levels(Cursor* c, const Form* form, int list_side, Message* m, int price_scale,
+                        int qty_scale) noexcept nogil:
+    """Read a list of levels; a number that needs a wider scale is noted, and the rest read all the same."""
+    cdef LevelText level
+    cdef Levels* levels
+    cdef Status status
+    cdef bint wider = False, bare
+    cdef int64_t n, units, room = (c.end - c.pos) // 5 + 1
+    if not (levels_reserve(&m.bids, m.bids.count + room) and levels_reserve(&m.asks, m.asks.count + room)
+            and levels_reserve(&m.rows, m.rows.count + room)):
         return NO_MEMORY
-    open_array(c)
-    while next_item(c):
-        if not open_array(c):
+    if peek(c) == c'n':
+        return OK
+    bare = peek(c) != c'['                        # some elements of a longer list
+    if bare:
+        c.fresh = True
+    else:
+        open_array(c)
+    while not (bare and at_end_of(c)) and next_item(c):
+        if not take_level(c, form, &level):
             break
-        if not next_item(c):
-            fail(c, BAD_VALUE, b"a price")
+        levels = levels_of(m, form, list_side, level.side)
+        if levels == NULL:
+            fail(c, BAD_VALUE, b"a level that says its side")
             break
-        first = read_number(c, TAKE_PRICE, price_scale, qty_scale, &levels.price[n], price_decimals)
-        if not next_item(c):
-            fail(c, BAD_VALUE, b"a quantity")
-            break
-        second = read_number(c, TAKE_QTY, price_scale, qty_scale, &levels.qty[n], qty_decimals)
-        while next_item(c):                       # a venue may add elements
-            skip_value(c)
-        wider |= first == NEEDS_SCALE or second == NEEDS_SCALE
-        n += 1
-    levels.count = n
+        n = levels.count
+        levels.price[n] = INT64_MIN
+        levels.qty[n] = 0
+        levels.rank[n] = INT64_MIN
+        if level.price != NULL:
+            status = read_piece(c, level.price, m, price_scale, qty_scale, &levels.price[n])
+            wider |= status == NEEDS_SCALE
+        if level.qty != NULL:
+            units = 0
+            status = read_piece(c, level.qty, m, price_scale, qty_scale, &units)
+            wider |= status == NEEDS_SCALE
+            levels.qty[n] = 0 if level.gone else units
+        if level.seq != NULL:
+            read_piece(c, level.seq, m, price_scale, qty_scale, &levels.rank[n])
+        elif level.id != NULL:
+            read_piece(c, level.id, m, price_scale, qty_scale, &units)
+            levels.rank[n] = units << 2 | (1 if level.side > 0 else 2 if level.side < 0 else 0)
+        levels.count = n + 1
     if c.status == OK and wider:
         return NEEDS_SCALE
     return c.status
+
+
+cdef Status read_protobuf(Cursor* c, const Form* form, int list_side, Message* m, int price_scale,
+                          int qty_scale) noexcept nogil:
+    """Read the levels of one side from the fields of a protobuf message."""
+    cdef Levels* levels = &m.asks if list_side else &m.bids
+    cdef Text price, qty
+    cdef Piece piece
+    cdef Status status = OK
+    cdef bint wider = False
+    cdef int64_t n
+    piece.quoted = True
+    if not levels_reserve(levels, levels.count + (c.end - c.pos) // 8 + 1):
+        return NO_MEMORY
+    while next_pair(&c.pos, c.end, form.list_number, &price, &qty, &status):
+        n = levels.count
+        piece.take = TAKE_PRICE
+        piece.start = price.data
+        piece.past = price.data + price.size
+        wider |= read_piece(c, &piece, m, price_scale, qty_scale, &levels.price[n]) == NEEDS_SCALE
+        piece.take = TAKE_QTY
+        piece.start = qty.data
+        piece.past = qty.data + qty.size
+        wider |= read_piece(c, &piece, m, price_scale, qty_scale, &levels.qty[n]) == NEEDS_SCALE
+        if c.status != OK:
+            return c.status
+        levels.count = n + 1
+    if status != OK:
+        fail(c, status, b"a list of levels")
+        return status
+    return NEEDS_SCALE if wider else OK
 
 
 cdef Status convert_message(const char* frame, Message* m, int price_scale, int qty_scale,
@@ -111,10 +189,11 @@ cdef Status convert_message(const char* frame, Message* m, int price_scale, int 
     cdef Status status, result = OK
     cdef Cursor c
     m.price_decimals = m.qty_decimals = 0
+    m.bids.count = m.asks.count = m.rows.count = 0
     for i in range(m.n_tokens):
         token = &m.token[i]
         status = OK
-        if token.kind <= TAKE_DOUBLE:
+        if token.kind <= TAKE_DOUBLE or token.kind >= TAKE_TIME:
             needed = 0
             status = convert_number(token.kind, frame + token.start, frame + token.end, price_scale, qty_scale,
                                     &m.slot[token.slot], &needed)
@@ -127,8 +206,10 @@ cdef Status convert_message(const char* frame, Message* m, int price_scale, int 
                     m.qty_decimals = max(m.qty_decimals, needed)
         elif token.kind == TAKE_LEVELS:
             cursor_init(&c, frame + token.start, <Py_ssize_t> token.end - <Py_ssize_t> token.start, NULL)
-            status = read_levels(&c, &m.asks if token.slot else &m.bids, price_scale, qty_scale, &m.price_decimals,
-                                 &m.qty_decimals)
+            if token.form.protobuf:
+                status = read_protobuf(&c, token.form, token.slot, m, price_scale, qty_scale)
+            else:
+                status = read_levels(&c, token.form, token.slot, m, price_scale, qty_scale)
             if status != OK and status != NEEDS_SCALE:
                 offset[0] = <Py_ssize_t> token.start + (c.pos - c.start)
                 m.expected = c.expected if status == BAD_VALUE or status == BAD_JSON else NULL

@@ -5,31 +5,50 @@ judge its numbers, apply it. It is all C: it runs without the GIL and makes no P
 a frame that no layout fits or a message that a handler wants, it says in its result.
 """
 
-from libc.stdint cimport int32_t, int64_t, INT64_MAX, INT64_MIN
-from orderbook.core cimport (BookData, MAX_SCALE, TEN, book_apply_delta, book_apply_snapshot, book_crossed,
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, INT64_MAX, INT64_MIN
+from orderbook.core cimport (BookData, MAX_SCALE, TEN, book_apply_delta, book_apply_snapshot, book_crossed, book_cut,
                              book_set_status, book_widen_price, book_widen_qty)
-from orderbook.ladder cimport likely, unlikely
+from orderbook.ladder cimport unlikely
 from orderbook.types cimport Status, OK, NEEDS_SCALE, NO_FIT, BOOK_EMPTY, BOOK_SYNCING, BOOK_LIVE, BOOK_STALE
+from feeds.checksum cimport checksum_of
 from feeds.engine cimport Engine, frame_function
 from feeds.latency cimport CLOCK_MONOTONIC, Histogram, histogram_add, read_clock
-from feeds.message cimport (Message, bit, time_ns, KIND_DELTA, KIND_QUOTE, KIND_SNAPSHOT, KIND_TRADE, N_KINDS,
-                            SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY,
-                            SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_MAKER_BOUGHT, SLOT_PREV_SEQ,
-                            SLOT_PRICE, SLOT_QTY, SLOT_TIME, SLOT_TRADE_ID)
+from feeds.message cimport (CHECKSUM_PAIRS, DEPTH_BITS, Message, bit, time_ns, KIND_DELTA, KIND_MARK,
+                            KIND_OPEN_INTEREST, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, N_KINDS,
+                            RESYNC_RESUBSCRIBE, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE,
+                            SLOT_BID_QTY, SLOT_CHECKSUM, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_LEVEL_ID,
+                            SLOT_LEVEL_PRICE, SLOT_LEVEL_SEQ, SLOT_LINE_SEQ, SLOT_MAKER_BOUGHT, SLOT_PARTIAL,
+                            SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_TOO, SLOT_TIME, SLOT_TRADE_ID)
+from feeds.odd cimport level_alone, levels_by_id, levels_by_offset, levels_newer
 from feeds.parser cimport convert_message
 from feeds.symbols cimport Target
-from feeds.sync cimport APPLY, LOOSE, OLD, judge
-from feeds.track cimport (OLD_IN_A_ROW, Track, WHY_DEPTH, WHY_FIRST_DELTA, WHY_GAP, WHY_NOT_APPLIED, WHY_OLD,
-                          WHY_OVERFLOW, WHY_SNAPSHOT, next_version, pending_add, track_add_qty, track_fits, track_widen)
+from feeds.sync cimport (APPLY, COUNT_NONE, GAP, LINK_CONNECTION, LINK_NOT_BELOW, LINK_OFFSETS, LINK_OVERLAP,
+                         LINK_OVERLAP_OR_WHOLE, LINK_RISES, LOOSE, OLD, LineCount, judge, line_follows)
+from feeds.track cimport (OLD_IN_A_ROW, Track, WHY_CHECKSUM, WHY_DEPTH, WHY_FIRST_DELTA, WHY_GAP, WHY_LINE,
+                          WHY_NOT_APPLIED, WHY_OLD, WHY_OVERFLOW, WHY_SNAPSHOT, next_version, pending_add,
+                          track_add_qty, track_fits, track_hold, track_printed, track_widen)
 
 cdef enum:
     # What `path_step` leaves to be done with the GIL.
     DONE = 0
     DELIVER = 1                   # a handler wants the message
     CAREFUL = 2                   # no learned layout fits
+    JOIN = 3                      # a snapshot came in the stream for which deltas were kept
 
 cdef enum:
     MAX_CHANGES = 256             # changes of state that can wait to be told
+    MAX_LINES = 1024              # connections of one pipeline
+    TICKER_GIVES = 1 << KIND_TICKER | 1 << KIND_MARK | 1 << KIND_QUOTE | 1 << KIND_OPEN_INTEREST
+
+cdef extern from *:
+    """
+    #define WB_ODD_LEVELS ((1ULL << 49) | (1ULL << 53) | (1ULL << 54))
+    #define WB_QUOTE_SLOTS (15ULL << 10)
+    #define WB_LISTS (7ULL << 59)
+    """
+    uint64_t ODD_LEVELS "WB_ODD_LEVELS"     # SLOT_LEVEL_PRICE, SLOT_LEVEL_SEQ, SLOT_LEVEL_ID
+    uint64_t LISTS "WB_LISTS"               # SEEN_BIDS, SEEN_ASKS, SEEN_BOTH
+    uint64_t QUOTE_SLOTS "WB_QUOTE_SLOTS"   # SLOT_BID_PRICE to SLOT_ASK_QTY
 
 cdef struct Change:
     int32_t target
@@ -40,7 +59,7 @@ cdef struct Change:
     int64_t got
 
 cdef struct Counters:
-    int64_t frames, bytes, fast, slow, errors, ignored, control, resyncs, gaps, stale
+    int64_t frames, bytes, fast, slow, errors, ignored, control, resyncs, gaps, stale, line_jumps
     int64_t kind[N_KINDS]         # messages by kind
 
 cdef struct Path:
@@ -49,7 +68,10 @@ cdef struct Path:
     Message message               # the message at work
     Track* track                  # by index of the instrument. Owned
     int32_t track_room
-    int link                      # the venue's sequence rule
+    int link                      # the venue's sequence rule, COUNT_... its rule for a connection's numbers
+    int count_rule
+    int resync                    # RESYNC_...: how the venue gives new snapshots
+    LineCount lines[MAX_LINES]    # by connection
     bint strict                   # breaks are counted and applied (on_gap="count")
     bint replaying                # kept deltas are being taken
     int wants                     # bits of the kinds that are delivered
@@ -75,9 +97,14 @@ cdef inline int path_step(Path* self, const char* data, Py_ssize_t size, Py_ssiz
     if unlikely(self.sample_left <= 0):
         self.sample_left = self.sample_every
         self.mark_start = read_clock(CLOCK_MONOTONIC)
+    self.engine.line = line
     if unlikely(self.read(&self.engine, data, data + size, data + size + slack, &self.message) != OK):
         return CAREFUL
+    if unlikely(self.message.checksum and self.message.kind == KIND_SNAPSHOT):
+        return CAREFUL                                # it tells how the venue prints numbers; see `track_printed`
     self.counts.fast += 1
+    if unlikely(self.message.seen & bit(SLOT_LINE_SEQ)):
+        path_line(self, line)
     return path_act(self, data, size, receive_ns, line)
 
 
@@ -94,17 +121,11 @@ cdef inline int path_act(Path* self, const char* data, Py_ssize_t size, int64_t 
         histogram_add(&self.parsed, self.mark_parsed - self.mark_start)
     self.counts.kind[m.kind] += not self.replaying    # kept deltas were counted when they came
     if m.kind == KIND_QUOTE:
-        exchange_ns = time_ns(m, SLOT_TIME)
-        next_version(track.version)
-        track.quote.bid_price = m.slot[SLOT_BID_PRICE]
-        track.quote.bid_qty = m.slot[SLOT_BID_QTY]
-        track.quote.ask_price = m.slot[SLOT_ASK_PRICE]
-        track.quote.ask_qty = m.slot[SLOT_ASK_QTY]
-        track.quote.sequence = m.slot[SLOT_LAST_SEQ]
-        track.quote.exchange_ns = exchange_ns if exchange_ns else time_ns(m, SLOT_EVENT_TIME)
-        track.quote.receive_ns = receive_ns
-        next_version(track.version)
-        track.quotes += 1
+        if unlikely(m.seen & bit(SLOT_PARTIAL)):
+            track_hold(track, m)
+            if m.seen & QUOTE_SLOTS != QUOTE_SLOTS:
+                return DONE
+        path_quote(m, track, receive_ns)
     elif m.kind == KIND_TRADE:
         exchange_ns = time_ns(m, SLOT_TIME)
         next_version(track.version)
@@ -114,47 +135,120 @@ cdef inline int path_act(Path* self, const char* data, Py_ssize_t size, int64_t 
         track.trade.exchange_ns = exchange_ns if exchange_ns else time_ns(m, SLOT_EVENT_TIME)
         track.trade.receive_ns = receive_ns
         track.trade.aggressor = (1 - 2 * m.slot[SLOT_MAKER_BOUGHT] if m.seen & bit(SLOT_MAKER_BOUGHT)
-                                 else m.slot[SLOT_AGGRESSOR])
+                                 else m.slot[SLOT_AGGRESSOR] if m.seen & bit(SLOT_AGGRESSOR) else 0)
         next_version(track.version)
         track.trades += 1
         track_add_qty(track, m.slot[SLOT_QTY])
     elif m.kind == KIND_DELTA or m.kind == KIND_SNAPSHOT:
         return path_delta(self, data, size, receive_ns, line)
-    return DELIVER if (self.wants >> m.kind) & 1 else DONE
+    elif m.seen & (bit(SLOT_PARTIAL) | bit(SLOT_QUOTE_TOO)):
+        if m.seen & bit(SLOT_PARTIAL):
+            track_hold(track, m)                      # without memory the message only has less to tell
+        if m.seen & bit(SLOT_QUOTE_TOO) and m.seen & QUOTE_SLOTS == QUOTE_SLOTS:
+            path_quote(m, track, receive_ns)
+    return DELIVER if self.wants & (TICKER_GIVES if m.kind == KIND_TICKER else 1 << m.kind) else DONE
+
+
+cdef inline void path_quote(const Message* m, Track* track, int64_t receive_ns) noexcept nogil:
+    """Keep the venue's best bid and offer."""
+    cdef int64_t exchange_ns = time_ns(m, SLOT_TIME)
+    next_version(track.version)
+    track.quote.bid_price = m.slot[SLOT_BID_PRICE]
+    track.quote.bid_qty = m.slot[SLOT_BID_QTY]
+    track.quote.ask_price = m.slot[SLOT_ASK_PRICE]
+    track.quote.ask_qty = m.slot[SLOT_ASK_QTY]
+    track.quote.sequence = m.slot[SLOT_LAST_SEQ] if m.seen & bit(SLOT_LAST_SEQ) else 0
+    track.quote.exchange_ns = exchange_ns if exchange_ns else time_ns(m, SLOT_EVENT_TIME)
+    track.quote.receive_ns = receive_ns
+    next_version(track.version)
+    track.quotes += 1
 
 
 cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) noexcept nogil:
     """Judge a book message and apply it."""
     cdef Message* m = &self.message
     cdef Track* track = &self.track[m.target]
-    cdef int64_t final = m.slot[SLOT_LAST_SEQ]
+    cdef int64_t final = m.slot[SLOT_LAST_SEQ] if m.seen & bit(SLOT_LAST_SEQ) else 0
     cdef int verdict
+    cdef bint whole = m.kind == KIND_SNAPSHOT, keeps = m.resync != RESYNC_RESUBSCRIBE
     track.line = line
-    if unlikely(m.kind == KIND_SNAPSHOT):             # a whole book in the stream needs no join
-        return path_apply(self, track, receive_ns)
+    track.resync = m.resync
+    if unlikely(m.link == LINK_OVERLAP_OR_WHOLE and m.slot[SLOT_FIRST_SEQ] == final):
+        m.kind = KIND_SNAPSHOT
+        whole = True
+    if unlikely(whole and (m.link != LINK_NOT_BELOW or not track.has_snapshot)):
+        if track.pending.count:
+            return JOIN
+        return path_prepare(self, track, final, receive_ns)     # a whole book in the stream needs no join
     if unlikely(not track.has_snapshot):
-        path_keep(self, m.target, data, size, receive_ns, line)
+        if keeps and not (self.strict and m.link == LINK_RISES):
+            path_keep(self, m.target, data, size, receive_ns, line)
+        else:
+            path_missed(self, track)
         return DONE
-    verdict = judge(self.link, track.joined, track.last, m.slot[SLOT_FIRST_SEQ], final, m.slot[SLOT_PREV_SEQ])
+    verdict = judge(m.link, track.joined, track.last, m.slot[SLOT_FIRST_SEQ], final, m.slot[SLOT_PREV_SEQ])
+    if unlikely(m.line_jump and m.link == LINK_CONNECTION):
+        verdict = GAP
     if unlikely(verdict != APPLY):
-        if verdict == OLD and (not track.joined or not self.strict):
+        if verdict == OLD and (not self.strict or m.link == LINK_OVERLAP or (keeps and not track.joined)):
             track.stale += 1
             self.counts.stale += 1
             track.old_in_row += 1
-            if not self.strict and track.joined and track.old_in_row > OLD_IN_A_ROW:
+            if not self.strict and (track.joined or whole or not keeps) and track.old_in_row > OLD_IN_A_ROW:
                 path_lose(self, m.target, WHY_OLD, track.last, final)
             return DONE
         if self.strict:
             track.breaks += 1
             track.gaps += 1
             self.counts.gaps += 1
-            if track.book.status == BOOK_LIVE:
-                path_set_status(self, m.target, BOOK_STALE, WHY_GAP, track.last, m.slot[SLOT_FIRST_SEQ])
+            if track.book.status == BOOK_LIVE and not whole:
+                path_set_status(self, m.target, BOOK_STALE, WHY_GAP, track.last, path_first(m, final))
         elif verdict != LOOSE:
-            path_lose(self, m.target, WHY_GAP, track.last, m.slot[SLOT_FIRST_SEQ])
-            path_keep(self, m.target, data, size, receive_ns, line)
+            path_lose(self, m.target, WHY_GAP, track.last, path_first(m, final))
+            if keeps:
+                path_keep(self, m.target, data, size, receive_ns, line)
             return DONE
-    return path_apply(self, track, receive_ns)
+    return path_prepare(self, track, final, receive_ns)
+
+
+cdef inline int64_t path_first(const Message* m, int64_t final) noexcept nogil:
+    """The number with which a message begins, for the text of a gap."""
+    return (m.slot[SLOT_FIRST_SEQ] if m.seen & bit(SLOT_FIRST_SEQ) else
+            m.slot[SLOT_PREV_SEQ] if m.seen & bit(SLOT_PREV_SEQ) else final)
+
+
+cdef inline void path_missed(Path* self, Track* track) noexcept nogil:
+    """A delta came before the snapshot that the stream itself will send."""
+    track.stale += 1
+    self.counts.stale += 1
+    if track.book.status == BOOK_EMPTY:
+        path_set_status(self, self.message.target, BOOK_SYNCING, WHY_FIRST_DELTA, 0, 0)
+    if not track.wants_snapshot:
+        track.wants_snapshot = True
+        self.needs += 1
+
+
+cdef inline int path_prepare(Path* self, Track* track, int64_t final, int64_t receive_ns) noexcept nogil:
+    """Bring the levels of a message into the form that a book takes, where the wire has another."""
+    cdef Message* m = &self.message
+    cdef int64_t uncounted = 0
+    cdef bint good = True
+    if unlikely(m.seen & ODD_LEVELS or m.link == LINK_OFFSETS):
+        if not m.seen & LISTS and m.seen & ODD_LEVELS:
+            good = level_alone(m)
+        if m.link == LINK_OFFSETS:
+            good &= levels_by_offset(m, &track.offsets, final)
+        elif m.seen & bit(SLOT_LEVEL_SEQ) and m.kind == KIND_DELTA:
+            levels_newer(&m.bids, track.last)
+            levels_newer(&m.asks, track.last)
+        if m.seen & bit(SLOT_LEVEL_ID):
+            uncounted = levels_by_id(m, &track.ids, &track.breaks, self.strict)
+            good &= uncounted >= 0
+        if not good:
+            self.counts.errors += not self.strict
+            path_lose(self, m.target, WHY_GAP, track.last, final)
+            return DONE
+    return path_apply(self, track, final, uncounted, receive_ns)
 
 
 cdef inline bint ran_out(const BookData* book) noexcept nogil:
@@ -163,33 +257,38 @@ cdef inline bint ran_out(const BookData* book) noexcept nogil:
             or (book.touch.ask_qty == 0 and book.trusted_ask != INT64_MAX))
 
 
-cdef inline int path_apply(Path* self, Track* track, int64_t receive_ns) noexcept nogil:
-    """Apply a message that continues its book (or is one)."""
+cdef inline int path_apply(Path* self, Track* track, int64_t final, int64_t uncounted,
+                           int64_t receive_ns) noexcept nogil:
+    """Apply a message that continues its book (or is one); `uncounted` of its levels are not the venue's own."""
     cdef Message* m = &self.message
     cdef BookData* book = track.book
-    cdef int64_t exchange_ns = time_ns(m, SLOT_TIME), count = m.bids.count + m.asks.count
+    cdef int64_t exchange_ns = time_ns(m, SLOT_TIME), count = m.bids.count + m.asks.count - uncounted
     cdef Status status
     cdef bint whole = m.kind == KIND_SNAPSHOT
     cdef int old = book.status
     if exchange_ns == 0:
         exchange_ns = time_ns(m, SLOT_EVENT_TIME)
     if unlikely(whole):
-        status = book_apply_snapshot(book, &m.bids, &m.asks, m.slot[SLOT_LAST_SEQ], exchange_ns, receive_ns,
-                                     BOOK_LIVE)
+        status = book_apply_snapshot(book, &m.bids, &m.asks, final, exchange_ns, receive_ns, BOOK_LIVE)
     else:
-        status = book_apply_delta(book, &m.bids, &m.asks, m.slot[SLOT_LAST_SEQ], exchange_ns, receive_ns)
+        status = book_apply_delta(book, &m.bids, &m.asks, final, exchange_ns, receive_ns)
     if unlikely(status != OK):
         self.counts.errors += 1
-        path_lose(self, m.target, WHY_NOT_APPLIED, status, m.slot[SLOT_LAST_SEQ])
+        path_lose(self, m.target, WHY_NOT_APPLIED, status, final)
         return DONE
-    track.last = m.slot[SLOT_LAST_SEQ]
+    track.last = final
     track.old_in_row = 0
+    if unlikely(m.cut and not whole):
+        book_cut(book, m.cut)
     track.crossed += book_crossed(book)
     if unlikely(whole):
         track.snapshots += 1
         track.has_snapshot = True
         track.joined = False
         track.ever_live = True
+        if track.wants_snapshot:
+            track.wants_snapshot = False
+            self.needs += 1
         if old != BOOK_LIVE:
             path_note(self, m.target, old, BOOK_LIVE, WHY_SNAPSHOT, 0, 0)
             if old == BOOK_STALE:
@@ -203,10 +302,60 @@ cdef inline int path_apply(Path* self, Track* track, int64_t receive_ns) noexcep
     if unlikely(self.mark_start != 0):
         self.mark_applied = read_clock(CLOCK_MONOTONIC)
         histogram_add(&self.applied, self.mark_applied - self.mark_parsed)
+    if unlikely(m.checksum and m.seen & bit(SLOT_CHECKSUM) and m.slot[SLOT_CHECKSUM] != 0):
+        if path_checks(track, m):
+            track.crc_ok += 1
+        else:
+            track.crc_bad += 1
+            if not self.strict:
+                path_lose(self, m.target, WHY_CHECKSUM, 0, final)
+                return DONE
+            if book.status == BOOK_LIVE:
+                path_set_status(self, m.target, BOOK_STALE, WHY_CHECKSUM, 0, final)
     if unlikely(ran_out(book)) and not self.strict:
         path_lose(self, m.target, WHY_DEPTH, 0, 0)
         return DONE
     return DELIVER if (self.wants >> m.kind) & 1 else DONE
+
+
+cdef inline bint path_checks(Track* track, const Message* m) noexcept nogil:
+    """Whether the book gives the checksum of a message.
+
+    Whether a venue writes trailing zeros shows only where a number has one: the other ways are tried before the book
+    is said to be wrong, and one that gives the checksum is kept.
+    """
+    cdef int i
+    cdef bint price, qty
+    for i in range(4 if m.checksum == CHECKSUM_PAIRS else 1):
+        price = track.price_trailing ^ (i & 1)
+        qty = track.qty_trailing ^ (i >> 1)
+        if checksum_of(m.checksum, track.book, track.price_printed if price else 0, track.qty_printed if qty else 0,
+                       track.price_printed, track.qty_printed) == <uint32_t> m.slot[SLOT_CHECKSUM]:
+            track.price_trailing = price
+            track.qty_trailing = qty
+            return True
+    return False
+
+
+cdef inline void path_line(Path* self, int line) noexcept nogil:
+    """Judge the number that a message has on its connection; if one is missing, no book of that line can be trusted."""
+    cdef Message* m = &self.message
+    cdef int32_t i
+    m.line_jump = False
+    if line < 0 or line >= MAX_LINES or self.count_rule == COUNT_NONE or self.replaying:
+        return
+    if line_follows(&self.lines[line], self.count_rule, m.slot[SLOT_LINE_SEQ]):
+        return
+    m.line_jump = True
+    self.counts.line_jumps += 1
+    if self.strict:
+        return
+    for i in range(self.engine.symbols.count):
+        if self.track[i].line == line and self.track[i].has_snapshot:
+            path_lose(self, i, WHY_LINE, 0, m.slot[SLOT_LINE_SEQ])
+    if not self.lines[line].lost:
+        self.lines[line].lost = True
+        self.needs += 1
 
 
 cdef inline void path_note(Path* self, int32_t target, int old, int new, int why, int64_t expected,
@@ -244,7 +393,7 @@ cdef inline void path_lose(Path* self, int32_t target, int why, int64_t expected
     if not self.strict:
         track.has_snapshot = False
         track.pending.size = track.pending.count = 0
-        if self.engine.symbols.target[target].depth == 0:
+        if self.engine.symbols.target[target].variant & DEPTH_BITS == 0 or track.resync == RESYNC_RESUBSCRIBE:
             track.wants_snapshot = True
             self.needs += 1
     path_set_status(self, target, BOOK_STALE if track.ever_live else BOOK_SYNCING, why, expected, got)
@@ -270,15 +419,27 @@ cdef inline Status path_convert(Path* self, const char* data, Py_ssize_t* offset
     cdef Message* m = &self.message
     cdef const Target* target = &self.engine.symbols.target[m.target]
     cdef Status status = convert_message(data, m, target.price_scale, target.qty_scale, offset)
-    if status != NEEDS_SCALE:
-        return status
-    if not path_widen(self, m.target, m.price_decimals, m.qty_decimals):
-        return NO_FIT
-    return convert_message(data, m, target.price_scale, target.qty_scale, offset)
+    if status == NEEDS_SCALE:
+        if not path_widen(self, m.target, m.price_decimals, 0, False):
+            return NO_FIT
+        m.own = not path_widen(self, m.target, 0, m.qty_decimals, False)
+        status = convert_message(data, m, target.price_scale, target.qty_scale, offset)
+        if status == NEEDS_SCALE:                     # a trade or a quote: what the book holds has to give way
+            if not path_widen(self, m.target, 0, m.qty_decimals, True):
+                return NO_FIT
+            status = convert_message(data, m, target.price_scale, target.qty_scale, offset)
+            if status == NEEDS_SCALE:
+                return NO_FIT
+    if status == OK and m.checksum and m.kind == KIND_SNAPSHOT:
+        track_printed(&self.track[m.target], m)
+    return status
 
 
-cdef inline bint path_widen(Path* self, int32_t target, int price_decimals, int qty_decimals) noexcept nogil:
-    """Widen an instrument's scales to these decimals; False if what is held does not fit them."""
+cdef inline bint path_widen(Path* self, int32_t target, int price_decimals, int qty_decimals, bint own) noexcept nogil:
+    """Widen an instrument's scales to these decimals; False if what is held does not fit them.
+
+    `own`: quantities of the book that do not fit become own quantities (orderbook.quantity).
+    """
     cdef Target* scales = &self.engine.symbols.target[target]
     cdef Track* track = &self.track[target]
     cdef int price_more = max(price_decimals - scales.price_scale, 0)
@@ -288,10 +449,11 @@ cdef inline bint path_widen(Path* self, int32_t target, int price_decimals, int 
     if price_more:
         if book_widen_price(track.book, price_more) != OK:
             return False
-        track_widen(track, TEN[price_more], 1)
+        if not track_widen(track, TEN[price_more], 1):
+            return False
         scales.price_scale += price_more
     if qty_more:
-        if book_widen_qty(track.book, qty_more) != OK:
+        if book_widen_qty(track.book, qty_more, own) != OK:
             return False
         track_widen(track, 1, TEN[qty_more])
         scales.qty_scale += qty_more

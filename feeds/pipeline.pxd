@@ -1,9 +1,11 @@
 """Pipeline: frames in; books, trades and quotes out. The transport calls `feed_c`."""
 
 from libc.stdint cimport int32_t, int64_t
-from feeds.events cimport Liquidation, Mark, Quote, Ticker, Trade
+from feeds.events cimport Liquidation, Mark, OpenInterest, Quote, Ticker, Trade
 from feeds.handler cimport Handler
 from feeds.intake cimport Intake
+from feeds.message cimport Message
+from feeds.symbols cimport Target
 
 cdef class Pipeline(Intake):
     cdef public bint conflate     # on_book once a read batch instead of once a message
@@ -16,8 +18,15 @@ cdef class Pipeline(Intake):
     cdef Ticker ticker
     cdef Mark mark
     cdef Liquidation liquidation
+    cdef OpenInterest open_interest
+    cdef str market_name
 
     cdef int feed_c(self, const char* data, Py_ssize_t size, Py_ssize_t slack, int64_t receive_ns, int line) except -1
+    cdef int unpack(self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) except -1
+    cdef int deliver_mark(self, const Message* m, const Target* target) except -1
+    cdef int deliver_open_interest(self, const Message* m, const Target* target) except -1
     cpdef flush(self)
     cdef int update_wants(self) except -1
-    cdef int32_t index_of(self, symbol, depth) except -1
+    cdef int market_index(self, market) except -1
+    cdef int variant(self, depth, market) except -1
+    cdef int32_t index_of(self, symbol, depth, market=*) except -1

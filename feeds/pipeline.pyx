@@ -15,20 +15,24 @@ from orderbook.core cimport book_clear
 from orderbook.ladder cimport unlikely
 from orderbook.types cimport BOOK_EMPTY, BOOK_LIVE, Status, status_text
 from orderbook.update cimport QuoteData, TradeData
-from feeds.events cimport Event, Liquidation, Mark, Quote, Ticker, Trade
+from feeds.events cimport Event, Liquidation, Mark, OpenInterest, Quote, Ticker, Trade
 from feeds.handler cimport Handler, as_handler
 from feeds.intake cimport Intake
 from feeds.latency cimport CLOCK_MONOTONIC, Histogram, histogram_add, histogram_percentile, read_clock
 from feeds.message cimport (Message, message_clear, time_ns, KIND_DELTA, KIND_LIQUIDATION, KIND_MARK, KIND_QUOTE,
-                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SLOT_EVENT_TIME)
-from feeds.path cimport CAREFUL, Change, path_note, path_step
+                            KIND_OPEN_INTEREST, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, DEPTH_BITS, SLOT_ASK_PRICE,
+                            SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_INDEX, SLOT_MARK, SLOT_OPEN_INTEREST, SLOT_QUOTE_TOO,
+                            SLOT_TIME, bit)
+from feeds.path cimport CAREFUL, MAX_LINES, Change, path_lose, path_note, path_step
+from feeds.routes cimport routes_free
 from feeds.symbols cimport Target, symbols_find
 from feeds.track cimport (Track, WHY_BAD_FRAME, WHY_CLOSED, WHY_DEPTH, WHY_FIRST_DELTA, WHY_FORGOTTEN, WHY_GAP,
-                          WHY_NOT_APPLIED, WHY_OLD, WHY_OPENED, WHY_OVERFLOW, WHY_SNAPSHOT, pending_free)
+                          WHY_LINE, WHY_CHECKSUM, WHY_NOT_APPLIED, WHY_OLD, WHY_OPENED, WHY_OVERFLOW, WHY_SNAPSHOT,
+                          WHY_TOLD, pending_free)
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from urllib.parse import parse_qs, urlsplit
+from zlib import decompressobj, error as ZlibError
 
 from feeds.books import Books
 from feeds.parser import best_runner
@@ -52,6 +56,7 @@ cdef enum:
     BATCH = 1024              # frames of feed_many taken in one go without the GIL
     AHEAD = 24                # frames between the one taken hold of and the one fetched from memory
     MAX_LIMIT = 1 << 30       # levels a side that an address can sensibly ask for
+    MAX_INFLATED = 1 << 26    # bytes of a frame that was packed
     SOON = 4                  # frames between the one at work and the one whose bytes are fetched
     FETCHED = 4               # cache lines fetched of each
 
@@ -60,8 +65,11 @@ cdef dict REASONS = {
     WHY_OPENED: "connection opened", WHY_CLOSED: "connection closed", WHY_BAD_FRAME: "bad message",
     WHY_NOT_APPLIED: "message could not be applied", WHY_OVERFLOW: "too many deltas while waiting for a snapshot",
     WHY_DEPTH: "no level is left of the depth that the snapshot told of",
-    WHY_OLD: "only old numbers", WHY_FORGOTTEN: "not followed any more",
+    WHY_CHECKSUM: "checksum mismatch", WHY_LINE: "a message of the connection is missing",
+    WHY_TOLD: "the venue has dropped the stream", WHY_OLD: "only old numbers", WHY_FORGOTTEN: "not followed any more",
 }
+
+cdef tuple RESYNCS = ("rest", "resubscribe", "request")      # by RESYNC_...
 
 cdef tuple STATES = tuple(BookState)
 
@@ -70,17 +78,18 @@ cdef class Pipeline(Intake):
     """From a venue's frames to books, trades and quotes.
 
     Parameters: venue -- a name of `feeds.VENUES`. handler -- an object with some of on_book, on_trade, on_quote,
-    on_ticker, on_mark, on_liquidation, on_status, or a cdef `feeds.handler.Handler`. symbols -- the instruments wanted,
-    as the venue writes them (case does not matter where it does not for the venue); None: every one seen, up to
-    `max_symbols`. on_gap -- "resync": a gap makes the book STALE until a new snapshot; "count": it is counted and
-    the delta applied, for recordings, which cannot answer a resync. conflate -- on_book once per read batch.
-    sample_every -- messages per latency sample, 1 takes all. simd -- False runs the scalar twin of the fast path.
-    Raises: UnknownVenue, ValueError, TypeError for wrong arguments. Wrong content never raises: it is counted, kept
-    as `last_error` and reported by on_status.
+    on_ticker, on_mark, on_open_interest, on_liquidation, on_status, or a cdef `feeds.handler.Handler`. symbols -- the
+    instruments wanted, as the venue writes them (case does not matter where it does not for the venue); None: every one
+    seen, up to `max_symbols`. market -- of `SPEC.markets`, None the first: what frames that do not tell are about.
+    on_gap -- "resync": a gap makes the book STALE until a new snapshot; "count": it is counted and the delta applied,
+    for recordings, which cannot answer a resync. conflate -- on_book once per read batch. sample_every -- messages per
+    latency sample, 1 takes all. simd -- False runs the scalar twin of the fast path.
+    Raises: UnknownVenue, UnsupportedChannel (another market), ValueError, TypeError for wrong arguments. Wrong content
+    never raises: it is counted, kept as `last_error` and reported by on_status.
     """
 
-    def __init__(self, venue, handler=None, symbols=None, *, on_gap="resync", conflate=False, max_symbols=4096,
-                 sample_every=64, simd=True):
+    def __init__(self, venue, handler=None, symbols=None, *, market=None, on_gap="resync", conflate=False,
+                 max_symbols=4096, sample_every=64, simd=True):
         if on_gap not in ("resync", "count"):
             raise ValueError(f"on_gap is 'resync' or 'count', not {on_gap!r}")
         if isinstance(symbols, str):
@@ -89,11 +98,17 @@ cdef class Pipeline(Intake):
             raise ValueError("max_symbols and sample_every are 1 or more")
         self.spec = load(venue)
         self.venue = venue
-        self.parser = self.spec.parser()
+        self.market_name = self.spec.check_market(market)
+        self.parser = self.spec.parser(self.market_name)
         self.runner = best_runner(simd)
         self.path.read = self.runner.frame
-        self.path.engine.quotes = self.parser.route_quotes
+        self.path.engine.marks = self.parser.route_marks
+        self.path.engine.array_marks = self.parser.array_marks
+        self.path.engine.mark = self.parser.route_mark
+        self.path.engine.by_line = self.parser.by_line
         self.path.link = int(self.spec.link)
+        self.path.count_rule = int(self.spec.count)
+        self.path.resync = RESYNCS.index(self.spec.resync)
         self.path.strict = on_gap == "count"
         self.conflate = conflate
         self.max_symbols = max_symbols
@@ -108,6 +123,7 @@ cdef class Pipeline(Intake):
         self.ticker = Ticker.__new__(Ticker)
         self.mark = Mark.__new__(Mark)
         self.liquidation = Liquidation.__new__(Liquidation)
+        self.open_interest = OpenInterest.__new__(OpenInterest)
         self.handler = handler
         for symbol in symbols or ():
             self.follow(symbol)
@@ -120,23 +136,47 @@ cdef class Pipeline(Intake):
         when it arrived, ns since the Unix epoch. An answer of another kind is counted as ignored, a wrong one as an
         error.
         """
-        parts = urlsplit(url)
-        query = parse_qs(parts.query)
+        answer = self.spec.read_address(url)
         body = body.encode() if isinstance(body, str) else bytes(memoryview(body))
-        asked = parts.path.rpartition("/")[2]
-        if asked == self.spec.instruments_path.rpartition("/")[2]:
-            self.take_instruments(body)
-            return
-        if asked != self.spec.snapshot_path.rpartition("/")[2]:
+        if answer is None:
             self.path.counts.ignored += 1
-            return
-        if "symbol" not in query:
-            message_clear(&self.path.message)
-            self.bad(NULL, 0, 0, f"an address that names a symbol, not {url}")
-            return
-        limit = query.get("limit", [""])[0]
-        levels = min(int(limit), MAX_LIMIT) if limit.isdecimal() else self.spec.snapshot_default_limit
-        self.snapshot(self.spec.symbol(query["symbol"][0]).encode(), levels, body, receive_ns)
+        elif answer.kind == "instruments":
+            self.take_instruments(body)
+        else:
+            if not answer.symbol:
+                message_clear(&self.path.message)
+                self.bad(NULL, 0, 0, f"an address that names a symbol, not {url}")
+                return
+            self.snapshot(answer.symbol.encode(), min(answer.limit, MAX_LIMIT), self.market_index(answer.market), body,
+                          receive_ns)
+
+    cdef int market_index(self, market) except -1:
+        """Index of a market by its name, "" and None: the pipeline's own."""
+        return self.spec.markets.index(market) if market else self.parser.market
+
+    @property
+    def market(self):
+        """Name of the market that frames which do not tell are about, "" where the venue has one only; can be set."""
+        return self.market_name
+
+    @market.setter
+    def market(self, name):
+        self.market_name = self.spec.check_market(name)
+        self.parser.market = self.spec.markets.index(self.market_name) if self.spec.markets else 0
+        routes_free(&self.path.engine.routes)             # what was learned names the books of another market
+
+    def note(self, str text, book=None):
+        """Tell the handler's on_status something about a book, or (None) about the venue."""
+        if self.handler_c is not None:
+            state = book.status if book is not None else None
+            self.handler_c.status(book, state, state, text)
+
+    def lose(self, symbol, depth=None, str reason="the venue has dropped the stream"):
+        """A book can no longer be trusted: it is STALE until a new snapshot came. KeyError if the symbol is unknown."""
+        cdef int32_t index = self.index_of(symbol, depth)
+        path_lose(&self.path, index, WHY_TOLD, 0, 0)
+        self.tell()
+        self.book_list[index].reason = reason
 
     def take_instruments(self, bytes body):
         """Refine the ticks of the books by the body of a venue's list of instruments."""
@@ -198,6 +238,7 @@ cdef class Pipeline(Intake):
         cdef Book book
         cdef int64_t start = self.path.mark_applied if self.path.mark_start else 0
         cdef int kind = m.kind
+        cdef int wants = self.handler_c.wants if self.handler_c is not None else 0
         if kind == KIND_DELTA or kind == KIND_SNAPSHOT:
             book = self.book_list[m.target]
             if self.applied_hook is not None:
@@ -217,15 +258,23 @@ cdef class Pipeline(Intake):
             self.quote.fill(&track.quote)
             self.handler_c.quote(self.quote)
         elif kind == KIND_TICKER:
-            dress(self.ticker, self.name_list[m.target], target)
-            stamp(self.ticker, m, self.receive_ns)
-            self.ticker.fill(m)
-            self.handler_c.ticker(self.ticker)
+            if (wants >> KIND_TICKER) & 1:
+                dress(self.ticker, self.name_list[m.target], target)
+                stamp(self.ticker, m, self.receive_ns)
+                self.ticker.fill(m)
+                self.handler_c.ticker(self.ticker)
+            if (wants >> KIND_QUOTE) & 1 and m.seen & bit(SLOT_QUOTE_TOO) and m.seen & bit(SLOT_ASK_PRICE):
+                dress(self.quote, self.name_list[m.target], target)
+                self.quote.fill(&track.quote)
+                self.handler_c.quote(self.quote)
+            if (wants >> KIND_MARK) & 1 and m.seen & (bit(SLOT_MARK) | bit(SLOT_INDEX) | bit(SLOT_FUNDING)):
+                self.deliver_mark(m, target)
+            if (wants >> KIND_OPEN_INTEREST) & 1 and m.seen & bit(SLOT_OPEN_INTEREST):
+                self.deliver_open_interest(m, target)
         elif kind == KIND_MARK:
-            dress(self.mark, self.name_list[m.target], target)
-            stamp(self.mark, m, self.receive_ns)
-            self.mark.fill(m)
-            self.handler_c.mark(self.mark)
+            self.deliver_mark(m, target)
+        elif kind == KIND_OPEN_INTEREST:
+            self.deliver_open_interest(m, target)
         elif kind == KIND_LIQUIDATION:
             dress(self.liquidation, self.name_list[m.target], target)
             stamp(self.liquidation, m, self.receive_ns)
@@ -233,6 +282,22 @@ cdef class Pipeline(Intake):
             self.handler_c.liquidation(self.liquidation)
         if start:
             histogram_add(&self.path.handled, read_clock(CLOCK_MONOTONIC) - start)
+        return 0
+
+    cdef int deliver_mark(self, const Message* m, const Target* target) except -1:
+        """Hand out mark price, index price and funding."""
+        dress(self.mark, self.name_list[m.target], target)
+        stamp(self.mark, m, self.receive_ns)
+        self.mark.fill(m)
+        self.handler_c.mark(self.mark)
+        return 0
+
+    cdef int deliver_open_interest(self, const Message* m, const Target* target) except -1:
+        """Hand out open interest."""
+        dress(self.open_interest, self.name_list[m.target], target)
+        stamp(self.open_interest, m, self.receive_ns)
+        self.open_interest.fill(m)
+        self.handler_c.open_interest(self.open_interest)
         return 0
 
     cpdef flush(self):
@@ -254,13 +319,32 @@ cdef class Pipeline(Intake):
         """One frame; up to `slack` bytes past its end may be read. A handler's exception comes out of here."""
         cdef int todo
         self.receive_ns = receive_ns
+        if unlikely(self.parser.packed and size > 2 and data[0] == 0x1f and data[1] == <char> 0x8b):
+            return self.unpack(data, size, receive_ns, line)
         todo = path_step(&self.path, data, size, slack, receive_ns, line)
         if todo == CAREFUL:
             self.path.counts.slow += 1
             return self.careful(data, size, receive_ns, line)
         if todo or self.path.n_changes:
-            return self.finish(todo)
+            return self.finish(todo, receive_ns)
         return 0
+
+    cdef int unpack(self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) except -1:
+        """Inflate a frame that is a gzip member, and take it."""
+        inflater = decompressobj(31)
+        try:
+            text = inflater.decompress(data[:size], MAX_INFLATED)
+        except ZlibError as error:
+            text = None
+            found = str(error)
+        if text is not None and inflater.eof and not inflater.unused_data:
+            return self.feed_c(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), 0, receive_ns, line)
+        if text is not None:
+            found = "a cut one" if not inflater.eof and len(text) < MAX_INFLATED else "more"
+        message_clear(&self.path.message)
+        self.path.counts.frames += 1
+        self.path.counts.bytes += size
+        return self.bad(NULL, 0, 0, f"a gzip member of at most {MAX_INFLATED} bytes when inflated, not {found}")
 
     def feed(self, payload, int64_t receive_ns=0, int line=0):
         """Take one frame.
@@ -291,7 +375,7 @@ cdef class Pipeline(Intake):
                 raise TypeError(f"expected a sequence of bytes-like objects, not {type(payloads).__name__}")
             payloads = list(payloads)
         self.receive_ns = 0
-        if self.path.wants:
+        if self.path.wants or self.parser.packed:
             for payload in payloads:
                 self.feed(payload, 0, line)
             self.flush()
@@ -318,7 +402,7 @@ cdef class Pipeline(Intake):
                                     self.path.counts.slow += 1
                                     self.careful(data[j], size[j], 0, line)
                                 else:
-                                    self.finish(todo)
+                                    self.finish(todo, 0)
             finally:
                 for j in range(taken):
                     Py_DECREF(<object> held[j])
@@ -333,14 +417,18 @@ cdef class Pipeline(Intake):
         """A connection was lost: the books of that line are STALE."""
         self.reset_books(line, False)
 
-    def follow(self, symbol, depth=None):
-        """Make sure an instrument is wanted; returns its Book, EMPTY if it is new."""
+    def follow(self, symbol, depth=None, market=None):
+        """Make sure an instrument is wanted; returns its Book, EMPTY if it is new.
+
+        depth -- of a partial book; market -- None: the pipeline's own.
+        """
         cdef int32_t index
+        cdef int variant = self.variant(depth, market)
         name = self.spec.symbol(symbol)
         text = name.encode()
-        index = symbols_find(&self.path.engine.symbols, text, len(text), depth or 0)
+        index = symbols_find(&self.path.engine.symbols, text, len(text), variant)
         if index < 0:
-            index = self.instrument(name, depth or 0)
+            index = self.instrument(name, variant)
         self.path.engine.symbols.target[index].wanted = True
         return self.book_list[index]
 
@@ -406,20 +494,34 @@ cdef class Pipeline(Intake):
             self.path.wants |= 1 << KIND_DELTA | 1 << KIND_SNAPSHOT
         return 0
 
-    cdef int32_t index_of(self, symbol, depth) except -1:
-        """Index of an instrument; KeyError with near names if it is not known."""
+    cdef int variant(self, depth, market) except -1:
+        """Which of the books that share a symbol is meant."""
+        return self.market_index(market) << 20 | (depth or 0)
+
+    cdef int32_t index_of(self, symbol, depth, market=None) except -1:
+        """Index of an instrument; KeyError with near names if it is not known. Without `market` any that has it."""
+        cdef int other
+        if market is None and self.spec.markets and "@" in symbol and symbol.rpartition("@")[2] in self.spec.markets:
+            symbol, _, market = symbol.rpartition("@")
         for name in (symbol, self.spec.symbol(symbol)):   # as it is on the wire, else as a user may write it
             text = name.encode()
-            index = symbols_find(&self.path.engine.symbols, text, len(text), depth or 0)
+            index = symbols_find(&self.path.engine.symbols, text, len(text), self.variant(depth, market))
             if index >= 0:
                 return index
+            for other in range(len(self.spec.markets) if market is None else 0):
+                index = symbols_find(&self.path.engine.symbols, text, len(text), other << 20 | (depth or 0))
+                if index >= 0:
+                    return index
         near = get_close_matches(name, self.name_list, 3)
         raise KeyError(f"{self.venue}: no book of {name}{f' with depth {depth}' if depth else ''}"
                        f"{'; near: ' + ', '.join(near) if near else ''}")
 
-    def book(self, symbol, depth=None):
-        """The Book of a symbol; with `depth` the partial book of that depth. KeyError, with near names, if unknown."""
-        return self.book_list[self.index_of(symbol, depth)]
+    def book(self, symbol, depth=None, market=None):
+        """The Book of a symbol; with `depth` the partial book of that depth. KeyError, with near names, if unknown.
+
+        market -- where two markets share a symbol; None: the pipeline's own, else any that has it.
+        """
+        return self.book_list[self.index_of(symbol, depth, market)]
 
     @property
     def books(self):
@@ -427,10 +529,19 @@ cdef class Pipeline(Intake):
         return Books(self)
 
     def symbols(self):
-        """Symbols with a book of deltas, as the venue writes them, in the order they were met."""
+        """Symbols with a book of deltas, as the venue writes them, in the order they were met.
+
+        Where two markets share a symbol, the later one is written "symbol@market".
+        """
         cdef int32_t i
-        return [self.name_list[i] for i in range(self.path.engine.symbols.count)
-                if self.path.engine.symbols.target[i].depth == 0]
+        cdef dict found = {}
+        for i in range(self.path.engine.symbols.count):
+            if self.path.engine.symbols.target[i].variant & DEPTH_BITS == 0:
+                name = self.name_list[i]
+                if name in found:
+                    name = f"{name}@{self.spec.markets[self.path.engine.symbols.target[i].variant >> 20]}"
+                found[name] = None
+        return list(found)
 
     def last_trade(self, symbol):
         """The last Trade of a symbol, a copy; None if there was none. KeyError if the symbol is unknown."""
@@ -485,13 +596,23 @@ cdef class Pipeline(Intake):
             "stale": self.path.counts.stale, "depth": kinds[KIND_DELTA], "snapshots": kinds[KIND_SNAPSHOT],
             "trades": kinds[KIND_TRADE], "quotes": kinds[KIND_QUOTE], "tickers": kinds[KIND_TICKER],
             "marks": kinds[KIND_MARK], "liquidations": kinds[KIND_LIQUIDATION],
+            "open_interests": kinds[KIND_OPEN_INTEREST], "line_jumps": self.path.counts.line_jumps,
         }
 
     def wanted(self):
         """What is needed from outside now, as a list of Want; each is listed until it is met."""
         cdef int32_t i
-        return [Want("snapshot", self.name_list[i], self.path.track[i].line, self.book_list[i].reason)
-                for i in range(self.path.engine.symbols.count) if self.path.track[i].wants_snapshot]
+        cdef int variant
+        wants = [Want("reconnect", "", i, REASONS[WHY_LINE]) for i in range(MAX_LINES) if self.path.lines[i].lost]
+        for i in range(self.path.engine.symbols.count):
+            if self.path.track[i].wants_snapshot:
+                variant = self.path.engine.symbols.target[i].variant
+                market = self.spec.markets[variant >> 20] if self.spec.markets else ""
+                kind = RESYNCS[self.path.track[i].resync]
+                wants.append(Want("snapshot" if kind == "rest" else kind, self.name_list[i],
+                                  self.path.track[i].line, self.book_list[i].reason,
+                                  variant & DEPTH_BITS, market))
+        return wants
 
     def control(self):
         """Frames that are about the connection, as (line, bytes), since the last call; the oldest 1,024 of them."""
@@ -503,8 +624,10 @@ cdef class Pipeline(Intake):
         """Figures of one book by the counting rules of a replay, as a new dict."""
         cdef int32_t index = self.index_of(symbol, depth)
         cdef Track* track = &self.path.track[index]
+        checked = {"crc_ok": track.crc_ok, "crc_bad": track.crc_bad} if track.crc_ok or track.crc_bad else {}
         return {
-            "snapshots": track.snapshots, "updates": track.updates, "changes": track.changes, "absent": track.absent,
+            **checked, "snapshots": track.snapshots, "updates": track.updates, "changes": track.changes,
+            "absent": track.absent,
             "stale": track.stale + track.pending.count, "breaks": track.breaks, "crossed": track.crossed,
             "gaps": track.gaps, "resyncs": track.resyncs, "trades": track.trades,
             "trade_qty": (int(track.trade_qty_high) << 64) + track.trade_qty_low,
@@ -537,7 +660,8 @@ cdef inline void dress(Event event, str symbol, const Target* target):
 
 cdef inline void stamp(Event event, const Message* m, int64_t receive_ns):
     """When it happened and when it came."""
-    event.exchange_ns = time_ns(m, SLOT_EVENT_TIME)
+    cdef int64_t happened = time_ns(m, SLOT_EVENT_TIME)
+    event.exchange_ns = happened if happened else time_ns(m, SLOT_TIME)
     event.receive_ns = receive_ns
 
 

@@ -11,6 +11,7 @@ from feeds.venue import Stream, VenueSpec
 from orderbook import Book
 
 LONGEST_URL = 2000      # characters; longer lists of streams are asked for by messages
+MISSES = 16             # streams in a row that do not fit a request, until it is taken to be full
 
 
 class StatusChange(NamedTuple):
@@ -24,14 +25,14 @@ class StatusChange(NamedTuple):
 
 
 def moved(address: str, url: str | None) -> str:
-    """`address` with the scheme, host and port of `url`, its own path kept; `address` itself if `url` is None.
+    """`address` with the scheme, host and port of `url`, its own path and query kept; `address` itself without `url`.
 
-    moved("wss://fstream.binance.com/public", "ws://127.0.0.1:9000") is "ws://127.0.0.1:9000/public".
+    moved("wss://host/public?x=1", "ws://127.0.0.1:9000") is "ws://127.0.0.1:9000/public?x=1".
     """
     if url is None:
         return address
-    place = urlsplit(url)
-    return urlunsplit((place.scheme, place.netloc, urlsplit(address).path, "", ""))
+    place, own = urlsplit(url), urlsplit(address)
+    return urlunsplit((place.scheme, place.netloc, own.path, own.query, ""))
 
 
 def check_url(name: str, url: str, schemes: Sequence[str]) -> None:
@@ -67,16 +68,42 @@ def connect_url(spec: VenueSpec, address: str, names: Sequence[str]) -> tuple[st
 
 
 def spread(streams: Iterable[Stream], per_connection: int) -> list[list[Stream]]:
-    """Lists of streams, one for each connection: one root each, at most `per_connection` of them, in order."""
+    """Lists of streams, one for each connection: one root each, at most `per_connection` of them, in order.
+
+    0 is no limit.
+    """
     open_lists: dict[str, list[Stream]] = {}
     lists = []
     for stream in streams:
         held = open_lists.get(stream.root)
-        if held is None or len(held) >= per_connection:
+        if held is None or len(held) >= per_connection > 0:
             held = open_lists[stream.root] = []
             lists.append(held)
         held.append(stream)
     return lists
+
+
+def request_group(make: Callable[[Sequence[str], int], list[str]], names: Iterable[str], most: int) -> list[str]:
+    """The first of `names` and those that fit into one request frame with it, at most `most` (0 is no limit).
+
+    One frame for one request lets every answer be about all that was asked for. Venues differ in what a frame may
+    hold: any streams, the symbols of one channel, a single stream. `make` tells: its names and a request id become
+    a list of frames.
+    """
+    left = iter(names)
+    group = [next(left)]
+    misses = 0
+    for name in left:
+        if len(group) >= most > 0 or misses == MISSES:
+            break
+        if len(make((group[0], name), 0)) == 1:
+            group.append(name)
+            misses = 0
+        else:
+            misses += 1
+    while len(group) > 1 and len(make(group, 0)) > 1:       # what fits two by two is too much for one frame
+        del group[len(group) // 2:]
+    return group
 
 
 class EventQueue:
@@ -121,4 +148,4 @@ class EventQueue:
     def _on_event(self, event: Any) -> None:
         self._add(event.copy())
 
-    on_trade = on_quote = on_ticker = on_mark = on_liquidation = _on_event
+    on_trade = on_quote = on_ticker = on_mark = on_open_interest = on_liquidation = _on_event

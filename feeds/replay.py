@@ -18,6 +18,7 @@ from feeds.capture import CaptureError, CaptureReader, Record
 from feeds.pipeline import Pipeline
 from feeds.venue import Link
 from feeds.venues import VENUES
+from orderbook.decimals import qty_parts
 
 BATCH_SIZE = 512                # frames a call of `Pipeline.feed_many`
 
@@ -46,11 +47,14 @@ class Replay:
 
     Parameters: venue -- name of the venue that sent the traffic.
                 digests -- also keep `bbo_sha256` of every book; costs a few microseconds an applied message.
+                market -- which one it was, where the venue has several; None: what the captures' connections say.
     Read `errors`, `lines`, `messages`, `bytes` and `seconds` at any time; `document()` has everything.
     """
 
-    def __init__(self, venue: str, *, digests: bool = False):
-        self.pipeline = Pipeline(venue, on_gap="count")
+    def __init__(self, venue: str, *, digests: bool = False, market: str | None = None):
+        self.pipeline = Pipeline(venue, on_gap="count", market=market)
+        # address of a connection -> market, where nobody has said which and the frames do not tell by themselves
+        self._market_of = self.pipeline.spec.market_of if market is None else None
         self.files: list[str] = []
         self.lines = 0              # lines of any kind
         self.messages = 0           # frames received
@@ -89,6 +93,8 @@ class Replay:
                 frames.clear()
                 if record.kind == "h":
                     self._rest(record)
+                elif record.kind == "=" and self._market_of is not None:
+                    self._connected(record.payload.decode("utf-8", "replace"))
                 if on_progress is not None:
                     on_progress(reader.position - reported, self.messages)
                     reported = reader.position
@@ -124,6 +130,13 @@ class Replay:
         self._spent_ns += perf_counter_ns() - began
         if self._digests is not None:
             self._spent_ns -= self._digests.spent_ns - own
+
+    def _connected(self, url: str) -> None:
+        """The frames that follow came from that address."""
+        assert self._market_of is not None
+        market = self._market_of(url)
+        if market and market != self.pipeline.market:
+            self.pipeline.market = market
 
     @property
     def seconds(self) -> float:
@@ -193,7 +206,7 @@ def book_sha256(book: Any) -> str:
     price_scale, qty_scale = book.price_scale, book.qty_scale
     digest = hashlib.sha256()
     for tag, levels in (("b", book.raw.bids_int()), ("a", book.raw.asks_int())):
-        digest.update("".join(f"{tag},{decimal_text(price, price_scale)},{decimal_text(qty, qty_scale)}\n"
+        digest.update("".join(f"{tag},{decimal_text(price, price_scale)},{decimal_text(*qty_parts(qty, qty_scale))}\n"
                               for price, qty in levels.tolist()).encode())
     return digest.hexdigest()
 
@@ -201,7 +214,7 @@ def book_sha256(book: Any) -> str:
 def _best(book: Any, level: tuple[int, int] | None) -> list[str | None]:
     if level is None:
         return [None, None]
-    return [decimal_text(level[0], book.price_scale), decimal_text(level[1], book.qty_scale)]
+    return [decimal_text(level[0], book.price_scale), decimal_text(*qty_parts(level[1], book.qty_scale))]
 
 
 class _Digests:
@@ -249,6 +262,6 @@ class _BookDigest:
                 if widened or level != levels[side]:
                     levels[side] = level
                     self._texts[side] = "," if level is None else (
-                        f"{decimal_text(level[0], scales[0])},{decimal_text(level[1], scales[1])}")
+                        f"{decimal_text(level[0], scales[0])},{decimal_text(*qty_parts(level[1], scales[1]))}")
             self._line = f"{self._texts[0]},{self._texts[1]}\n".encode()
         self.sha.update(self._line)

@@ -13,6 +13,8 @@ class Want:
     symbol: str    # as the venue writes it
     line: int      # the connection its deltas come on, -1 if none came yet
     reason: str    # why, in words
+    depth: int = 0      # of a partial book
+    market: str = ""    # where the venue has several
 
 
 @dataclass(frozen=True, slots=True)

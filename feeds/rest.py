@@ -52,7 +52,7 @@ class RestError(Exception):
 class Window:
     """Counts weights over the last `seconds`, and says how long to wait before another fits.
 
-    Parameters: limit -- sum of weights allowed in any `seconds`; clock -- seconds, monotonic.
+    Parameters: limit -- sum of weights allowed in any `seconds`, 0 if there is no limit; clock -- seconds, monotonic.
     """
 
     def __init__(self, limit: float, seconds: float = WINDOW_S, clock: Callable[[], float] = time.monotonic) -> None:
@@ -84,7 +84,7 @@ class Window:
                 return self.blocked_until - now
             self._forget(now)
             excess = self._sum + weight - self.limit
-            if excess <= 0 or not self._taken:      # what is above the limit by itself has to wait for an empty window
+            if excess <= 0 or not self._taken or not self.limit:    # a weight above the limit takes an empty window
                 self._taken.append((now, weight))
                 self._sum += weight
                 return 0.0
@@ -93,6 +93,14 @@ class Window:
                 if excess <= 0:
                     return max(at + self.seconds - now, 0.001)
             return max(self._taken[-1][0] + self.seconds - now, 0.001)
+
+    def count(self, weight: float) -> None:
+        """Take `weight` whether it fits or not: it was used already, or cannot wait."""
+        with self._lock:
+            now = self.clock()
+            self._forget(now)
+            self._taken.append((now, weight))
+            self._sum += weight
 
     def learn(self, used: float) -> None:
         """The venue says that `used` was taken: others behind the same address count too, so believe the larger."""
@@ -148,10 +156,10 @@ def retry_after_s(headers: Mapping[str, str], status: int) -> float:
 
 
 class Rest:
-    """GET requests to one venue.
+    """REST requests to one venue.
 
-    Parameters: spec -- the venue; rest_url -- another scheme and host than the venue's own; ssl -- an SSLContext, None
-    means the system's certificates and a verified name. Belongs to one event loop; `close` it.
+    Parameters: spec -- the venue; rest_url -- scheme and host instead of the venue's own, which may be several; ssl --
+    an SSLContext, None means the system's certificates and a verified name. Belongs to one event loop; `close` it.
     """
 
     tries = 4
@@ -165,13 +173,17 @@ class Rest:
         import aiohttp
 
         self.spec = spec
-        self.url = (rest_url or spec.rest_url).rstrip("/")
-        self.window = shared_window("rest", self.url, spec.limits.rest_weight_per_minute)
+        self.moved_to = None if rest_url is None else rest_url.rstrip("/")
         self.requests = 0
         self.failures = 0
         self._aiohttp = aiohttp
         self._ssl = ssl
         self._session: Any = None
+
+    def window(self, url: str | None = None) -> Window:
+        """The budget of the host of `url`, None for the one this client mainly talks to. The process has one a host."""
+        place = url or self.moved_to or self.spec.rest_url
+        return shared_window("rest", place, self.spec.limits.rest_weight_per_minute)
 
     async def get(self, url: str, weight: float) -> tuple[bytes, int]:
         """Body and arrival time (ns since the Unix epoch) of `url`; waits for its turn in the host's budget.
@@ -183,7 +195,7 @@ class Rest:
         for attempt in range(1, self.tries + 1):
             await self._wait_turn(url, weight)
             try:
-                return await self._get_once(url)
+                return await self._ask("GET", url)
             except RestError as error:
                 self.failures += 1
                 final = error.status is not None and error.status < 500 and error.status not in (418, 429)
@@ -194,20 +206,30 @@ class Rest:
                     await asyncio.sleep(backoff_s(attempt, self.backoff_base_s, self.backoff_longest_s))
         raise AssertionError("the last try returns or raises")
 
+    async def post(self, url: str, weight: float) -> bytes:
+        """Answer to a POST without a body; one try. Raises: RestError."""
+        await self._wait_turn(url, weight)
+        try:
+            return (await self._ask("POST", url))[0]
+        except RestError:
+            self.failures += 1
+            raise
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
             self._session = None
 
     async def _wait_turn(self, url: str, weight: float) -> None:
-        while delay := self.window.take(weight):
-            banned = self.window.blocked_s
+        window = self.window(url)
+        while delay := window.take(weight):
+            banned = window.blocked_s
             if banned > LONGEST_WAIT_S:
                 raise RestError(self.spec.name, url, None, f"the venue wants no requests for {banned:.0f} s",
                                 retry_after_s=banned)
             await asyncio.sleep(delay)
 
-    async def _get_once(self, url: str) -> tuple[bytes, int]:
+    async def _ask(self, method: str, url: str) -> tuple[bytes, int]:
         name = self.spec.name
         aiohttp = self._aiohttp
         if self._session is None:
@@ -216,13 +238,13 @@ class Rest:
             self._session = aiohttp.ClientSession(timeout=timeout, connector=connector)
         self.requests += 1
         try:
-            async with self._session.get(url, allow_redirects=False) as answer:
+            async with self._session.request(method, url, allow_redirects=False) as answer:
                 body = await self._read(answer, url)
                 receive_ns = time.time_ns()
-                self._learn(answer.headers)
+                self._learn(answer.headers, url)
                 if answer.status == 200:
                     return body, receive_ns
-                wait = self._obey(answer)
+                wait = self._obey(answer, url)
                 raise RestError(name, url, answer.status, answer.reason or "refused", body.decode("utf-8", "replace"),
                                 wait)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
@@ -240,18 +262,18 @@ class Rest:
             parts.append(part)
         return b"".join(parts)
 
-    def _learn(self, headers: Mapping[str, str]) -> None:
+    def _learn(self, headers: Mapping[str, str], url: str) -> None:
         header = self.spec.limits.weight_header
         used = headers.get(header, "") if header else ""
         if used.isdecimal():
-            self.window.learn(int(used))
+            self.window(url).learn(int(used))
 
-    def _obey(self, answer: Any) -> float:
+    def _obey(self, answer: Any, url: str) -> float:
         """Seconds the answer told this address to stay away; the whole host is blocked for them."""
         if answer.status not in (418, 429) and "Retry-After" not in answer.headers:
             return 0.0
         wait = retry_after_s(answer.headers, answer.status)
-        self.window.block(wait)
+        self.window(url).block(wait)
         return wait
 
 
@@ -264,7 +286,7 @@ class TakesAnswers(Protocol):
 class Snapshots:
     """Fetches the snapshots a pipeline wants: each symbol once at a time, a few symbols at a time, in its order.
 
-    Parameters: pipeline, rest -- where the wants come from and how they are met.
+    Parameters: pipeline, rest -- where the wants come from and how they are met; market -- of a venue with several.
     A snapshot that does not satisfy is wanted again, and then waits longer each time.
     """
 
@@ -272,9 +294,10 @@ class Snapshots:
     backoff_base_s = 0.25
     backoff_longest_s = 30.0
 
-    def __init__(self, pipeline: TakesAnswers, rest: Rest) -> None:
+    def __init__(self, pipeline: TakesAnswers, rest: Rest, market: str = "") -> None:
         self.pipeline = pipeline
         self.rest = rest
+        self.market = market
         self.fetched = 0
         self.failed: dict[str, str] = {}                    # symbol -> the last error, while its snapshot is wanted
         self._tasks: dict[str, asyncio.Task[None]] = {}     # symbol -> its request
@@ -308,13 +331,13 @@ class Snapshots:
 
     async def _fetch(self, symbol: str) -> None:
         spec = self.rest.spec
-        url = spec.snapshot_url(symbol, self.rest.url)
+        url = spec.snapshot_url(symbol, self.rest.moved_to, market=self.market)
         wait = backoff_s(self._attempts[symbol], self.backoff_base_s, self.backoff_longest_s)
         try:
             body, receive_ns = await self.rest.get(url, spec.snapshot_weight(spec.snapshot_limit))
             self.fetched += 1
             self.failed.pop(symbol, None)
-            self.pipeline.rest(url, body, receive_ns)
+            self.pipeline.rest(spec.snapshot_url(symbol, None, market=self.market), body, receive_ns)
         except RestError as error:
             wait = max(wait, error.retry_after_s)
             if error.status is not None and 400 <= error.status < 500 and not error.retry_after_s:

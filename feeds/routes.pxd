@@ -5,14 +5,16 @@ from libc.stdlib cimport calloc, realloc, free
 from libc.string cimport memcpy, memcmp, memset
 
 cdef enum:
-    PREFIX = 64               # bytes of a frame that name its stream at most
-    ROUTE_LAYOUTS = 4         # layouts one stream remembers
-    MAX_LEARNS = 16           # layouts one stream may learn in its life: a frame that never repeats is not worth it
+    PREFIX = 128              # bytes of a frame that name its stream at most
+    SHORTEST_PREFIX = 4       # and at least
+    ROUTE_LAYOUTS = 8         # layouts one stream remembers
+    MAX_LEARNS = 200          # frames one stream may learn from in its life: what never repeats is not worth it
     MAX_ROUTES = 32768
     FIRST_ROUTES = 64
 
 cdef struct Route:
     char prefix[PREFIX]       # the text, zero padded
+    int line                  # connection, 0 where the text means the same on all
     int32_t target            # instrument, -1 if each frame names its own
     uint8_t size              # bytes of the text
     uint8_t n_layouts
@@ -28,42 +30,46 @@ cdef struct Routes:
     int64_t n_slots           # a power of two, at least twice `count`
 
 
-cdef inline uint64_t prefix_hash(const char* p, Py_ssize_t size) noexcept nogil:
-    """Mix of the last 24 of `size` (8 or more) bytes."""
-    cdef uint64_t a, b, c
-    memcpy(&a, p + size - 8, 8)
-    memcpy(&b, p + (size - 16 if size >= 16 else 0), 8)
-    memcpy(&c, p + (size - 24 if size >= 24 else 0), 8)
+cdef inline uint64_t prefix_hash(const char* p, Py_ssize_t size, int line) noexcept nogil:
+    """Mix of the last 24 of `size` (4 or more) bytes, and of a connection."""
+    cdef uint64_t a = 0, b, c
+    if size < 8:
+        memcpy(&a, p, size)
+        b = c = a
+    else:
+        memcpy(&a, p + size - 8, 8)
+        memcpy(&b, p + (size - 16 if size >= 16 else 0), 8)
+        memcpy(&c, p + (size - 24 if size >= 24 else 0), 8)
     a *= <uint64_t> 0x9E3779B97F4A7C15
     b *= <uint64_t> 0xC2B2AE3D27D4EB4F
     c *= <uint64_t> 0x165667B19E3779F9
-    a ^= (b >> 29) ^ b ^ (c << 7) ^ (c >> 31) ^ <uint64_t> size
+    a ^= (b >> 29) ^ b ^ (c << 7) ^ (c >> 31) ^ <uint64_t> size ^ <uint64_t> line << 8
     return a ^ (a >> 32)
 
 
-cdef inline Py_ssize_t prefix_size(const char* p, Py_ssize_t size, int quotes) noexcept nogil:
-    """Bytes before the quote of this number, if they are 8 to 63; else 0."""
+cdef inline Py_ssize_t prefix_size(const char* p, Py_ssize_t size, char mark, int marks) noexcept nogil:
+    """Bytes before the mark of this number, if they are 4 to 127; else 0."""
     cdef Py_ssize_t i
-    if quotes == 0:
+    if marks == 0:
         return 0
     for i in range(size if size < PREFIX else PREFIX):
-        if p[i] == c'"':
-            quotes -= 1
-            if quotes == 0:
-                return i if i >= 8 else 0
+        if p[i] == mark:
+            marks -= 1
+            if marks == 0:
+                return i if i >= SHORTEST_PREFIX else 0
     return 0
 
 
-cdef inline Route* routes_find(const Routes* self, const char* p, Py_ssize_t size) noexcept nogil:
+cdef inline Route* routes_find(const Routes* self, const char* p, Py_ssize_t size, int line) noexcept nogil:
     """The route of a prefix, NULL if there is none."""
     cdef int64_t i
     cdef Route* route
     if self.n_slots == 0 or size == 0:
         return NULL
-    i = <int64_t> prefix_hash(p, size) & (self.n_slots - 1)
+    i = <int64_t> prefix_hash(p, size, line) & (self.n_slots - 1)
     while self.slot[i]:
         route = &self.route[self.slot[i] - 1]
-        if route.size == size and memcmp(route.prefix, p, size) == 0:
+        if route.size == size and route.line == line and memcmp(route.prefix, p, size) == 0:
             return route
         i = (i + 1) & (self.n_slots - 1)
     return NULL
@@ -71,13 +77,15 @@ cdef inline Route* routes_find(const Routes* self, const char* p, Py_ssize_t siz
 
 cdef inline void routes_put(Routes* self, int32_t index) noexcept nogil:
     """Enter a route into the table, in which there is room."""
-    cdef int64_t i = <int64_t> prefix_hash(self.route[index].prefix, self.route[index].size) & (self.n_slots - 1)
+    cdef int64_t i = <int64_t> prefix_hash(self.route[index].prefix, self.route[index].size, self.route[index].line)
+    i &= self.n_slots - 1
     while self.slot[i]:
         i = (i + 1) & (self.n_slots - 1)
     self.slot[i] = index + 1
 
 
-cdef inline Route* routes_add(Routes* self, const char* p, Py_ssize_t size, int32_t target) noexcept nogil:
+cdef inline Route* routes_add(Routes* self, const char* p, Py_ssize_t size, int line,
+                               int32_t target) noexcept nogil:
     """A new route; NULL without memory or if there are too many. Pointers to routes become invalid."""
     cdef void* memory
     cdef int64_t i, n_slots
@@ -107,6 +115,7 @@ cdef inline Route* routes_add(Routes* self, const char* p, Py_ssize_t size, int3
     memcpy(route.prefix, p, size)
     route.size = <uint8_t> size
     route.target = target
+    route.line = line
     self.count += 1
     routes_put(self, self.count - 1)
     return route

@@ -47,8 +47,9 @@ cdef inline int window_quote(const Window* self) noexcept nogil:
     return -1
 
 
-cdef inline Route* find_route(const Routes* self, const char* data, const char* end, int quotes) noexcept nogil:
-    return routes_find(self, data, prefix_size(data, end - data, quotes))
+cdef inline Route* find_route(const Routes* self, const char* data, const char* end, char mark, int marks,
+                              int line) noexcept nogil:
+    return routes_find(self, data, prefix_size(data, end - data, mark, marks), line)
 
 
 include "run.pxi"

@@ -7,8 +7,13 @@ does nothing, so a parser reads like the message and checks once. It knows JSON,
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset, strlen
 from orderbook.types cimport Status, OK, BAD_JSON, BAD_NUMBER, BAD_VALUE, MISSING_KEY, TOO_DEEP, TOO_MANY
-from feeds.message cimport (Message, Token, MAX_TOKENS, TAKE_INT, TAKE_PRICE, TAKE_QTY, TAKE_DOUBLE, TAKE_BOOL,
-                            TAKE_SYMBOL, TAKE_TEXT, TAKE_LEVELS, TAKE_CONSTANT, TAKE_ANY, SLOT_SPARE, SEEN_BIDS, bit)
+from feeds.message cimport (Form, Message, Token, COUNT_FIELD, KIND_DELTA, KIND_LIQUIDATION, KIND_QUOTE, KIND_SNAPSHOT,
+                            KIND_TICKER, KIND_TRADE, MAX_FIELDS, MAX_TOKENS, MAX_WORDS, SEEN_ASKS, SEEN_BIDS,
+                            OR_ZERO, SIGNED_FIELD, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE,
+                            SLOT_BID_QTY, SLOT_LAST, SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ,
+                            SLOT_PRICE, SLOT_QTY, SLOT_SPARE,
+                            TAKE_ANY, TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE,
+                            TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME, WORD_FIELD, bit)
 
 cdef enum:
     MAX_DEPTH = 32            # of nesting; the deepest message of any venue has 7
@@ -260,6 +265,7 @@ cdef inline bint take(Cursor* c, int kind, int slot, const char* first, const ch
     token.start = <uint32_t> (first - c.start)
     token.end = <uint32_t> (past - c.start)
     token.quoted = quoted
+    token.form = NULL
     token.value = 0
     m.n_tokens += 1
     m.seen |= bit(SEEN_BIDS + slot if kind == TAKE_LEVELS else slot)
@@ -328,13 +334,41 @@ cdef inline bint take_symbol(Cursor* c) noexcept nogil:
     return take(c, TAKE_SYMBOL, SLOT_SPARE, text.data, text.data + text.size, True)
 
 
-cdef inline bint take_levels(Cursor* c, int side, bint quoted) noexcept nogil:
-    """Take an array of levels, each an array of price and quantity; `quoted`: the venue writes them as strings."""
+cdef inline bint take_time(Cursor* c, int slot) noexcept nogil:
+    """Take a time: a number of s, ms, us or ns, with or without a fraction, bare or in quotes, or RFC 3339 text."""
+    return take_number(c, TAKE_TIME, slot)
+
+
+cdef inline bint take_id(Cursor* c, int slot) noexcept nogil:
+    """Take a name that is a number: its last 18 digits are kept; 0 if it is text."""
+    return take_number(c, TAKE_ID, slot)
+
+
+cdef inline bint name_symbol(Cursor* c) noexcept nogil:
+    """Read the text of the instrument where it is part of the text that names the stream, and so must repeat."""
+    cdef Text text
+    if not read_text(c, &text):
+        return False
+    if c.message != NULL:
+        c.message.symbol = text.data
+        c.message.symbol_size = text.size
+        c.message.fixed_symbol = True
+    return True
+
+
+cdef inline bint take_levels(Cursor* c, int side, const Form* form) noexcept nogil:
+    """Take a list of levels, each as `form` says; side: 0 bids, 1 asks, 2 each says its own."""
     cdef const char* first
-    if peek(c) != c'[':
+    cdef char byte = peek(c)
+    if byte != c'[' and not (form.nullable and byte == c'n'):
         return fail(c, BAD_VALUE, b"an array of levels")
     first = c.pos
-    return skip_value(c) and take(c, TAKE_LEVELS, side, first, c.pos, quoted)
+    if not skip_value(c) or not take(c, TAKE_LEVELS, side, first, c.pos, False):
+        return False
+    if c.message != NULL:
+        c.message.token[c.message.n_tokens - 1].form = form
+        c.message.seen |= form.seen
+    return True
 
 
 cdef inline bint take_any(Cursor* c) noexcept nogil:
@@ -348,50 +382,282 @@ cdef inline bint take_any(Cursor* c) noexcept nogil:
     return skip_value(c)
 
 
+cdef inline bint take_rest(Cursor* c) noexcept nogil:
+    """Step over what is left of an array, and its end."""
+    while next_item(c):
+        take_any(c)
+    return c.status == OK
+
+
+cdef inline bint find_text(Cursor* c, const char* word, Text* text) noexcept nogil:
+    """Text of the key `word` of the object that is next; the cursor stays, nothing is recorded. False: there is none."""
+    cdef Cursor ahead = c[0]
+    cdef Text key
+    ahead.message = NULL
+    text.data = NULL
+    text.size = 0
+    open_object(&ahead)
+    while next_key(&ahead, &key):
+        if word_is(&key, word) and peek(&ahead) == c'"':
+            return read_text(&ahead, text)
+        skip_value(&ahead)
+    return False
+
+
+cdef inline bint empty_text(Cursor* c) noexcept nogil:
+    """Whether the next value is the empty string."""
+    return peek(c) == c'"' and c.end - c.pos >= 2 and c.pos[1] == c'"'
+
+
+cdef inline bint take_aggressor(Cursor* c, const char* buy, const char* sell) noexcept nogil:
+    """Read the word that says who crossed the spread; any other word fails."""
+    cdef Text word
+    cdef const char* first = c.pos
+    if not read_text(c, &word):
+        return False
+    if word_is(&word, buy):
+        return take_constant(c, SLOT_AGGRESSOR, 1)
+    if word_is(&word, sell):
+        return take_constant(c, SLOT_AGGRESSOR, -1)
+    c.pos = first
+    return fail(c, BAD_VALUE, b"a side")
+
+
+cdef inline bint take_side(Cursor* c, int buy) noexcept nogil:
+    """Read "buy" or "sell" (Buy, BUY); `buy`: the aggressor that the first of them means, +1 or -1."""
+    cdef char first = peek(c)
+    if first == c'"' and c.end - c.pos > 2:
+        first = c.pos[1]
+        if first == c'b' or first == c's':
+            return take_aggressor(c, b"buy", b"sell") if buy > 0 else take_aggressor(c, b"sell", b"buy")
+        if c.pos[2] == c'u' or c.pos[2] == c'e':
+            return take_aggressor(c, b"Buy", b"Sell") if buy > 0 else take_aggressor(c, b"Sell", b"Buy")
+    return take_aggressor(c, b"BUY", b"SELL") if buy > 0 else take_aggressor(c, b"SELL", b"BUY")
+
+
+cdef inline bint take_or_zero(Cursor* c, int kind, int slot) noexcept nogil:
+    """Take a number; null and "" are the constant 0."""
+    if peek(c) == c'n' or empty_text(c):
+        return skip_value(c) and take_constant(c, slot, 0)
+    return take_number(c, kind, slot)
+
+
+cdef inline bint take_signed(Cursor* c, int slot, int sign_slot, int plus) noexcept nogil:
+    """Take a quantity without its sign; `sign_slot` becomes `plus`, or -plus where a - stands (which must repeat)."""
+    cdef Text text
+    cdef bint quoted = peek(c) == c'"'
+    cdef const char* first = c.pos + quoted
+    cdef bint minus = first < c.end and first[0] == c'-'
+    if not take_constant(c, sign_slot, -plus if minus else plus):
+        return False
+    if quoted:
+        return read_text(c, &text) and take(c, TAKE_QTY, slot, first + minus, first + text.size, True)
+    return scan_number(c) and take(c, TAKE_QTY, slot, first + minus, c.pos, False)
+
+
+cdef inline int64_t read_count(Cursor* c) noexcept nogil:
+    """Step over a value; what it is if it is a whole number of up to 15 digits, bare or in quotes, else 0."""
+    cdef int64_t count = 0
+    cdef const char* p
+    cdef const char* past
+    cdef bint quoted = peek(c) == c'"'
+    p = c.pos + quoted
+    if not skip_value(c) or c.pos - p - quoted > 15:
+        return 0
+    past = c.pos - quoted
+    while p != past and is_digit(p[0]):
+        count = 10 * count + (p[0] - c'0')
+        p += 1
+    return count if p == past else 0
+
+
+cdef inline bint take_best(Cursor* c, int price, int qty) noexcept nogil:
+    """Take the first level of a list of at most one, [["31774.7","0.14"]]; [] is the constants 0 and 0."""
+    open_array(c)
+    if not next_item(c):
+        return c.status == OK and take_constant(c, price, 0) and take_constant(c, qty, 0)
+    open_array(c)
+    if next_item(c):
+        take_number(c, TAKE_PRICE, price)
+    if next_item(c):
+        take_number(c, TAKE_QTY, qty)
+    while next_item(c):
+        take_any(c)
+    while next_item(c):
+        skip_value(c)
+    return c.status == OK
+
+
+cdef inline bint fill_sides(Cursor* c) noexcept nogil:
+    """Where a quote has one side only, the other one's price and quantity are 0."""
+    cdef uint64_t seen = c.message.seen if c.message != NULL else 0
+    if seen & bit(SLOT_ASK_PRICE) and not seen & bit(SLOT_BID_PRICE):
+        return take_constant(c, SLOT_BID_PRICE, 0) and take_constant(c, SLOT_BID_QTY, 0)
+    if seen & bit(SLOT_BID_PRICE) and not seen & bit(SLOT_ASK_PRICE):
+        return take_constant(c, SLOT_ASK_PRICE, 0) and take_constant(c, SLOT_ASK_QTY, 0)
+    return c.status == OK
+
+
+cdef inline bint plain_is(Cursor* c, const char* word) noexcept nogil:
+    """Whether what is left of the frame is this plain text; the cursor stays."""
+    cdef Py_ssize_t size = strlen(word)
+    skip_space(c)
+    return c.end - c.pos >= size and memcmp(c.pos, word, size) == 0 and c.end - c.pos <= size + 2
+
+
+cdef enum:
+    # What a field is, beside TAKE_...:
+    TAKE_SIDE = 16            # the word "buy" or "sell" (Buy, BUY), which says who crossed the spread;
+    TAKE_CLOSED_SIDE = 17     # the word for the other side: of the maker, or of a position that was closed by force;
+    NAME_SYMBOL = 18          # text of the instrument, part of the text that names the stream: see name_symbol;
+    TAKE_EACH = 19            # an array nobody asked for, whose numbers and texts differ from frame to frame;
+    TAKE_INSIDE = 20          # an object whose keys mean what the same list says; of take_object only
+
 cdef struct Field:
-    char key[16]              # a key of an object, NUL-terminated; empty after the last field of a list
+    char key[24]              # a key of an object, NUL-terminated; empty after the last field of a list
     uint8_t take              # TAKE_... of its value; TAKE_TEXT: text that must repeat
     uint8_t slot              # where the value goes
+    const Form* form          # of a list of levels
+
+
+cdef inline bint take_value(Cursor* c, const Field* field) noexcept nogil:
+    """Take a value as its field says."""
+    cdef int kind = field.take & (OR_ZERO - 1)
+    if field.take & OR_ZERO and (peek(c) == c'n' or empty_text(c)):
+        return skip_value(c) and take_constant(c, field.slot, 0)
+    if kind == TAKE_BOOL:
+        return take_bool(c, field.slot)
+    if kind == TAKE_SYMBOL:
+        return take_symbol(c)
+    if kind == TAKE_LEVELS:
+        return take_levels(c, field.slot, field.form)
+    if kind == TAKE_SIDE or kind == TAKE_CLOSED_SIDE:
+        return take_side(c, 1 if kind == TAKE_SIDE else -1)
+    if kind == TAKE_TEXT:
+        return skip_value(c)
+    if kind == TAKE_ANY:
+        return take_any(c)
+    if kind == NAME_SYMBOL:
+        return name_symbol(c)
+    if kind == TAKE_EACH and peek(c) == c'[':
+        return open_array(c) and take_rest(c)
+    if kind == TAKE_EACH or kind == TAKE_INSIDE:
+        return skip_value(c)
+    if peek(c) == c'n' or (kind != TAKE_DOUBLE and empty_text(c)):
+        return skip_value(c)                      # the venue has nothing to tell
+    return take_number(c, kind, field.slot)
 
 
 cdef inline bint take_field(Cursor* c, const Text* key, const Field* fields) noexcept nogil:
     """Take the value of a key as its field in the list says; a key that is not in the list is stepped over."""
     while fields.key[0]:
         if word_is(key, fields.key):
-            if fields.take == TAKE_BOOL:
-                return take_bool(c, fields.slot)
-            if fields.take == TAKE_SYMBOL:
-                return take_symbol(c)
-            if fields.take == TAKE_LEVELS:
-                return take_levels(c, fields.slot, True)
-            if fields.take == TAKE_TEXT:
-                return skip_value(c)
-            return take_number(c, fields.take, fields.slot)
+            return take_value(c, fields)
         fields += 1
     return take_any(c)
+
+
+cdef inline bint is_inside(const Text* key, const Field* fields) noexcept nogil:
+    """Whether the list has the key as one of an object whose keys it has too."""
+    while fields.key[0]:
+        if fields.take == TAKE_INSIDE and word_is(key, fields.key):
+            return True
+        fields += 1
+    return False
+
+
+cdef inline bint take_array(Cursor* c, const Field* fields) noexcept nogil:
+    """Take an array whose elements mean by their place what the list says (its keys are names for the reader)."""
+    open_array(c)
+    while next_item(c):
+        if fields.key[0]:
+            take_value(c, fields)
+            fields += 1
+        else:
+            take_any(c)
+    return c.status == OK
 
 
 cdef inline bint take_object(Cursor* c, const Field* fields) noexcept nogil:
     """Take an object whose keys mean what the list says."""
     cdef Text key
+    cdef int depth = 1
     open_object(c)
-    while next_key(c, &key):
-        take_field(c, &key, fields)
+    while depth and c.status == OK:
+        if not next_key(c, &key):
+            depth -= 1
+        elif peek(c) != c'{' or not is_inside(&key, fields):
+            take_field(c, &key, fields)
+        elif depth == MAX_DEPTH:
+            fail(c, TOO_DEEP, b"less nesting")
+        elif open_object(c):
+            depth += 1
     return c.status == OK
 
 
-cdef inline int list_fields(Field* fields, tuple rows) except -1:
-    """Fill a venue's list of fields from (key, TAKE_..., slot); called once, when its module is imported."""
+cdef inline int list_fields(Field* fields, tuple rows, const Form* form=NULL) except -1:
+    """Fill a venue's list of fields from (key, TAKE_..., slot); called once, when its module is imported.
+
+    `form`: how a level of its lists is written.
+    """
     cdef bytes name
     memset(fields, 0, (len(rows) + 1) * sizeof(Field))
     for i, (key, take_as, slot) in enumerate(rows):
         name = key.encode()
-        if not 0 < len(name) < 16:
-            raise ValueError(f"a key of 1 to 15 bytes, not {key!r}")
+        if not 0 < len(name) < 24:
+            raise ValueError(f"a key of 1 to 23 bytes, not {key!r}")
         memcpy(fields[i].key, <const char*> name, len(name))
         fields[i].take = take_as
         fields[i].slot = slot
+        fields[i].form = form
     return 0
+
+
+cdef inline int list_form(Form* form, object rows, dict words=None, bint gone=False,
+                          bint nullable=False) except -1:
+    """Fill a form; called once, when a venue's module is imported.
+
+    rows -- what each member of a level is: a sequence of names for an array (elements beyond it are stepped over), a
+    dict key -> name for an object. Names: "price", "qty", "signed" (a quantity whose sign is the side, - an ask),
+    "count" (0 removes the level), "word" (see `words`), "seq", "id", "" (stepped over).
+    words -- text -> WORD_...: what the venue's words say. gone -- every level of such a list is removed.
+    nullable -- the venue writes null for a list without levels.
+    """
+    cdef bytes text
+    kinds = {"price": (TAKE_PRICE, SLOT_LEVEL_PRICE), "qty": (TAKE_QTY, SLOT_LEVEL_QTY),
+             "signed": (SIGNED_FIELD, SLOT_LEVEL_QTY), "count": (COUNT_FIELD, SLOT_SPARE),
+             "word": (WORD_FIELD, SLOT_SPARE), "seq": (TAKE_INT, SLOT_LEVEL_SEQ), "id": (TAKE_INT, SLOT_LEVEL_ID),
+             "": (TAKE_ANY, SLOT_SPARE)}
+    memset(form, 0, sizeof(Form))
+    form.object = isinstance(rows, dict)
+    form.gone = gone
+    form.nullable = nullable
+    if len(rows) > MAX_FIELDS or len(words or ()) > MAX_WORDS:
+        raise ValueError("a form with fewer members or words")
+    for i, row in enumerate(rows):
+        form.field[i].take, form.field[i].slot = kinds[rows[row] if form.object else row]
+        text = row.encode() if form.object else b""
+        if len(text) > 23:
+            raise ValueError(f"a key of at most 23 bytes, not {row!r}")
+        memcpy(form.field[i].key, <const char*> text, len(text))
+        if form.field[i].slot == SLOT_LEVEL_SEQ or form.field[i].slot == SLOT_LEVEL_ID:
+            form.seen |= bit(form.field[i].slot)
+    form.n_fields = <int> len(rows)
+    for i, (word, meaning) in enumerate((words or {}).items()):
+        text = word.encode()
+        if not 0 < len(text) < 12:
+            raise ValueError(f"a word of 1 to 11 bytes, not {word!r}")
+        memcpy(form.word[i], <const char*> text, len(text))
+        form.meaning[i] = meaning
+    form.n_words = <int> len(words or ())
+    return 0
+
+
+cdef inline bint note_more(Cursor* c, Message* m) noexcept nogil:
+    """After an element of an array that is a message of its own: note where the next one begins, if there is one."""
+    if next_is(c, c','):
+        m.more = c.pos
+    return c.status == OK
 
 
 cdef inline bint at_end(Cursor* c) noexcept nogil:
@@ -400,3 +666,100 @@ cdef inline bint at_end(Cursor* c) noexcept nogil:
         return False
     skip_space(c)
     return c.pos == c.end or fail(c, BAD_JSON, b"the end of the message")
+
+
+# ---- what venue files share beyond JSON
+
+cdef inline void expect(Message* m, int kind) noexcept nogil:
+    """Say what a message is, and with it what none of its kind may lack; a venue says more where there is more."""
+    m.kind = kind
+    if kind == KIND_DELTA or kind == KIND_SNAPSHOT:
+        m.needed = bit(SEEN_BIDS) | bit(SEEN_ASKS)
+    elif kind == KIND_QUOTE:
+        m.needed = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
+    elif kind == KIND_TRADE or kind == KIND_LIQUIDATION:
+        m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
+    else:
+        m.needed = bit(SLOT_LAST) if kind == KIND_TICKER else 0
+
+
+cdef inline void expect_nothing(Cursor* c, Message* m, int kind) noexcept nogil:
+    """Step over a value of a message that is only known to be there (KIND_IGNORED), or is for others (KIND_CONTROL)."""
+    m.kind = kind
+    m.needed = 0
+    skip_value(c)
+
+
+cdef inline void go_to(Cursor* c, const char* at) noexcept nogil:
+    """Go on at another place of the frame, unless something was wrong or there is no such place."""
+    if c.status == OK and at != NULL:
+        c.pos = at
+
+
+cdef inline const char* first_item(Cursor* c) noexcept nogil:
+    """Stand before the first element of an array: where the array ends, its grammar checked; NULL if it has none.
+
+    For arrays whose elements are messages of their own; with `note_more` after the first, and `go_to` the end.
+    """
+    cdef Cursor ahead = c[0]
+    ahead.message = NULL
+    if not skip_value(&ahead):
+        c[0] = ahead
+        return NULL
+    open_array(c)
+    return ahead.pos if next_item(c) else NULL
+
+
+cdef inline bint begins(const Text* text, const char* word) noexcept nogil:
+    """Whether the text begins with this NUL-terminated word."""
+    cdef Py_ssize_t size = strlen(word)
+    return text.size >= size and memcmp(text.data, word, size) == 0
+
+
+cdef inline int number_at(const Text* text, Py_ssize_t at) noexcept nogil:
+    """The number, of at most four digits, that stands in the text from there on; 0 if there is none."""
+    cdef int number = 0
+    while at < text.size and is_digit(text.data[at]) and number < 1000:
+        number = 10 * number + (text.data[at] - c'0')
+        at += 1
+    return number
+
+
+cdef struct Channel:
+    char name[32]             # NUL-terminated; empty after the last of a list
+    int kind                  # KIND_... of its messages
+    int depth                 # of a partial book
+    int market                # index of the market
+    const Field* fields       # of a message
+    uint64_t needed           # slots its messages need beyond what `expect` says
+
+
+cdef inline const Channel* find_channel(const Channel* channels, const Text* name) noexcept nogil:
+    """What a list says of the channel of this name, NULL if it is not in it."""
+    while channels.name[0]:
+        if word_is(name, channels.name):
+            return channels
+        channels += 1
+    return NULL
+
+
+cdef inline int add_channel(Channel* channels, bytes name, int kind, const Field* fields, int depth=0, int market=0,
+                            uint64_t needed=0) except -1:
+    """Enter a channel at the end of a list that is large enough; called when a venue's module is imported."""
+    if not 0 < len(name) < 32:
+        raise ValueError(f"a name of 1 to 31 bytes, not {name!r}")
+    while channels.name[0]:
+        channels += 1
+    memset(channels, 0, 2 * sizeof(Channel))
+    memcpy(channels.name, <const char*> name, len(name))
+    channels.kind, channels.depth, channels.market, channels.needed = kind, depth, market, needed
+    channels.fields = fields
+    return 0
+
+
+cdef inline void expect_channel(Message* m, const Channel* channel) noexcept nogil:
+    """Say what a message of this channel is; see `expect`."""
+    expect(m, channel.kind)
+    m.needed |= channel.needed
+    m.depth = channel.depth
+    m.market = channel.market

@@ -9,37 +9,55 @@ import asyncio
 import itertools
 import logging
 import ssl as tls
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Any, NamedTuple, Self
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 from feeds.connection import Connection, Timing
 from feeds.pipeline import Pipeline
-from feeds.plan import EventQueue, check_url, moved, rest_beside, spread
+from feeds.plan import EventQueue, check_url, rest_beside, spread
+from feeds.report import Want
+from feeds.requests import Requests
 from feeds.rest import Rest, Snapshots
-from feeds.venue import Stream, VenueSpec
+from feeds.venue import Stream, VenueError, VenueSpec
 from feeds.venues import load
 from orderbook import Book, BookState
 
 log = logging.getLogger(__name__)
 
+ERRORS_KEPT = 100       # of the venue's errors, the newest
+
 
 class SubscribeError(Exception):
-    """The venue refused a subscription; the message holds the streams and the venue's words."""
+    """The venue refused a subscription; the message holds the streams and the venue's words.
+
+    Its `__cause__` is the `feeds.VenueError`, if the venue sent one.
+    """
 
 
-class Asked(NamedTuple):
+@dataclass(slots=True)
+class Asked:
     """A stream of the feed."""
 
     stream: Stream
-    at: float                   # loop time at which it was asked for
     connection: Connection      # the one that carries it
+    users: set[tuple[str, str]] = field(default_factory=set)    # (channel, symbol) it is for; some serve several
+    renewed: float = -1e9       # loop time of the last new beginning of its book
+    renewals: int = 0           # new beginnings in a row
+
+    @property
+    def requests(self) -> Requests:
+        """What was asked for on its connection."""
+        return self.connection.requests
 
 
 class Feed:
     """A venue's live data in a pipeline; made by `connect`, opened by `async with`. Belongs to one event loop.
 
-    `pipeline` is the Pipeline it feeds. `async for event in feed` yields copies of events (for a book the live Book
-    itself, for a change of state a `feeds.plan.StatusChange`); it needs a feed without a handler.
+    `pipeline` is the Pipeline it feeds, `market` the venue's market, "" where it has only one.
+    `async for event in feed` yields copies of events (for a book the live Book itself, for a change of state or an
+    error a `feeds.plan.StatusChange`); it needs a feed without a handler.
     """
 
     timing = Timing()
@@ -47,30 +65,31 @@ class Feed:
 
     def __init__(self, spec: VenueSpec, symbols: Sequence[str], channels: Sequence[str], handler: object,
                  url: str | None, rest_url: str | None, depth: int | None, speed: str | None, conflate: bool,
-                 ssl: tls.SSLContext | None) -> None:
+                 ssl: tls.SSLContext | None, market: str) -> None:
         self.spec = spec
+        self.market = market
+        self.url = url
+        self.shakes_hands = url is None or rest_url is not None     # else there is nobody to ask where to connect
         self.request_ids = itertools.count(1)
         self._channels = channels
-        self._options: dict[str, Any] = {"depth": depth, "speed": speed}
-        self._depth = depth
-        self._url = url
+        self._options: dict[str, Any] = {"depth": depth, "speed": speed, "market": market}
         self._ssl = ssl
         self._handler = handler
         self._first = spec.streams(symbols, channels, **self._options)
         self._streams: dict[str, Asked] = {}                # by name
         self._books: dict[str, Asked] = {}                  # the book streams, by symbol
         self._connections: list[Connection] = []            # by line number
-        self._renewed: dict[str, float] = {}                # symbol -> loop time of its last renewal
         self._reported: set[str] = set()                    # silent symbols already logged
-        self._wants: list[Any] = []
+        self._errors: deque[VenueError] = deque(maxlen=ERRORS_KEPT)
+        self._wants: list[Want] = []
         self._needs: int | None = None
         self._mind_task: asyncio.Task[None] | None = None
         self._closed = False
         self._wake = asyncio.Event()
         self._events = EventQueue(self.queue_limit, self._wake.set)
-        self.pipeline = Pipeline(spec.name, handler, (), conflate=conflate)
-        self.rest = Rest(spec, rest_url, ssl)
-        self.snapshots = Snapshots(self.pipeline, self.rest)
+        self.pipeline = Pipeline(spec.name, handler, (), conflate=conflate, market=market)
+        self.rest = Rest(spec, rest_beside(url) if rest_url is None and url is not None else rest_url, ssl)
+        self.snapshots = Snapshots(self.pipeline, self.rest, market)
 
     async def __aenter__(self) -> Self:
         self._add_streams(self._first)
@@ -103,9 +122,30 @@ class Feed:
         await self.snapshots.close()
         await self.rest.close()
 
+    # ---- what a user asks
+
+    @property
+    def symbols(self) -> list[str]:
+        """Symbols with a book stream, as the venue writes them, in the order they were asked for."""
+        if self._mind_task is None:
+            return list(dict.fromkeys(stream.symbol for stream in self._first if stream.channel == "book"))
+        return list(self._books)
+
     def book(self, symbol: str, depth: int | None = None) -> Book:
-        """The live Book of `symbol`; KeyError with near names if there is none."""
-        return self.pipeline.book(self.spec.symbol(symbol), depth or self._depth)
+        """The live Book of `symbol` that the feed asked for; KeyError with near names if there is none.
+
+        Parameters: depth -- of another partial book of it.
+        """
+        return self.pipeline.book(*self._named(symbol, depth))
+
+    def symbol_stats(self, symbol: str, depth: int | None = None) -> dict[str, Any]:
+        """Figures of that book: `Pipeline.symbol_stats`."""
+        return self.pipeline.symbol_stats(*self._named(symbol, depth))
+
+    def refused_books(self) -> dict[str, str]:
+        """Symbol -> the venue's words, of every book that it has refused."""
+        return {symbol: asked.requests.refused[asked.stream.name] for symbol, asked in self._books.items()
+                if asked.stream.name in asked.requests.refused}
 
     async def subscribe(self, symbols: str | Iterable[str], channels: str | Iterable[str] | None = None) -> None:
         """Add symbols to the running feed; returns when the venue has accepted them.
@@ -113,25 +153,25 @@ class Feed:
         Parameters: symbols -- one or several; channels -- None means those of the feed.
         Raises: SubscribeError; TimeoutError if the venue has not answered yet, it goes on being asked.
         """
-        streams = self.spec.streams(listed(symbols), listed(channels or self._channels), **self._options)
-        touched = self._add_streams(streams)
+        streams = self._planned(symbols, channels)
+        touched = [connection.requests for connection in self._add_streams(streams)]
         names = {stream.name for stream in streams}
         try:
-            async with asyncio.timeout(self.timing.ack * Connection.request_tries):
-                while not all(names & connection.streams.keys() <= connection.confirmed for connection in touched):
-                    refused = {name: text for connection in touched for name, text in connection.refused.items()
-                               if name in names}
+            async with asyncio.timeout(self.timing.ack * Requests.tries):
+                while not all(names & held.streams.keys() <= held.confirmed for held in touched):
+                    refused = {name: held for held in touched for name in held.refused.keys() & names}
                     if refused:
-                        self._remove(refused)
-                        raise SubscribeError("; ".join(f"{name}: {text}" for name, text in sorted(refused.items())))
+                        text = "; ".join(f"{name}: {refused[name].refused[name]}" for name in sorted(refused))
+                        error = next((refused[name].errors.get(name) for name in sorted(refused)), None)
+                        self._remove([stream for stream in streams if stream.name in refused])
+                        raise SubscribeError(text) from error
                     await asyncio.sleep(self.timing.look)
         except TimeoutError:
             raise TimeoutError(f"{self.spec.name}: no answer yet for {', '.join(sorted(names))}") from None
 
     async def unsubscribe(self, symbols: str | Iterable[str], channels: str | Iterable[str] | None = None) -> None:
         """Take symbols out of the running feed. A book that is not kept up any more is EMPTY."""
-        streams = self.spec.streams(listed(symbols), listed(channels or self._channels), **self._options)
-        self._remove(stream.name for stream in streams)
+        self._remove(self._planned(symbols, channels))
 
     async def wait_live(self, timeout: float | None = None) -> None:
         """Return when every book asked for is LIVE. Raises: TimeoutError that names those that are not."""
@@ -144,15 +184,18 @@ class Feed:
             raise TimeoutError(f"{self.spec.name}: not live within {timeout:g} s: {missing}") from None
 
     def stats(self) -> dict[str, Any]:
-        """Figures of the feed: per line, the silent symbols, refused streams, REST, and the pipeline's counters."""
+        """Figures of the feed: per line, the silent symbols, refused streams, the venue's errors (the newest 100
+        `feeds.VenueError`), REST, and the pipeline's counters."""
         return {
             "venue": self.spec.name,
+            "market": self.market,
             "lines": [connection.stats() for connection in self._connections],
             "silent": sorted(self._silent()),
-            "refused": {name: text for held in self._connections for name, text in held.refused.items()},
-            "rest": {"requests": self.rest.requests, "failures": self.rest.failures, "weight": self.rest.window.used,
-                     "snapshots": self.snapshots.fetched, "in_flight": self.snapshots.in_flight,
-                     "failed": dict(self.snapshots.failed)},
+            "refused": {name: text for held in self._connections for name, text in held.requests.refused.items()},
+            "errors": list(self._errors),
+            "rest": {"requests": self.rest.requests, "failures": self.rest.failures,
+                     "weight": self.rest.window().used, "snapshots": self.snapshots.fetched,
+                     "in_flight": self.snapshots.in_flight, "failed": dict(self.snapshots.failed)},
             "queue": {"waiting": len(self._events), "dropped": self._events.dropped},
             "counters": self.pipeline.counters,
         }
@@ -172,6 +215,8 @@ class Feed:
             await self._wake.wait()
         return self._events.take()
 
+    # ---- what the connections ask
+
     def ssl_for(self, url: str) -> tls.SSLContext | None:
         """The context for a connection to `url`, None if it is not encrypted."""
         if not url.startswith("wss:"):
@@ -180,50 +225,99 @@ class Feed:
             self._ssl = tls.create_default_context()
         return self._ssl
 
+    def has_book(self, name: str) -> bool:
+        """Whether that stream is a book's, and the book is LIVE."""
+        asked = self._streams.get(name)
+        return asked is not None and asked.stream.channel == "book" and self._book(asked).status == BookState.LIVE
+
+    def on_error(self, connection: Connection, error: VenueError, names: Iterable[str]) -> None:
+        """Keep and tell an error of the venue; `names` are the streams it is about, if it is known about which."""
+        names = sorted(names)
+        log.error("%s: %s (%s)", connection, error, ", ".join(names) or "no stream named")
+        self._errors.append(error)
+        books = [self._book(self._streams[name]) for name in names
+                 if name in self._streams and self._streams[name].stream.channel == "book"]
+        for book in books or (None,):
+            try:
+                self.pipeline.note(str(error), book)
+            except Exception:
+                log.exception("%s: a handler raised", self.spec.name)
+
+    def on_lost(self, names: Iterable[str]) -> None:
+        """The venue has dropped these streams and was asked for them again: their books are not proved any more."""
+        for name in names:
+            asked = self._streams.get(name)
+            if asked is not None and asked.stream.channel == "book":
+                self.pipeline.lose(asked.stream.symbol, asked.stream.depth)
+
+    # ---- streams
+
+    def _planned(self, symbols: str | Iterable[str], channels: str | Iterable[str] | None) -> list[Stream]:
+        return self.spec.streams(listed(symbols), listed(channels or self._channels), **self._options)
+
+    def _named(self, symbol: str, depth: int | None) -> tuple[str, int | None]:
+        """Symbol and depth of a book as the pipeline has them."""
+        name = symbol if symbol in self._books else self.spec.symbol(symbol)
+        if name in self._books and (depth is None or depth == self._options["depth"]):
+            depth = self._books[name].stream.depth      # may differ: several depths can share a book
+        return name, depth
+
+    def _book(self, asked: Asked) -> Book:
+        return self.pipeline.book(asked.stream.symbol, asked.stream.depth)
+
     def _add_streams(self, streams: Sequence[Stream]) -> list[Connection]:
         """Give new streams to connections with room, or to new ones; returns the connections that have `streams`."""
         room = self.spec.limits.streams_per_connection
-        new = [stream for stream in dict.fromkeys(streams) if stream.name not in self._streams]
+        new = list({stream.name: stream for stream in reversed(streams) if stream.name not in self._streams}.values())
+        new.reverse()
         for connection in self._connections:
             for stream in new[:]:
-                if len(connection.streams) < room and connection.address == self._address(stream.root):
+                if (len(connection.requests.streams) < room or not room) and connection.root == stream.root:
                     self._give(stream, connection)
                     new.remove(stream)
         for held in spread(new, room):
-            connection = Connection(self, len(self._connections), self._address(held[0].root))
+            connection = Connection(self, len(self._connections), held[0].root)
             self._connections.append(connection)
             for stream in held:
                 self._give(stream, connection)
             connection.start()
-        return list({self._streams[stream.name].connection for stream in streams})
+        for stream in streams:
+            self._use(stream)
+        return list({self._streams[stream.name].connection: None for stream in streams})
 
     def _give(self, stream: Stream, connection: Connection) -> None:
-        asked = Asked(stream, asyncio.get_running_loop().time(), connection)
-        self._streams[stream.name] = asked
-        if stream.channel == "book":
-            self._books[stream.symbol] = asked
-            self.pipeline.follow(stream.symbol, self._depth)
-        else:
-            self.pipeline.follow(stream.symbol)
+        self._streams[stream.name] = Asked(stream, connection)
         connection.add(stream)
 
-    def _remove(self, names: Iterable[str]) -> None:
-        for name in names:
-            asked = self._streams.pop(name, None)
-            if asked is None:
-                continue
-            asked.connection.remove(name)
-            symbol = asked.stream.symbol
-            left = [other.stream for other in self._streams.values() if other.stream.symbol == symbol]
-            if asked.stream.channel == "book":
-                del self._books[symbol]
-            if asked.stream.channel == "book" or not left:
-                self.pipeline.forget(symbol)
-                if left:
-                    self.pipeline.follow(symbol)    # for its trades and the like, with an empty book
+    def _use(self, stream: Stream) -> None:
+        """Note what a stream is for; several channels and symbols may share one."""
+        asked = self._streams[stream.name]
+        asked.users.add((stream.channel, stream.symbol))
+        if stream.channel == "book":
+            self._books[stream.symbol] = asked
+            self.pipeline.follow(stream.symbol, stream.depth)
+        elif stream.symbol:
+            self.pipeline.follow(stream.symbol)
 
-    def _address(self, root: str) -> str:
-        return moved(self.spec.roots[root], self._url)
+    def _remove(self, streams: Iterable[Stream]) -> None:
+        for stream in streams:
+            asked = self._streams.get(stream.name)
+            user = (stream.channel, stream.symbol)
+            if asked is None or user not in asked.users:
+                continue
+            asked.users.discard(user)
+            if not asked.users:
+                del self._streams[stream.name]
+                asked.connection.remove(stream.name)
+            left = any(symbol == stream.symbol for other in self._streams.values() for _, symbol in other.users)
+            if stream.channel == "book":
+                del self._books[stream.symbol]
+            if stream.symbol and (stream.channel == "book" or not left):
+                self.pipeline.forget(stream.symbol)
+                if left:
+                    self.pipeline.follow(stream.symbol)     # for its trades and the like, with an empty book
+
+    # ---- what the pipeline asks
 
     async def _mind(self) -> None:
         """Do what the pipeline wants from outside, for as long as the feed is open."""
@@ -250,27 +344,59 @@ class Feed:
         self._wants = self.pipeline.wanted()
         symbols = []
         for want in self._wants:
+            if want.kind == "reconnect":
+                if 0 <= want.line < len(self._connections):
+                    self._connections[want.line].reconnect(want.reason)
+                continue
             asked = self._books.get(want.symbol)
             if asked is None or asked.connection.line is None:
                 continue
             if want.kind == "snapshot":
                 symbols.append(want.symbol)
-            elif now - self._renewed.get(want.symbol, -1e9) >= self.timing.renew:
-                self._renewed[want.symbol] = now
-                asked.connection.renew([asked.stream.name])
+            else:
+                self._renew(asked, want.kind == "request", now)
         self.snapshots.poll(symbols)
 
+    def _renew(self, asked: Asked, by_request: bool, now: float) -> None:
+        """Begin the book of a stream anew, not too often: venues count such requests.
+
+        By a new subscription, or `by_request` where the venue takes requests for that stream.
+        """
+        connection, requests, name = asked.connection, asked.requests, asked.stream.name
+        by_request = by_request and self.spec.request is not None and bool(self.spec.request(name, 0))
+        began = requests.asked.get(name)
+        if began is None or name in requests.refused or (by_request and name not in requests.confirmed):
+            return
+        pause = min(self.timing.renew * 2 ** min(asked.renewals, 20), self.timing.backoff_longest)
+        if by_request:          # the first on a line is due at once
+            due = asked.renewed + pause if asked.renewed >= began else now
+        elif self._book(asked).status in (BookState.EMPTY, BookState.SYNCING):      # the snapshot is on its way
+            due = max(began, asked.renewed) + max(pause, self.timing.silent)
+        else:
+            due = asked.renewed + pause
+        if now < due:
+            return
+        asked.renewals = asked.renewals + 1 if now - asked.renewed < pause + self.timing.steady else 0
+        asked.renewed = now
+        if by_request:
+            connection.request_snapshot(name)
+        else:
+            connection.renew([name])
+
     def _not_live(self) -> dict[str, str]:
-        """Symbol -> name of the state, of every book asked for that is not LIVE."""
-        states = {symbol: self.book(symbol).status for symbol in self._books}
-        return {symbol: BookState(state).name for symbol, state in states.items() if state != BookState.LIVE}
+        """Symbol -> name of the state (and why, if it was refused), of every book asked for that is not LIVE."""
+        refused = self.refused_books()
+        states = {symbol: self._book(asked).status for symbol, asked in self._books.items()}
+        return {symbol: BookState(state).name + (f", refused: {refused[symbol]}" if symbol in refused else "")
+                for symbol, state in states.items() if state != BookState.LIVE}
 
     def _silent(self) -> set[str]:
         """Symbols whose book was asked for a while ago and has not had a message: venues do not say "unknown"."""
         long_ago = asyncio.get_running_loop().time() - self.timing.silent
         return {symbol for symbol, asked in self._books.items()
-                if asked.connection.line is not None and max(asked.at, asked.connection.opened_at) < long_ago
-                and self.book(symbol).status == BookState.EMPTY}
+                if asked.connection.line is not None
+                and asked.requests.asked.get(asked.stream.name, float("inf")) < long_ago
+                and self._book(asked).status == BookState.EMPTY}
 
     def _report_silent(self) -> None:
         silent = self._silent()
@@ -282,16 +408,18 @@ class Feed:
 
 def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[str] = ("book",),
             handler: object = None, *, url: str | None = None, rest_url: str | None = None, depth: int | None = None,
-            speed: str | None = None, conflate: bool = False, ssl: tls.SSLContext | None = None) -> Feed:
+            speed: str | None = None, market: str | None = None, conflate: bool = False,
+            ssl: tls.SSLContext | None = None) -> Feed:
     """Plan a live feed; `async with connect(...) as feed` opens it, and reconnects for as long as it is open.
 
     Parameters:
     venue -- a name of `feeds.VENUES`; symbols -- one or several, in the venue's spelling or in lower case;
     channels -- of the venue's channels; handler -- an object with some of on_book, on_trade, on_quote, on_ticker,
-    on_mark, on_liquidation, on_status;
+    on_mark, on_open_interest, on_liquidation, on_status;
     url -- scheme, host and port instead of the venue's, for every connection (paths stay); rest_url -- the same for
-    REST, the host and port of `url` if that alone is given;
+    REST, the host and port of `url` if that alone is given (and then no venue is asked by REST where to connect);
     depth -- None for the whole book by deltas, or levels a side of a partial book; speed -- as the venue writes it;
+    market -- where the venue has several under its name, None is its first;
     conflate -- one call per book and read instead of one per message;
     ssl -- an SSLContext, None means the system's certificates and a verified name.
 
@@ -304,15 +432,15 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
         raise ValueError(f"{venue}: symbols must be one or more names, not {symbols!r}")
     if not channels:
         raise ValueError(f"{venue}: channels must be one or more of {', '.join(spec.channels)}")
+    market = spec.check_market(market)
     spec.check_channels(channels)
     if ssl is not None and not isinstance(ssl, tls.SSLContext):
         raise ValueError(f"ssl must be an ssl.SSLContext or None, not {ssl!r}")
     if url is not None:
         check_url("url", url, ("ws", "wss"))
-        rest_url = rest_beside(url) if rest_url is None else rest_url
     if rest_url is not None:
         check_url("rest_url", rest_url, ("http", "https"))
-    return Feed(spec, symbols, channels, handler, url, rest_url, depth, speed, conflate, ssl)
+    return Feed(spec, symbols, channels, handler, url, rest_url, depth, speed, conflate, ssl, market)
 
 
 def listed(names: str | Iterable[str]) -> list[str]:

@@ -9,12 +9,12 @@ cdef enum:
     FIRST_NAMES = 64          # slots of an empty table
 
 cdef struct Target:
-    char name[80]             # the venue's text, zero padded so that wide loads stay inside
+    char name[128]             # the venue's text, zero padded so that wide loads stay inside
     uint8_t size              # bytes of the name
     uint8_t price_scale       # decimals that prices of this instrument are read with
     uint8_t qty_scale         # decimals that quantities are read with
     bint wanted               # messages are applied; False: the instrument was not asked for
-    int depth                 # of a partial book, 0 for the book of deltas
+    int variant               # see `variant_of` of feeds.message: 0 for the book of deltas of the first market
 
 cdef struct Symbols:
     Target* target            # by index. Owned
@@ -24,9 +24,9 @@ cdef struct Symbols:
     int64_t n_slots           # a power of two, at least twice `count`
 
 
-cdef inline uint64_t name_hash(const char* name, Py_ssize_t size, int depth) noexcept nogil:
-    """Mix of all bytes of a name and the depth."""
-    cdef uint64_t hash = <uint64_t> size * 31 + <uint64_t> depth, word
+cdef inline uint64_t name_hash(const char* name, Py_ssize_t size, int variant) noexcept nogil:
+    """Mix of all bytes of a name and the variant."""
+    cdef uint64_t hash = <uint64_t> size * 31 + <uint64_t> variant, word
     while size >= 8:
         memcpy(&word, name, 8)
         hash = (hash ^ word) * <uint64_t> 0x9E3779B97F4A7C15
@@ -39,16 +39,16 @@ cdef inline uint64_t name_hash(const char* name, Py_ssize_t size, int depth) noe
     return hash ^ (hash >> 32)
 
 
-cdef inline int32_t symbols_find(const Symbols* self, const char* name, Py_ssize_t size, int depth) noexcept nogil:
+cdef inline int32_t symbols_find(const Symbols* self, const char* name, Py_ssize_t size, int variant) noexcept nogil:
     """Index of an instrument, -1 if it is not known."""
     cdef int64_t i
     cdef const Target* target
     if self.n_slots == 0 or size > MAX_NAME:
         return -1
-    i = <int64_t> name_hash(name, size, depth) & (self.n_slots - 1)
+    i = <int64_t> name_hash(name, size, variant) & (self.n_slots - 1)
     while self.slot[i]:
         target = &self.target[self.slot[i] - 1]
-        if target.size == size and target.depth == depth and memcmp(target.name, name, size) == 0:
+        if target.size == size and target.variant == variant and memcmp(target.name, name, size) == 0:
             return self.slot[i] - 1
         i = (i + 1) & (self.n_slots - 1)
     return -1
@@ -57,13 +57,13 @@ cdef inline int32_t symbols_find(const Symbols* self, const char* name, Py_ssize
 cdef inline void symbols_put(Symbols* self, int32_t index) noexcept nogil:
     """Enter an instrument into the table, in which there is room."""
     cdef const Target* target = &self.target[index]
-    cdef int64_t i = <int64_t> name_hash(target.name, target.size, target.depth) & (self.n_slots - 1)
+    cdef int64_t i = <int64_t> name_hash(target.name, target.size, target.variant) & (self.n_slots - 1)
     while self.slot[i]:
         i = (i + 1) & (self.n_slots - 1)
     self.slot[i] = index + 1
 
 
-cdef inline int32_t symbols_add(Symbols* self, const char* name, Py_ssize_t size, int depth) noexcept nogil:
+cdef inline int32_t symbols_add(Symbols* self, const char* name, Py_ssize_t size, int variant) noexcept nogil:
     """Index of a new instrument, -1 without memory or if the name is too long. Pointers to targets become invalid."""
     cdef void* memory
     cdef int64_t i, n_slots
@@ -90,7 +90,7 @@ cdef inline int32_t symbols_add(Symbols* self, const char* name, Py_ssize_t size
     memset(&self.target[self.count], 0, sizeof(Target))
     memcpy(self.target[self.count].name, name, size)
     self.target[self.count].size = <uint8_t> size
-    self.target[self.count].depth = depth
+    self.target[self.count].variant = variant
     self.target[self.count].wanted = True
     self.count += 1
     symbols_put(self, self.count - 1)

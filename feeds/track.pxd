@@ -1,10 +1,13 @@
 """What a pipeline keeps of one instrument beside its book: where its stream stands, figures, last trade and quote."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t, INT64_MAX
-from libc.stdlib cimport realloc, free
+from libc.stdint cimport int64_t, uint32_t, uint64_t, INT64_MAX, INT64_MIN
+from libc.stdlib cimport calloc, realloc, free
 from libc.string cimport memcpy, memset
 from orderbook.core cimport BookData
 from orderbook.update cimport QuoteData, TradeData
+from feeds.levelmap cimport LevelMap, map_fits, map_free, map_put, map_reserve
+from feeds.message cimport (Message, N_SLOTS, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY,
+                            SLOT_EVENT_TIME, SLOT_LINE_SEQ, SLOT_PARTIAL, SLOT_TIME, bit)
 
 cdef enum:
     MAX_PENDING_BYTES = 1 << 26   # of deltas kept while a snapshot is awaited; past it they are dropped
@@ -23,6 +26,9 @@ cdef enum:
     WHY_OLD = 8
     WHY_FORGOTTEN = 9
     WHY_DEPTH = 10
+    WHY_CHECKSUM = 11
+    WHY_LINE = 12
+    WHY_TOLD = 13
 
 cdef struct Pending:
     char* data                    # frames one after the other, each behind a PendingHead. Owned
@@ -35,6 +41,11 @@ cdef struct PendingHead:
     Py_ssize_t size               # bytes of the frame that follows
     int line
 
+cdef struct Held:
+    # Values of a message whose absent keys mean "unchanged".
+    uint64_t seen
+    int64_t slot[N_SLOTS]
+
 cdef struct Track:
     BookData* book                # borrowed from the Book of the same index
     int line                      # connection that feeds the book, -1 none yet
@@ -42,10 +53,19 @@ cdef struct Track:
     bint joined                   # a delta was applied since
     bint ever_live                # the book was LIVE since its connection opened
     bint wants_snapshot
+    int resync                    # RESYNC_...: how a new snapshot is had, as its last message says
     bint dirty                    # changed since the last conflated delivery
     int64_t last                  # number that the next delta must follow
     int64_t old_in_row
     int64_t snapshots, updates, changes, absent, stale, breaks, crossed, gaps, resyncs
+    int64_t crc_ok, crc_bad       # checksums compared
+    LevelMap ids                  # name of a level -> 4 * price + 1 for a bid, + 2 for an ask, + 0 where none rests
+    LevelMap offsets              # 2 * price, + 1 for an ask -> number of the level's last change
+    Held* held                    # of partial messages; NULL while there was none. Owned
+    int price_printed             # decimals that prices and quantities are written with, trailing zeros too,
+    int qty_printed
+    bint price_trailing           # and whether such zeros are written at all
+    bint qty_trailing
     int64_t trades, quotes
     uint64_t trade_qty_low        # sum of the trades' quantities in units, 128 bits
     uint64_t trade_qty_high
@@ -86,6 +106,40 @@ cdef inline void pending_free(Pending* self) noexcept nogil:
     memset(self, 0, sizeof(Pending))
 
 
+cdef inline void track_free(Track* self) noexcept nogil:
+    """Give the memory back."""
+    pending_free(&self.pending)
+    map_free(&self.ids)
+    map_free(&self.offsets)
+    free(self.held)
+    self.held = NULL
+
+
+cdef inline bint track_hold(Track* self, Message* m) noexcept nogil:
+    """Fill in what a partial message does not repeat, and keep it for the next; False without memory."""
+    cdef int i
+    if self.held == NULL:
+        self.held = <Held*> calloc(1, sizeof(Held))
+        if self.held == NULL:
+            return False
+    for i in range(SLOT_PARTIAL):
+        if m.seen & bit(i):
+            self.held.slot[i] = m.slot[i]
+        elif self.held.seen & bit(i):
+            m.slot[i] = self.held.slot[i]
+    self.held.seen |= m.seen & (bit(SLOT_PARTIAL) - 1) & ~(bit(SLOT_LINE_SEQ) | bit(SLOT_EVENT_TIME) | bit(SLOT_TIME))
+    m.seen |= self.held.seen
+    return True
+
+
+cdef inline void track_printed(Track* self, const Message* m) noexcept nogil:
+    """Note how the venue writes the numbers of this instrument, as a snapshot shows it."""
+    self.price_printed = m.price_printed
+    self.qty_printed = m.qty_printed
+    self.price_trailing = m.price_trailing
+    self.qty_trailing = m.qty_trailing
+
+
 cdef inline void track_add_qty(Track* self, int64_t qty) noexcept nogil:
     """Add to the sum of traded quantities."""
     self.trade_qty_low += <uint64_t> qty
@@ -115,11 +169,33 @@ cdef inline bint takes(int64_t value, int64_t factor) noexcept nogil:
 cdef inline bint track_fits(const Track* self, int64_t price, int64_t qty) noexcept nogil:
     """Whether what is kept can be multiplied by these."""
     return (takes(self.trade.price, price) and takes(self.quote.bid_price, price) and takes(self.quote.ask_price, price)
-            and takes(self.trade.qty, qty) and takes(self.quote.bid_qty, qty) and takes(self.quote.ask_qty, qty))
+            and takes(self.trade.qty, qty) and takes(self.quote.bid_qty, qty) and takes(self.quote.ask_qty, qty)
+            and map_fits(&self.ids, price, False) and map_fits(&self.offsets, price, True))
 
 
-cdef inline void track_widen(Track* self, int64_t price, int64_t qty) noexcept nogil:
-    """Count what is kept in units finer by these factors; they must fit."""
+cdef inline bint track_widen(Track* self, int64_t price, int64_t qty) noexcept nogil:
+    """Count what is kept in units finer by these factors; they must fit. False without memory, nothing is changed."""
+    cdef int64_t i, value
+    cdef LevelMap offsets
+    memset(&offsets, 0, sizeof(LevelMap))
+    if price > 1:
+        if not map_reserve(&offsets, self.offsets.count):
+            return False
+        for i in range(self.offsets.n_slots):
+            if self.offsets.key[i] != INT64_MIN:
+                map_put(&offsets, (self.offsets.key[i] >> 1) * price * 2 + (self.offsets.key[i] & 1),
+                        self.offsets.value[i])
+        map_free(&self.offsets)
+        self.offsets = offsets
+        for i in range(self.ids.n_slots):
+            if self.ids.key[i] != INT64_MIN:
+                value = self.ids.value[i]
+                self.ids.value[i] = (value >> 2) * price * 4 + (value & 3)
+    if self.held != NULL:
+        self.held.slot[SLOT_BID_PRICE] *= price
+        self.held.slot[SLOT_ASK_PRICE] *= price
+        self.held.slot[SLOT_BID_QTY] *= qty
+        self.held.slot[SLOT_ASK_QTY] *= qty
     next_version(self.version)
     self.trade.price *= price
     self.trade.qty *= qty
@@ -129,3 +205,4 @@ cdef inline void track_widen(Track* self, int64_t price, int64_t qty) noexcept n
     self.quote.ask_qty *= qty
     next_version(self.version)
     mul128(&self.trade_qty_low, &self.trade_qty_high, <uint64_t> qty)
+    return True

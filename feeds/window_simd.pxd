@@ -4,8 +4,9 @@ Only run_simd.pyx, which is compiled for SSE4.2, uses this file.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp
 from feeds.layout cimport Shape, Op, pattern_key, ctz32
-from feeds.routes cimport Route, Routes, prefix_hash
+from feeds.routes cimport PREFIX, SHORTEST_PREFIX, Route, Routes, prefix_hash, prefix_size
 
 cdef extern from "<nmmintrin.h>" nogil:
     ctypedef struct __m128i:
@@ -44,6 +45,7 @@ cdef extern from *:
         128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128};
     """
     int ctz64 "__builtin_ctzll"(uint64_t x) nogil
+    int popcount "__builtin_popcount"(uint32_t x) nogil
     const uint8_t DOWN "WB_DOWN"[48]
     const uint8_t IN "WB_IN"[64]
 
@@ -148,41 +150,57 @@ cdef inline int window_quote(const Window* self) noexcept nogil:
     return -1 if escapes & (quotes ^ (quotes - 1)) else ctz32(quotes)
 
 
-cdef inline Route* find_route(const Routes* self, const char* data, const char* end, int quotes) noexcept nogil:
-    """The route of a frame of at least 64 bytes, NULL if there is none."""
+cdef inline int first_marks(const char* data, const char* end, char mark, int marks) noexcept nogil:
+    """Bytes before the mark of this number within a frame of at least 64 bytes, 0 if there are too few or too many."""
+    cdef Window window
+    cdef __m128i byte = _mm_set1_epi8(mark)
+    cdef uint32_t found
+    cdef int base = 0, n
+    while base < PREFIX and data + base + 32 <= end:
+        window.low = load(data + base)
+        window.high = load(data + base + 16)
+        found = equal_mask(&window, byte, byte)
+        n = popcount(found)
+        if n >= marks:
+            while marks > 1:
+                found &= found - 1
+                marks -= 1
+            return base + ctz32(found)
+        marks -= n
+        base += 32
+    return 0
+
+
+cdef inline Route* find_route(const Routes* self, const char* data, const char* end, char mark, int marks,
+                              int line) noexcept nogil:
+    """The route of a frame, of which 64 bytes can be read, NULL if there is none."""
     cdef Window first, second
-    cdef __m128i quote = _mm_set1_epi8(c'"')
-    cdef uint64_t found, same
+    cdef uint64_t same
     cdef int64_t at
-    cdef int size, _quote
+    cdef int size
     cdef Route* route
-    if self.n_slots == 0:
+    if self.n_slots == 0 or marks == 0:
         return NULL
+    size = first_marks(data, end if data + 64 <= end else data + 64, mark, marks)
+    if size < SHORTEST_PREFIX:
+        size = <int> prefix_size(data, end - data, mark, marks)     # its last window reaches past the frame
+        if size == 0:
+            return NULL
     first.low = load(data)
     first.high = load(data + 16)
-    second.low = second.high = quote
-    found = equal_mask(&first, quote, quote)
-    for _quote in range(quotes - 1):
-        found &= found - 1
-    if found == 0:                                # a long prefix: look at the next 32 bytes as well
-        second.low = load(data + 32)
-        second.high = load(data + 48)
-        found = (<uint64_t> equal_mask(&first, quote, quote)
-                 | <uint64_t> equal_mask(&second, quote, quote) << 32)
-        for _quote in range(quotes - 1):
-            found &= found - 1
-        if found == 0:
-            return NULL
-    size = ctz64(found)
-    if size < 8:
-        return NULL
-    at = <int64_t> prefix_hash(data, size) & (self.n_slots - 1)
+    second.low = load(data + 32)
+    second.high = load(data + 48)
+    at = <int64_t> prefix_hash(data, size, line) & (self.n_slots - 1)
     while self.slot[at]:
         route = &self.route[self.slot[at] - 1]
-        same = equal_mask(&first, load(route.prefix), load(&route.prefix[16]))
-        if size > 32:
-            same |= <uint64_t> equal_mask(&second, load(&route.prefix[32]), load(&route.prefix[48])) << 32
-        if route.size == size and ~same << (64 - size) == 0:
-            return route
+        if route.size == size and route.line == line:
+            same = equal_mask(&first, load(route.prefix), load(&route.prefix[16]))
+            if size > 32:
+                same |= <uint64_t> equal_mask(&second, load(&route.prefix[32]), load(&route.prefix[48])) << 32
+            if size <= 64:
+                if ~same << (64 - size) == 0:
+                    return route
+            elif ~same == 0 and memcmp(data + 64, &route.prefix[64], size - 64) == 0:
+                return route
         at = (at + 1) & (self.n_slots - 1)
     return NULL

@@ -6,14 +6,15 @@ memory of exactly its size, so that a sanitizer sees every byte read past its en
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Malloc, PyMem_Free
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport malloc, free
 from libc.string cimport memcpy
 from orderbook.book cimport Book
 from orderbook.ladder cimport (Ladder, Page, Walk, ladder_apply, ladder_best, ladder_best_qty, ladder_bytes,
                                ladder_clear, ladder_find, ladder_free, ladder_get, ladder_init, ladder_undo, walk_next,
                                walk_start)
-from orderbook.types cimport Status, status_text
+from orderbook.types cimport NOT_COVERED, Status, status_text
+from feeds.engine cimport Engine
 from feeds.events cimport Quote, Trade
 from feeds.handler cimport Handler
 from feeds.latency cimport Histogram as CHistogram
@@ -21,9 +22,12 @@ from feeds.latency cimport bucket_ns as c_bucket_ns
 from feeds.latency cimport bucket_of as c_bucket_of
 from feeds.latency cimport histogram_add, histogram_percentile
 from feeds.layout cimport pattern_key
+from feeds.message cimport Message
 from feeds.numbers cimport read_double, read_integer, read_units
 from feeds.pipeline cimport Pipeline
-from feeds.scan cimport Cursor, at_end, cursor_init, skip_value
+from feeds.protobuf cimport (WIRE_SPAN, WIRE_VARINT, enter, leave, next_field, next_pair, read_span, read_varint,
+                             skip_field)
+from feeds.scan cimport Cursor, Text, at_end, cursor_init, skip_value
 from feeds.sync cimport judge as c_judge
 
 from enum import IntEnum
@@ -473,3 +477,68 @@ def count_allocations(Pipeline pipeline, list frames, int times=1, bint one_by_o
         c_calls = wb_c_count()
         wb_count_c(False)
     return python_calls, c_calls, caught
+
+
+# ---- protobuf
+
+def protobuf_fields(bytes message, inside=()):
+    """Fields of a message as (number, value): an int, bytes, None for what was skipped, or, for the numbers `inside`,
+    the list of the message inside. Returns (fields, offset of the error or the end, what was expected or "")."""
+    cdef Exact exact = Exact(message)
+    cdef Cursor c
+    cursor_init(&c, exact.data, exact.size, NULL)
+    found = fields_of(&c, frozenset(inside))
+    return found, c.pos - c.start, c.expected.decode() if c.status else ""
+
+
+cdef list fields_of(Cursor* c, frozenset inside):
+    cdef uint32_t number
+    cdef int wire
+    cdef uint64_t value
+    cdef Text text
+    cdef const char* end
+    found = []
+    while next_field(c, &number, &wire):
+        if wire == WIRE_VARINT and read_varint(c, &value):
+            found.append((number, value))
+        elif wire == WIRE_SPAN and read_span(c, &text):
+            if number in inside:
+                end = enter(c, &text)
+                found.append((number, fields_of(c, inside)))
+                leave(c, end)
+            else:
+                found.append((number, text.data[:text.size]))
+        elif skip_field(c, number, wire):
+            found.append((number, None))
+    return found
+
+
+def protobuf_pairs(bytes message, int number):
+    """Levels of a message: (pairs of bytes, Result, offset of the error or the end)."""
+    cdef Exact exact = Exact(message)
+    cdef const char* at = exact.data
+    cdef Text price, qty
+    cdef Status status
+    found = []
+    while next_pair(&at, exact.data + exact.size, number, &price, &qty, &status):
+        found.append((price.data[:price.size], qty.data[:qty.size]))
+    return found, Result(status), at - exact.data
+
+
+# ---- layouts
+
+cdef Status nothing_known(Engine* engine, const char* data, const char* end, const char* safe,
+                          Message* m) noexcept nogil:
+    """A runner that knows no frame."""
+    return NOT_COVERED
+
+
+def never_fast(Pipeline pipeline):
+    """Let a pipeline read every frame by its venue's parser; all else stays as it is. Returns it."""
+    pipeline.path.read = nothing_known
+    return pipeline
+
+
+def all_books(Pipeline pipeline):
+    """Every Book of a pipeline, partial ones too."""
+    return list(pipeline.book_list)

@@ -134,6 +134,7 @@ class Venue:
         self.port = port
         self.peers = []         # every connection so far, the newest last
         self.requests = []      # paths of the REST requests so far
+        self.methods = []       # and how they were asked: "GET", "POST"
         self.on_open = lambda peer: None
         self.answer = self.acknowledge
         self.get = lambda path: (404, {}, b"")
@@ -190,13 +191,14 @@ class Venue:
     async def _serve(self, reader, writer):
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            path = head.split(" ", 2)[1]
+            method, path, _ = head.split(" ", 2)
             headers = {name.lower(): value for name, _, value in
                        (line.partition(": ") for line in head.split("\r\n")[1:])}
             if headers.get("upgrade", "").lower() == "websocket":
                 await self._websocket(path, headers, reader, writer)
                 return
             self.requests.append(path)
+            self.methods.append(method)
             status, more, body = self.get(path)
             lines = [f"HTTP/1.1 {status} Some", f"Content-Length: {len(body)}"]
             lines += [f"{name}: {value}" for name, value in more.items()]

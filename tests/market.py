@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import json
 import random
+import sys
 from dataclasses import replace
 
-from feeds import session
+from feeds import venues
 from feeds.connection import Timing
 from feeds.session import connect
+from feeds.venue import Control
 from feeds.venues import load
 from orderbook import BookState
 from tests.loopback import Venue
@@ -86,6 +88,8 @@ class Market:
 
     def agrees(self, book):
         """Whether the client's book is the market's."""
+        if book.symbol not in self.books:
+            return False
         last, bids, asks = self.books[book.symbol]
         if book.status != BookState.LIVE or book.sequence != last:
             return False
@@ -123,11 +127,42 @@ def quick(venue, symbols, *args, timing=QUICK, **options):
     return feed
 
 
+CHANGED = None      # what `change_spec` has made
+
+
 def change_spec(monkeypatch, limits=None, **changes):
-    """Let `connect` see a USD-M with other facts."""
+    """Let `connect` and the pipeline see a USD-M with other facts."""
     spec = load("binance_usdm")
     spec = replace(spec, limits=replace(spec.limits, **(limits or {})), **changes)
-    monkeypatch.setattr(session, "load", lambda name: spec)
+    monkeypatch.setattr(sys.modules[__name__], "CHANGED", spec)
+    monkeypatch.setitem(venues._MODULES, "binance_usdm", (__name__, "CHANGED"))
+
+
+def change_talk(monkeypatch, limits=None, **changes):
+    """The same, and every stream is asked for by message, as quickly as one likes.
+
+    The venue says what it has to say about requests by `told`: the fields of a Control as JSON.
+    """
+    def read_control(payload):
+        message = json.loads(payload)
+        if "told" not in message:
+            return known(payload)
+        fields = message["told"]
+        return Control(**{**fields, "streams": tuple(fields.get("streams", ()))})
+
+    known = load("binance_usdm").read_control
+    change_spec(monkeypatch, {"messages_per_second": 1000, **(limits or {})},
+                **{"connect_path": lambda names: "/stream", "read_control": read_control, **changes})
+
+
+def told(kind, **fields):
+    """A frame that `change_talk` reads as that Control."""
+    return {"result": None, "told": {"kind": kind, **fields}}
+
+
+def one_each(method):
+    """A `subscribe` or `unsubscribe` of a venue where a frame holds one stream."""
+    return lambda names, number: [json.dumps({"method": method, "params": [name], "id": number}) for name in names]
 
 
 class States:
@@ -136,10 +171,13 @@ class States:
     def __init__(self):
         self.changes = []
         self.updates = 0
+        self.notes = []         # (symbol or None, text) of what was no change
 
     def on_status(self, book, old, new, reason):
         if new != old:
             self.changes.append((book.symbol, BookState(new).name))
+        else:
+            self.notes.append((book and book.symbol, reason))
 
     def on_book(self, book):
         self.updates += 1

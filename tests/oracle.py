@@ -123,9 +123,12 @@ def optional(message: Pairs, key: str, convert, default):
 
 
 def time_ns(value: int) -> int:
-    """Microseconds or milliseconds by size; a time that int64 cannot hold in ns is none, nor is one before 1970."""
-    value *= 1000 if value >= 10**14 else 10**6
-    return value if 0 <= value <= INT64_MAX else 0
+    """s, ms, us or ns by size, from March 1973 on; a time that int64 cannot hold in ns is none."""
+    for last, unit in ((99_999_999_999, 10**9), (99_999_999_999_999, 10**6), (99_999_999_999_999_999, 10**3)):
+        if value <= last:
+            value *= unit
+            break
+    return value if 10**17 <= value < 2**63 else 0
 
 
 def times(message: Pairs) -> int:
@@ -187,9 +190,10 @@ def event(message, stream: str, venue: str):
         side = needed(order, "S", str)
         if any(isinstance(value, Bare) or value not in ("SELL", "BUY") for value in order.all("S")):
             raise Bad
-        optional(order, "T", integer, 0)
+        happened = time_ns(optional(order, "T", integer, 0))
         return ("liquidation", needed(order, "s", symbol), needed(order, "p", decimal), needed(order, "q", quantity),
-                side.lower(), optional(order, "ap", real, nan), time_ns(optional(message, "E", integer, 0)))
+                side.lower(), optional(order, "ap", real, nan),
+                time_ns(optional(message, "E", integer, 0)) or happened)
     if message.all("lastUpdateId"):
         depth = depth_of(stream)
         who = re.sub("[a-z]", lambda m: m[0].upper(), stream.partition("@")[0])

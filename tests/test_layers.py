@@ -14,20 +14,24 @@ from pathlib import Path
 
 import pytest
 
+from feeds.venues import VENUES
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # Line of the table -> the modules on it. "x.*" is every module below x; the first match counts.
 LINES = {
     "orderbook": ["orderbook", "orderbook.*"],
     "scan": ["feeds.scan", "feeds.checksum", "feeds.message", "feeds.numbers", "feeds.symbols", "feeds.routes",
-             "feeds.layout", "feeds.window_simd", "feeds.engine"],
+             "feeds.layout", "feeds.window_simd", "feeds.engine", "feeds.levels", "feeds.levelmap", "feeds.odd",
+             "feeds.protobuf"],
     "judge": ["feeds.parser", "feeds.run", "feeds.run_scalar", "feeds.run_simd", "feeds.sync", "feeds.arbiter",
               "feeds.venue", "feeds.track", "feeds.events", "feeds.handler", "feeds.latency", "feeds.report"],
     "registry": ["feeds.venues"],
+    "dialect": ["feeds.venues.dialects", "feeds.venues.dialects.*"],
     "venue": ["feeds.venues.*"],
     "pipeline": ["feeds.path", "feeds.intake", "feeds.books", "feeds.pipeline"],
     "outside": ["feeds.transport", "feeds.picows_version", "feeds.capture", "feeds.replay", "feeds.rest",
-                "feeds.session", "feeds.connection", "feeds.plan"],
+                "feeds.session", "feeds.connection", "feeds.requests", "feeds.plan"],
     "top": ["feeds.simulator", "feeds.simulator.*", "feeds.cli", "feeds.commands", "feeds.commands.*"],
     "package": ["feeds"],
 }
@@ -39,16 +43,18 @@ MAY = {
     "judge": {"orderbook", "scan", "judge"},
     "registry": {"judge"},
     "venue": {"orderbook", "scan", "judge"},
+    "dialect": {"judge", "dialect", "top"},       # what a simulated venue writes of a simulated market
     "pipeline": {"orderbook", "scan", "judge", "registry", "pipeline"},
     "outside": {"orderbook", "scan", "judge", "registry", "pipeline", "outside"},
-    "top": {"orderbook", "scan", "judge", "registry", "venue", "pipeline", "outside", "top", "package"},
+    "top": {"orderbook", "scan", "judge", "registry", "venue", "pipeline", "outside", "top", "package",
+            "dialect"},
     "package": {"orderbook", "judge", "registry", "pipeline", "outside"},
 }
 
 # Single modules that may see less than their line.
 ONLY = {
     "feeds.scan": {"orderbook.types", "orderbook.update", "feeds.message"},
-    "feeds.checksum": {"orderbook.types", "orderbook.update", "feeds.scan"},
+    "feeds.checksum": {"orderbook.core", "orderbook.ladder", "feeds.message"},
     "feeds.message": {"orderbook.types", "orderbook.update"},
     "feeds.symbols": {"orderbook.types", "orderbook.update", "feeds.message"},
     "feeds.venues": {"feeds.venue"},
@@ -157,8 +163,18 @@ def test_a_module_imports_only_what_stands_above_it(path: Path) -> None:
 def test_a_venue_knows_no_other_venue_and_nobody_knows_a_venue(path: Path) -> None:
     module = module_name(path)
     venues = {name for name in own_imports(path) if name.startswith("feeds.venues.")}
-    if line_of(module) not in {"top", "registry"}:
+    if line_of(module) not in {"top", "registry", "dialect"}:
         assert not venues, f"{module} imports {venues}"
+
+
+def test_no_venue_is_named_outside_the_folder_of_venues() -> None:
+    """Neither in code nor in a comment: what the generic layers do, they do for all."""
+    name = re.compile("|".join(sorted({venue.partition("_")[0] for venue in VENUES})), re.I)
+    named = [f"{identify(path)}:{number}: {line.strip()}" for package in ("orderbook", "feeds")
+             for path in sorted((ROOT / package).rglob("*.p*")) if path.suffix in {".py", ".pyx", ".pxd", ".pxi", ".pyi"}
+             and ROOT / "feeds" / "venues" not in path.parents
+             for number, line in enumerate(path.read_text().splitlines(), 1) if name.search(line)]
+    assert not named, "\n".join(named)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=identify)

@@ -12,8 +12,8 @@ from typing import Any
 from feeds import connect
 from feeds.commands.common import FAILED, CommandError, complain, warnings_kept
 from feeds.commands.ladder import Tape, View
-from feeds.simulator.binance import DIALECTS
 from feeds.venues import load
+from feeds.venues.dialects import DIALECTS, SHOWN
 from orderbook import BookState
 
 SERVER_START_S = 20.0
@@ -22,8 +22,9 @@ MAX_SYMBOLS = 2                 # that fit side by side
 RATE = 1500.0                   # actions a second and symbol
 
 
-def run(venue: str, seconds: float, plain: bool) -> int:
+def run(venue: str | None, seconds: float, plain: bool) -> int:
     """Run the demo. Returns: the exit status, 0 only if every book was live and nothing went wrong."""
+    venue = venue or SHOWN
     load(venue)
     if venue not in DIALECTS:
         raise CommandError(f"{venue} cannot be simulated (those that can: {', '.join(DIALECTS)})")

@@ -15,12 +15,15 @@ from rich.table import Table
 from rich.text import Text
 
 from orderbook import BookState
+from orderbook.decimals import qty_parts
 
 DRAW_S = 0.1                    # between two drawings of the ladder
 LINE_S = 1.0                    # between two plain lines of a symbol
 BAR_WIDTH = 12                  # characters of the longest quantity bar
 _COLOURS = {BookState.EMPTY: "bright_black", BookState.SYNCING: "yellow", BookState.LIVE: "green",
             BookState.STALE: "red"}
+_TRADES: dict[str | None, tuple[str, str]] = {     # by aggressor, which not every venue tells
+    "buy": ("▲", "bold green"), "sell": ("▼", "bold red"), None: ("", "bold")}
 
 
 class Tape:
@@ -28,7 +31,7 @@ class Tape:
 
     def __init__(self) -> None:
         self.updates = 0
-        self.last: dict[str, tuple[int, int, str]] = {}         # symbol -> price units, price scale, aggressor
+        self.last: dict[str, tuple[int, int, str | None]] = {}  # symbol -> price units, price scale, aggressor
 
     def on_book(self, book: Any) -> None:
         """Called after every message that changed a live book."""
@@ -86,7 +89,7 @@ class View:
         book = self.book(symbol)
         if book is None:
             return f"{strftime('%H:%M:%S')} {symbol} {BookState.EMPTY.name}"
-        stats = self.feed.pipeline.symbol_stats(symbol)
+        stats = self.feed.symbol_stats(symbol)
         bid, ask = (_level(book, level) for level in (book.raw.best_bid_int, book.raw.best_ask_int))
         return (f"{strftime('%H:%M:%S')} {symbol} {BookState(book.status).name} bid {bid} ask {ask} "
                 f"levels {book.bid_levels}+{book.ask_levels} updates {stats['updates']} trades {stats['trades']} "
@@ -118,7 +121,7 @@ class View:
         if book is None:
             return table
         bids, asks = book.raw.bids_int(self.depth).tolist(), book.raw.asks_int(self.depth).tolist()
-        most = max((qty for _, qty in bids + asks), default=1)
+        most = max((_size(qty, book.qty_scale) for _, qty in bids + asks), default=1.0)
         for levels, colour in ((asks[::-1], "red"), (None, ""), (bids, "green")):
             if levels is None:
                 table.add_row(self._middle(symbol, book), "", "")
@@ -126,9 +129,9 @@ class View:
             for _ in range(self.depth - len(levels) if colour == "red" else 0):
                 table.add_row("", "", "")       # a thin side leaves the middle where it is
             for price, qty in levels:
-                bar = "█" * max(1, round(BAR_WIDTH * qty / most))
-                table.add_row(Text(_fixed(price, book.price_scale), style=colour), _fixed(qty, book.qty_scale),
-                              Text(bar, style=colour))
+                bar = "█" * max(1, round(BAR_WIDTH * _size(qty, book.qty_scale) / most))
+                table.add_row(Text(_fixed(price, book.price_scale), style=colour),
+                              _fixed(*qty_parts(qty, book.qty_scale)), Text(bar, style=colour))
         return table
 
     def _middle(self, symbol: str, book: Any) -> Text:
@@ -137,8 +140,14 @@ class View:
             return Text("-", style="bright_black")
         price, scale, aggressor = last
         shown = max(scale, book.price_scale)
-        return Text(f"{_fixed(price * 10 ** (shown - scale), shown)} {'▲' if aggressor == 'buy' else '▼'}",
-                    style="bold green" if aggressor == "buy" else "bold red")
+        arrow, style = _TRADES[aggressor]
+        return Text(f"{_fixed(price * 10 ** (shown - scale), shown)} {arrow}", style=style)
+
+
+def _size(qty: int, scale: int) -> float:
+    """A quantity as a number, for the length of its bar."""
+    digits, decimals = qty_parts(qty, scale)
+    return digits / 10 ** decimals
 
 
 def _fixed(units: int, scale: int) -> str:

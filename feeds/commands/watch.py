@@ -5,37 +5,37 @@ from __future__ import annotations
 import asyncio
 import sys
 from dataclasses import replace
+from difflib import get_close_matches
 from time import monotonic
 from typing import Any
 
 from feeds import connect
 from feeds.commands.common import CommandError, warnings_kept
 from feeds.commands.ladder import Tape, View
+from feeds.plan import moved
 from feeds.rest import RestError
-from feeds.venues import load
 from orderbook import BookState
 
 CONNECT_S = 10.0                # somebody who waits at a terminal wants to know sooner than a service does
 PROBE_S = 3.0                   # without a live book for so long, the venue is asked whether it knows the symbol
 
 
-def run(venue: str, symbols: list[str], *, url: str | None, rest_url: str | None, depth: int, seconds: float | None,
-        plain: bool) -> int:
+def run(venue: str, symbols: list[str], *, url: str | None, rest_url: str | None, market: str | None, depth: int,
+        seconds: float | None, plain: bool) -> int:
     """Show books until interrupted, or for some seconds. Returns: the exit status."""
-    spec = load(venue)
-    names = list(dict.fromkeys(spec.symbol(symbol) for symbol in symbols))
-    return asyncio.run(_watch(venue, names, url, rest_url, depth, seconds, plain))
+    return asyncio.run(_watch(venue, symbols, url, rest_url, market, depth, seconds, plain))
 
 
-async def _watch(venue: str, symbols: list[str], url: str | None, rest_url: str | None, depth: int,
+async def _watch(venue: str, wanted: list[str], url: str | None, rest_url: str | None, market: str | None, depth: int,
                  seconds: float | None, plain: bool) -> int:
     tape = Tape()
     draws = sys.stdout.isatty() and not plain
     with warnings_kept(draws) as warning:
-        feed = connect(venue, symbols, ("book", "trades"), tape, url=url, rest_url=rest_url)
+        feed = connect(venue, wanted, ("book", "trades"), tape, url=url, rest_url=rest_url, market=market)
         feed.timing = replace(feed.timing, first=CONNECT_S)
         async with feed:
-            probe = asyncio.create_task(_probe(feed, symbols))
+            symbols = feed.symbols
+            probe = asyncio.create_task(_probe(feed))
 
             def check() -> None:
                 if probe.done():
@@ -54,28 +54,46 @@ async def _watch(venue: str, symbols: list[str], url: str | None, rest_url: str 
 
 def _is_live(feed: Any, symbol: str) -> bool:
     try:
-        return feed.book(symbol).status == BookState.LIVE
+        return bool(feed.book(symbol).status == BookState.LIVE)
     except KeyError:
         return False
 
 
-async def _probe(feed: Any, symbols: list[str]) -> None:
-    """Find out whether the venue knows the symbols that stay silent: on the stream it does not say so.
+async def _probe(feed: Any) -> None:
+    """Find out whether the venue knows the symbols that stay silent: on the stream some venues do not say so.
 
-    Raises: CommandError if it does not.
+    Raises: CommandError if it does not, or has refused a book.
     """
     began = monotonic()
     while monotonic() - began < PROBE_S:
         await asyncio.sleep(0.1)
-        if all(_is_live(feed, symbol) for symbol in symbols):
+        if all(_is_live(feed, symbol) for symbol in feed.symbols):
             return
-    spec = feed.spec
-    limit = spec.snapshot_limits[0] if spec.snapshot_limits else 1
-    for symbol in symbols:
-        if _is_live(feed, symbol):
-            continue
-        try:
-            await feed.rest.get(spec.snapshot_url(symbol, feed.rest.url, limit), spec.snapshot_weight(limit))
-        except RestError as error:
-            if error.status in (400, 404):
-                raise CommandError(f"{spec.name}: unknown symbol {symbol}: {error.body or error}") from None
+        refused = feed.refused_books()
+        if refused:
+            raise CommandError(f"{feed.spec.name}: " + "; ".join(
+                f"no book of {symbol}: {text}" for symbol, text in sorted(refused.items())))
+    for symbol in feed.symbols:
+        if not _is_live(feed, symbol):
+            await _ask_for(feed, symbol)
+
+
+async def _ask_for(feed: Any, symbol: str) -> None:
+    """Ask the venue by REST for one symbol. Raises: CommandError if it is unknown; nothing where one cannot ask."""
+    spec, rest = feed.spec, feed.rest
+    listed = spec.instruments_addresses.get(feed.market, "")
+    try:
+        if spec.resync == "rest":
+            limit = spec.snapshot_limits[0] if spec.snapshot_limits else 1
+            await rest.get(spec.snapshot_url(symbol, rest.moved_to, limit, feed.market), spec.snapshot_weight(limit))
+        elif listed:
+            body, _ = await rest.get(moved(listed, rest.moved_to), 1)
+            known = [instrument.symbol for instrument in spec.read_instruments(body)]
+            if known and symbol not in known:
+                near = ", ".join(get_close_matches(symbol, known, 3))
+                raise CommandError(f"{spec.name}: unknown symbol {symbol}" + (f"; near: {near}" if near else ""))
+    except RestError as error:
+        if spec.resync == "rest" and error.status in (400, 404):
+            raise CommandError(f"{spec.name}: unknown symbol {symbol}: {error.body or error}") from None
+    except ValueError:          # no list that can be read
+        pass

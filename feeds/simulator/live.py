@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from feeds.simulator.binance import DIALECTS, exchange_info, instruments
 from feeds.simulator.market import Market
 from feeds.simulator.source import Route, UnknownSymbol
 from feeds.simulator.streams import Desk, Stream, open_stream
+from feeds.venues.dialects import DIALECTS, exchange_info, instruments
 
 
 class LiveSource:
@@ -16,7 +16,7 @@ class LiveSource:
 
     Parameters: venue -- name of the venue. symbols -- what is traded; the usual ones if empty.
                 seed -- any int; decides the order flow. rate -- actions a second and symbol, above 0.
-                form -- one of `binance.FORMS`. start_ns -- time of the opening; the present if None.
+                form -- one of `feeds.venues.dialects.FORMS`. start_ns -- time of the opening; the present if None.
     Streams are written from the moment that somebody first asks for them.
     """
 

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from feeds.capture import CaptureError, CaptureReader, Record
-from feeds.simulator.binance import levels_text, split_stream
 from feeds.simulator.source import NoSnapshot, Route, UnknownSymbol
+from feeds.venues.dialects import levels_text, split_stream
 
 PREFIX, MIDDLE = b'{"stream":"', b'","data":'
 MAX_PENDING_SIZE = 1 << 25      # bytes of depth frames a book puts off before it takes them in

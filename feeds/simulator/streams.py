@@ -1,11 +1,11 @@
-"""What a Binance market publishes of one simulated `Market`: every stream as an object, and the REST snapshot."""
+"""What a venue publishes of one simulated `Market`: every stream as an object, and the REST snapshot."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from feeds.simulator.binance import Dialect, levels_text, split_stream
 from feeds.simulator.market import ASK, BID, Action, Market
+from feeds.venues.dialects import Dialect, levels_text, split_stream
 
 MS = 1_000_000
 PUBLISH_DELAY_NS = 1 * MS       # from matching to the stamp of the publisher
@@ -17,7 +17,7 @@ LIQUIDATION_EVERY = 25          # of the fills in a burst, one is a liquidation
 class Desk:
     """One market with the texts and figures that all its streams share.
 
-    Parameters: dialect -- how the venue writes. market -- the market. form -- one of `binance.FORMS`.
+    Parameters: dialect -- how the venue writes. market -- the market. form -- one of `feeds.venues.dialects.FORMS`.
     """
 
     def __init__(self, dialect: Dialect, market: Market, form: str = "2026"):

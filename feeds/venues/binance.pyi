@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
 from feeds.parser import Parser
-from feeds.venue import Control, Instrument, Limits, Stream, VenueSpec
+from feeds.venue import Answer, Control, Evidence, Instrument, Limits, Stream, VenueSpec
 
 SPOT: VenueSpec
 """binance_spot."""
@@ -32,6 +32,8 @@ SPOT_SPEEDS: dict[str, str]
 """Speed -> what it adds to the stream's name."""
 FUTURES_SPEEDS: dict[str, str]
 FUTURES_PARTIAL_SPEEDS: dict[str, str]
+FUTURES_EVIDENCE: tuple[Evidence, ...]
+"""What both futures markets can prove."""
 FUTURES_SNAPSHOTS: tuple[int, ...]
 """Limits a futures snapshot can be asked with."""
 
@@ -70,10 +72,10 @@ def connect_path(names: Sequence[str]) -> str:
 def request(method: str, names: Sequence[str], request_id: int) -> str:
     """A request of the client, as text."""
 
-def subscribe(names: Sequence[str], request_id: int) -> str:
+def subscribe(names: Sequence[str], request_id: int) -> list[str]:
     """Ask for streams."""
 
-def unsubscribe(names: Sequence[str], request_id: int) -> str:
+def unsubscribe(names: Sequence[str], request_id: int) -> list[str]:
     """Ask for streams no more."""
 
 def read_control(payload: bytes) -> Control:
@@ -81,6 +83,15 @@ def read_control(payload: bytes) -> Control:
 
 def read_instruments(body: bytes) -> list[Instrument]:
     """The instruments of an exchangeInfo answer. Raises ValueError for another kind of body."""
+
+def snapshot_address(path: str) -> Callable[[str, int, str], str]:
+    """The `snapshot_address` function of one market."""
+
+def read_address(default_limit: int) -> Callable[[str], Answer | None]:
+    """The `read_address` function of one market; `default_limit` is what the venue gives if it is not asked."""
+
+def evidence(link: str) -> tuple[Evidence, ...]:
+    """What a market can prove, with the words for its sequence rule."""
 
 def spot_weight(limit: int) -> int:
     """REST weight of a spot snapshot of `limit` levels a side."""

@@ -6,11 +6,11 @@ seller crossed the spread. Times are ms, or us on a connection with timeUnit=MIC
 """
 
 import json
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 from libc.string cimport memcmp
 from orderbook.types cimport BAD_VALUE
-from feeds.message cimport (Message, bit, KIND_CONTROL, KIND_IGNORED, KIND_DELTA, KIND_SNAPSHOT, KIND_TRADE,
+from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_IGNORED, KIND_DELTA, KIND_SNAPSHOT, KIND_TRADE,
                             KIND_QUOTE, KIND_TICKER, KIND_MARK, KIND_LIQUIDATION, MAX_NAME, SEEN_BIDS, SEEN_ASKS,
                             SLOT_EVENT_TIME, SLOT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_PREV_SEQ, SLOT_PRICE,
                             SLOT_QTY, SLOT_TRADE_ID, SLOT_MAKER_BOUGHT, SLOT_AGGRESSOR, SLOT_BID_PRICE, SLOT_BID_QTY,
@@ -20,11 +20,11 @@ from feeds.message cimport (Message, bit, KIND_CONTROL, KIND_IGNORED, KIND_DELTA
                             SLOT_OPEN_TIME, SLOT_CLOSE_TIME, SLOT_FIRST_ID, SLOT_LAST_ID, SLOT_COUNT, SLOT_AVERAGE,
                             TAKE_BOOL, TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, fail, key_is, list_fields, next_is, next_item, next_key,
-                         open_array, open_object, peek, read_text, skip_value, take_constant, take_field, take_object,
-                         word_is)
+from feeds.scan cimport (Cursor, Field, Text, at_end, fail, key_is, list_fields, list_form, next_is, next_item,
+                         next_key, open_array, open_object, peek, read_text, skip_value, take_constant, take_field,
+                         take_object, word_is)
 
-from feeds.venue import Control, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec
+from feeds.venue import Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec
 
 
 cdef class BinanceParser(Parser):
@@ -34,7 +34,8 @@ cdef class BinanceParser(Parser):
 
     def __cinit__(self, bint futures=False):
         self.futures = futures
-        self.route_quotes = 4                     # {"stream":"btcusdt@trade" or, raw, {"e":"trade"
+        self.route_mark = c'"'
+        self.route_marks = 4                      # {"stream":"btcusdt@trade" or, raw, {"e":"trade"
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         # {"stream":"btcusdt@depth@100ms","data":{...}} on combined connections, {...} or [{...}] on raw ones
@@ -261,13 +262,16 @@ cdef tuple BEST = (("b", TAKE_PRICE, SLOT_BID_PRICE), ("B", TAKE_QTY, SLOT_BID_Q
                    ("a", TAKE_PRICE, SLOT_ASK_PRICE), ("A", TAKE_QTY, SLOT_ASK_QTY))
 cdef tuple EXECUTED = (("p", TAKE_PRICE, SLOT_PRICE), ("q", TAKE_QTY, SLOT_QTY))
 
+cdef Form LEVEL
+list_form(&LEVEL, ("price", "qty"))
+
 cdef Field[16] DEPTH, SNAPSHOT, QUOTE, TRADE, AGG_TRADE, MARK, LIQUIDATION, FORCED_ORDER
 cdef Field[32] TICKER
 
 list_fields(DEPTH, (*HEAD, *HAPPENED, ("U", TAKE_INT, SLOT_FIRST_SEQ), ("u", TAKE_INT, SLOT_LAST_SEQ),
-                    ("pu", TAKE_INT, SLOT_PREV_SEQ), ("b", TAKE_LEVELS, 0), ("a", TAKE_LEVELS, 1)))
+                    ("pu", TAKE_INT, SLOT_PREV_SEQ), ("b", TAKE_LEVELS, 0), ("a", TAKE_LEVELS, 1)), &LEVEL)
 list_fields(SNAPSHOT, (("lastUpdateId", TAKE_INT, SLOT_LAST_SEQ), ("E", TAKE_INT, SLOT_EVENT_TIME), *HAPPENED,
-                       ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1)))
+                       ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1)), &LEVEL)
 list_fields(QUOTE, (*HEAD, *HAPPENED, *BEST, ("u", TAKE_INT, SLOT_LAST_SEQ)))
 list_fields(TRADE, (*HEAD, *HAPPENED, *EXECUTED, ("m", TAKE_BOOL, SLOT_MAKER_BOUGHT), ("t", TAKE_INT, SLOT_TRADE_ID)))
 list_fields(AGG_TRADE, (*HEAD, *HAPPENED, *EXECUTED, ("m", TAKE_BOOL, SLOT_MAKER_BOUGHT),
@@ -348,7 +352,7 @@ def book_stream(venue, delta_speeds, partial_speeds, depth, speed):
 def make_streams(venue, channels_known, delta_speeds, partial_speeds, split):
     """The `streams` function of one market."""
 
-    def streams(symbols, channels, depth=None, speed=None):
+    def streams(symbols, channels, depth=None, speed=None, market=None):
         """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
         unknown = [channel for channel in channels if channel not in channels_known]
         if unknown:
@@ -360,7 +364,8 @@ def make_streams(venue, channels_known, delta_speeds, partial_speeds, split):
             for channel in channels:
                 root = "public" if not split or channel in PUBLIC_CHANNELS else "market"
                 suffix = book if channel == "book" else SUFFIX[channel]
-                planned.append(Stream(f"{symbol.lower()}@{suffix}", root, symbol, channel))
+                planned.append(Stream(f"{symbol.lower()}@{suffix}", root, symbol, channel,
+                                      depth or 0 if channel == "book" else 0))
         return planned
 
     return streams
@@ -383,12 +388,12 @@ def request(method, names, request_id):
 
 def subscribe(names, request_id):
     # {"method":"SUBSCRIBE","params":["btcusdt@depth@100ms","btcusdt@bookTicker","btcusdt@trade"],"id":1}
-    return request("SUBSCRIBE", names, request_id)
+    return [request("SUBSCRIBE", names, request_id)]
 
 
 def unsubscribe(names, request_id):
     # {"method":"UNSUBSCRIBE","params":["btcusdt@depth@100ms"],"id":312}
-    return request("UNSUBSCRIBE", names, request_id)
+    return [request("UNSUBSCRIBE", names, request_id)]
 
 
 def read_control(payload):
@@ -438,6 +443,34 @@ def read_instruments(body):
     return found
 
 
+def snapshot_address(path):
+    """The `snapshot_address` of one market, whose interface is at `path`."""
+
+    def address(symbol, limit, market):
+        return f"{path}?symbol={symbol}&limit={limit}"
+
+    return address
+
+
+def read_address(default_limit):
+    """The `read_address` of one market, which gives so many levels a side when the address names no limit."""
+
+    def read(url):
+        # https://api.binance.com/api/v3/depth?symbol=BTCUSDT&limit=1000, .../exchangeInfo
+        parts = urlsplit(url)
+        asked = parts.path.rpartition("/")[2]
+        query = parse_qs(parts.query)
+        if asked == "exchangeInfo":
+            return Answer("instruments")
+        if asked != "depth":
+            return None
+        limit = query.get("limit", [""])[0]
+        return Answer("snapshot", query.get("symbol", [""])[0].upper(),
+                      int(limit) if limit.isdecimal() else default_limit)
+
+    return read
+
+
 def spot_weight(limit):
     """REST weight of a spot snapshot of `limit` levels a side."""
     if limit <= 100:
@@ -481,17 +514,37 @@ FUTURES_LIMITS = Limits(
 
 FUTURES_SNAPSHOTS = (5, 10, 20, 50, 100, 500, 1000)
 
+
+def evidence(link):
+    """The evidence of one market, whose deltas are linked so."""
+    return (
+        Evidence("book", "captures", f"{link}: a missing delta is seen at the next one; every state of the book was "
+                                     f"compared with bookTicker of the same number"),
+        Evidence("quotes", "captures", "u counts the book's events, not the quotes: a missing quote is not seen"),
+        Evidence("trades", "captures", "trade ids rise by 1, which is not checked; sides agree with the quotes"),
+        Evidence("agg_trades", "captures", "as trades"),
+        Evidence("ticker", "messages", "nothing"),
+    )
+
+
+FUTURES_EVIDENCE = (
+    *evidence("pu is the u of the delta before"),
+    Evidence("mark", "messages", "nothing"),
+    Evidence("liquidations", "messages", "nothing; the venue sends at most one a second"),
+)
+
 SPOT = VenueSpec(
     name="binance_spot",
     link=Link.RANGE,
     roots={"public": "wss://stream.binance.com:9443"},
     rest_url="https://api.binance.com",
-    snapshot_path="/api/v3/depth",
-    instruments_path="/api/v3/exchangeInfo",
+    resync="rest",
+    snapshot_address=snapshot_address("https://api.binance.com/api/v3/depth"),
+    read_address=read_address(100),
+    instruments_addresses={"": "https://api.binance.com/api/v3/exchangeInfo"},
     read_instruments=read_instruments,
     snapshot_limit=1000,
     snapshot_limits=(),
-    snapshot_default_limit=100,
     snapshot_weight=spot_weight,
     channels=CHANNELS,
     streams=make_streams("binance_spot", CHANNELS, SPOT_SPEEDS, SPOT_SPEEDS, split=False),
@@ -503,9 +556,10 @@ SPOT = VenueSpec(
     limits=SPOT_LIMITS,
     ping_interval_s=20,
     max_frame_size=8 << 20,
-    parser=lambda: make_parser("spot"),
+    parser=lambda market: make_parser("spot"),
     source="https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md",
     checked="2026-09-18",
+    evidence=evidence("U is the u of the delta before + 1"),
     forms="JSON of 2021 to 2026, raw and combined; times in ms or, with timeUnit=MICROSECOND, us. SBE is not parsed.",
 )
 
@@ -514,12 +568,13 @@ USDM = VenueSpec(
     link=Link.PREVIOUS,
     roots={"public": "wss://fstream.binance.com/public", "market": "wss://fstream.binance.com/market"},
     rest_url="https://fapi.binance.com",
-    snapshot_path="/fapi/v1/depth",
-    instruments_path="/fapi/v1/exchangeInfo",
+    resync="rest",
+    snapshot_address=snapshot_address("https://fapi.binance.com/fapi/v1/depth"),
+    read_address=read_address(500),
+    instruments_addresses={"": "https://fapi.binance.com/fapi/v1/exchangeInfo"},
     read_instruments=read_instruments,
     snapshot_limit=1000,
     snapshot_limits=FUTURES_SNAPSHOTS,
-    snapshot_default_limit=500,
     snapshot_weight=futures_weight,
     channels=FUTURES_CHANNELS,
     streams=make_streams("binance_usdm", FUTURES_CHANNELS, FUTURES_SPEEDS, FUTURES_PARTIAL_SPEEDS, split=True),
@@ -531,9 +586,10 @@ USDM = VenueSpec(
     limits=FUTURES_LIMITS,
     ping_interval_s=180,
     max_frame_size=8 << 20,
-    parser=lambda: make_parser("usdm"),
+    parser=lambda market: make_parser("usdm"),
     source="https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams",
     checked="2026-08-21",
+    evidence=FUTURES_EVIDENCE,
     forms="JSON of 2019 to 2026, raw and combined, with and without the ps and st keys of 2026.",
 )
 
@@ -542,12 +598,13 @@ COINM = VenueSpec(
     link=Link.PREVIOUS,
     roots={"public": "wss://dstream.binance.com"},
     rest_url="https://dapi.binance.com",
-    snapshot_path="/dapi/v1/depth",
-    instruments_path="/dapi/v1/exchangeInfo",
+    resync="rest",
+    snapshot_address=snapshot_address("https://dapi.binance.com/dapi/v1/depth"),
+    read_address=read_address(500),
+    instruments_addresses={"": "https://dapi.binance.com/dapi/v1/exchangeInfo"},
     read_instruments=read_instruments,
     snapshot_limit=1000,
     snapshot_limits=FUTURES_SNAPSHOTS,
-    snapshot_default_limit=500,
     snapshot_weight=futures_weight,
     channels=FUTURES_CHANNELS,
     streams=make_streams("binance_coinm", FUTURES_CHANNELS, FUTURES_SPEEDS, FUTURES_PARTIAL_SPEEDS, split=False),
@@ -559,8 +616,9 @@ COINM = VenueSpec(
     limits=FUTURES_LIMITS,
     ping_interval_s=180,
     max_frame_size=8 << 20,
-    parser=lambda: make_parser("coinm"),
+    parser=lambda market: make_parser("coinm"),
     source="https://developers.binance.com/docs/derivatives/coin-margined-futures/websocket-market-streams",
     checked="2026-08-21",
+    evidence=FUTURES_EVIDENCE,
     forms="JSON of 2021 to 2026, raw and combined, with and without the st key of 2026.",
 )

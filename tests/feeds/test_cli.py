@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import os
@@ -21,6 +22,8 @@ from typer.testing import CliRunner
 from feeds import VENUES
 from feeds.cli import app
 from feeds.commands import watch as watch_module
+from feeds.venues.dialects import DIALECTS
+from tests.loopback import Venue
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 30.0
@@ -103,10 +106,37 @@ def test_help_does_not_load_the_engine():
     assert out.strip() == "[]"
 
 
-def test_venues_are_listed():
+def test_venues_are_listed_with_what_is_known_of_each_channel():
     result = call("venues")
     assert result.exit_code == 0
     assert all(venue in result.stdout for venue in VENUES)
+    assert "what its numbers show, and what they cannot" in result.stdout
+    [row] = [line for line in result.stdout.splitlines() if "kraken " in line]
+    assert "book" in row
+    assert "capture" in row
+    assert "CRC-32" in row
+
+
+def test_venues_as_json():
+    venues = json.loads(call("venues", "--json").stdout)
+    assert list(venues) == list(VENUES)
+    for name, facts in venues.items():
+        assert facts["venue"] == name
+        assert facts["addresses"]
+        told = {part.strip().partition(" ")[0] for it in facts["evidence"] for part in it["channel"].split(",")}
+        assert set(facts["channels"]) <= told, f"{name}: a channel without evidence"
+        assert all(it["proof"] and it["detects"] for it in facts["evidence"])
+    assert json.loads(call("venues", "bybit", "--json").stdout) == venues["bybit"]
+
+
+def test_one_venue_in_full():
+    result = call("venues", "bybit")
+    assert result.exit_code == 0
+    for word in ("spot, linear, inverse, option", "wss://stream.bybit.com/v5/public/linear", "channel liquidations",
+                 "new book by", "a new subscription", "checked 20"):
+        assert word in result.stdout
+    assert "kraken" not in result.stdout
+    assert "did you mean bybit" in complaint(call("venues", "bybyt"))
 
 
 def test_replay_json_is_one_document_and_nothing_else(capture):
@@ -193,6 +223,9 @@ def test_a_file_that_is_not_there_is_said_so_before_its_venue_is_asked_for(tmp_p
     (["serve", "--sim", "binance_usdm", "--speed", "-1"], ["--speed -1", "number above 0"]),
     (["serve", "--sim", "binance_usdm", "--rate", "0"], ["--rate 0", "above 0"]),
     (["watch", "binance_usdm", "BTCUSDT", "--url", "nonsense"], ["url", "nonsense"]),
+    (["watch", "bybit", "BTCUSDT", "--market", "moon"], ["bybit has no market 'moon'", "spot, linear"]),
+    (["watch", "kraken", "BTC/USD", "--market", "spot"], ["kraken has no market 'spot'", "one market only"]),
+    (["replay", "x.ws", "--venue", "bybit", "--market", "moon"], ["bybit has no market 'moon'"]),
 ])
 def test_bad_arguments_end_in_one_line(args, words):
     line = complaint(call(*args))
@@ -236,6 +269,69 @@ def test_an_unknown_symbol_is_named(monkeypatch):
     last = result.stderr.splitlines()[-1]
     assert "binance_usdm: unknown symbol NOSUCHUSDT" in last
     assert "Invalid symbol" in last
+
+
+@contextmanager
+def loopback(prepare):
+    """A `tests.loopback.Venue` in a thread of its own; `prepare(venue)` says what it answers."""
+    ready, urls = threading.Event(), []
+    stopped = asyncio.Event()
+
+    async def serve():
+        async with Venue() as venue:
+            prepare(venue)
+            urls.append(venue.url)
+            ready.set()
+            await stopped.wait()
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    thread.start()
+    assert ready.wait(LIMIT_S)
+    try:
+        yield urls[0]
+    finally:
+        loop.call_soon_threadsafe(stopped.set)
+        thread.join(LIMIT_S)
+        loop.close()
+
+
+def test_a_refused_symbol_is_named_at_once(monkeypatch):
+    monkeypatch.setattr(watch_module, "PROBE_S", LIMIT_S)
+
+    def prepare(venue):
+        def answer(peer, text):
+            peer.send({"event": "error", "code": "60018", "connId": "a4d3ae55",
+                       "msg": "Wrong URL or channel:books,instId:NO-PE doesn't exist. Please use the correct URL."})
+        venue.answer = answer
+
+    began = time.monotonic()
+    with loopback(prepare) as url:
+        result = call("watch", "okx", "NO-PE", "--url", url)
+    assert result.exit_code == 1
+    assert "okx: no book of NO-PE: 60018: Wrong URL or channel" in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
+    assert time.monotonic() - began < LIMIT_S
+
+
+def test_a_symbol_that_stays_silent_is_looked_up_in_the_venues_list(monkeypatch):
+    monkeypatch.setattr(watch_module, "PROBE_S", 0.3)
+    paths = []
+
+    def prepare(venue):
+        def get(path):
+            paths.append(path)
+            entry = {"symbol": "BTCUSDT", "priceFilter": {"tickSize": "0.10"}, "lotSizeFilter": {"qtyStep": "0.001"}}
+            return 200, {}, json.dumps({"result": {"list": [entry]}}).encode()
+        venue.get = get
+        venue.answer = lambda peer, text: peer.send(
+            {"success": True, "ret_msg": "", "conn_id": "a", "req_id": json.loads(text)["req_id"], "op": "subscribe"})
+
+    with loopback(prepare) as url:
+        result = call("watch", "bybit", "BTCUSTD", "--url", url, "--market", "linear")
+    assert result.exit_code == 1
+    assert "bybit: unknown symbol BTCUSTD; near: BTCUSDT" in result.stderr.splitlines()[-1]
+    assert paths == ["/v5/market/instruments-info?category=linear&limit=1000"]
 
 
 def test_serve_ends_by_itself_and_says_so(capture):
@@ -294,7 +390,7 @@ def test_watch_ends_cleanly_on_ctrl_c(capture):
         assert watcher.stderr.read() == ""
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", DIALECTS)
 def test_demo_reports_and_succeeds(venue):
     with child("demo", "--seconds", "1", "--venue", venue) as demo:
         output, errors = demo.communicate(timeout=LIMIT_S)

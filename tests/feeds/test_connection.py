@@ -11,9 +11,11 @@ import pytest
 
 from feeds import plan, rest
 from feeds.session import SubscribeError
+from feeds.venue import BadSymbol, Handshake, Maintenance, NotAuthorised, RateLimited, StreamLost, VenueError
 from feeds.venues import load
+from orderbook import BookState
 from tests.loopback import PATIENCE, PING, PONG, close_frame, frame, until
-from tests.market import QUICK, States, change_spec, quick, run
+from tests.market import QUICK, States, change_spec, change_talk, one_each, quick, run, told
 
 
 @pytest.fixture(autouse=True)
@@ -162,4 +164,507 @@ def test_renewing_unsubscribes_and_subscribes_again():
             methods = [(request["method"], request["params"]) for request in map(json.loads, venue.peer.texts)]
             assert methods == [("UNSUBSCRIBE", ["btcusdt@depth@100ms"]), ("SUBSCRIBE", ["btcusdt@depth@100ms"])]
             await until(lambda: feed.stats()["lines"][0]["confirmed"] == 2)
+    run(scenario)
+
+
+def asked(peer):
+    """(method, streams) of the requests on a connection."""
+    return [(request["method"], request["params"]) for request in map(json.loads, peer.texts) if "params" in request]
+
+
+def test_requests_are_made_so_that_each_is_one_frame(monkeypatch):
+    change_talk(monkeypatch, subscribe=one_each("SUBSCRIBE"))
+
+    async def scenario(venue, market):
+        symbols = [f"S{number}USDT" for number in range(30)]
+        async with quick(venue, symbols) as feed:
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 30)
+            assert sorted(params for _, params in asked(venue.peer)) == sorted(
+                [f"{symbol.lower()}@depth@100ms"] for symbol in symbols)
+            assert len({json.loads(text)["id"] for text in venue.peer.texts}) == 30
+    run(scenario)
+
+
+@pytest.mark.parametrize("answer", [
+    lambda request: [told("ack", request_id=request["id"])],
+    lambda request: [told("ack", streams=[name]) for name in request["params"]],                # as okx does
+    lambda request: [told("ack", request_id=request["id"], streams=[name]) for name in request["params"]],
+    lambda request: [told("ack", streams=["BTCUSDT"]), told("ack", streams=["ETHUSDT"])],       # no channel told
+    lambda request: [told("ack")],                                                              # nothing told
+    lambda request: [told("ack", request_id=999999), told("other", text="welcome"), told("ack")],
+], ids=["id", "names", "id and name", "symbols", "bare", "after others"])
+def test_every_way_of_answering_is_understood(monkeypatch, answer):
+    change_talk(monkeypatch)
+
+    async def scenario(venue, market):
+        venue.answer = lambda peer, text: peer.send(*answer(json.loads(text)))
+        async with quick(venue, ["BTCUSDT", "ETHUSDT"], timing=replace(QUICK, ack=0.2)) as feed:
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 2)
+            await asyncio.sleep(0.3)
+            assert feed.stats()["lines"][0]["missing_acks"] == 0
+            assert len(venue.peer.texts) == 1
+    run(scenario)
+
+
+def test_a_request_answered_in_part_is_repeated_for_the_rest(monkeypatch):
+    change_talk(monkeypatch)
+
+    async def scenario(venue, market):
+        def answer(peer, text):
+            peer.send(told("ack", streams=json.loads(text)["params"][:1]))
+
+        venue.answer = answer
+        async with quick(venue, ["AUSDT", "BUSDT"], timing=replace(QUICK, ack=0.05)) as feed:
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 2)
+            assert asked(venue.peer) == [("SUBSCRIBE", ["ausdt@depth@100ms", "busdt@depth@100ms"]),
+                                         ("SUBSCRIBE", ["busdt@depth@100ms"])]
+            assert feed.stats()["lines"][0]["missing_acks"] == 1
+    run(scenario)
+
+
+def test_a_live_book_is_an_answer(monkeypatch):
+    change_talk(monkeypatch)
+
+    async def scenario(venue, market):
+        venue.answer = lambda peer, text: None
+        async with quick(venue, "BTCUSDT", timing=replace(QUICK, ack=0.5)) as feed, market.running():
+            await feed.wait_live(PATIENCE)
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 1)
+            await asyncio.sleep(0.6)
+            assert feed.stats()["lines"][0]["missing_acks"] == 0
+    run(scenario)
+
+
+# ---- greetings and heartbeats
+
+def test_the_greeting_comes_first_on_every_connection(monkeypatch):
+    change_talk(monkeypatch, greeting=('{"id":0,"hello":1}', '{"id":0,"hello":2}'))
+
+    async def scenario(venue, market):
+        async with quick(venue, "BTCUSDT") as feed:
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 1)
+            venue.peer.hang_up()
+            await until(lambda: len(venue.peers) == 2)
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 1)
+            for peer in venue.peers:
+                assert peer.texts[:2] == ['{"id":0,"hello":1}', '{"id":0,"hello":2}']
+                assert asked(peer) == [("SUBSCRIBE", ["btcusdt@depth@100ms"])]
+    run(scenario)
+
+
+def test_the_clients_own_ping_keeps_a_quiet_line(monkeypatch):
+    change_talk(monkeypatch, ping="ping", ping_interval_s=0.1)
+
+    async def scenario(venue, market):
+        def answer(peer, text):
+            peer.send(told("pong") if text == "ping" else {"result": None, "id": json.loads(text)["id"]})
+
+        venue.answer = answer
+        async with quick(venue, "BTCUSDT") as feed:
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 1)
+            await until(lambda: venue.peer.texts.count("ping") >= 5)
+            assert len(venue.peers) == 1
+            assert (PING, b"") not in venue.peer.received
+            venue.answer = lambda peer, text: None      # and nothing comes any more
+            before = len(venue.peer.texts)
+            first = venue.peer
+            await until(lambda: len(venue.peers) == 2)
+            assert 1 <= len(first.texts) - before <= 6
+    run(scenario)
+
+
+def test_ping_frames_are_sent_where_the_venue_wants_them(monkeypatch):
+    change_spec(monkeypatch, ping_frames=True, ping_interval_s=0.1)
+
+    async def scenario(venue, market):
+        async with quick(venue, "BTCUSDT"), market.running():
+            await until(lambda: venue.peer.received.count((PING, b"")) >= 3)    # the line is not silent at all
+            assert len(venue.peers) == 1
+    run(scenario)
+
+
+def test_roots_may_have_pings_of_their_own(monkeypatch):
+    change_talk(monkeypatch, ping="ping", pings={"market": lambda: "PI" + "NG"}, ping_interval_s=0.1)
+
+    async def scenario(venue, market):
+        async with quick(venue, "BTCUSDT", ("book", "mark")):
+            venue.answer = lambda peer, text: peer.send(told("pong"))
+            await until(lambda: all(text in peer.texts for peer, text in zip(
+                sorted(venue.peers, key=lambda peer: peer.path), ("PING", "ping"), strict=True)))
+    run(scenario)
+
+
+def test_the_venues_ping_is_answered_at_once_whatever_waits(monkeypatch):
+    change_talk(monkeypatch, {"messages_per_second": 2, "streams_per_request": 1})
+
+    async def scenario(venue, market):
+        async with quick(venue, ["AUSDT", "BUSDT", "CUSDT"]):
+            await until(lambda: len(venue.peer.texts) == 1)         # the others wait for their second
+            venue.peer.send(told("ping", reply='{"id":0,"pong":7}'))
+            await until(lambda: len(venue.peer.texts) >= 2)
+            assert venue.peer.texts[1] == '{"id":0,"pong":7}'
+    run(scenario)
+
+
+def test_no_lifetime_means_no_planned_end(monkeypatch):
+    change_spec(monkeypatch, {"connection_lifetime_s": 0})
+
+    async def scenario(venue, market):
+        async with quick(venue, ["BTCUSDT"]), market.running():
+            await asyncio.sleep(0.2)
+            assert len(venue.peers) == 1
+    run(scenario)
+
+
+# ---- errors
+
+def refusing(reason, bad, named=True, code=60018):
+    """An `answer` that refuses the streams in `bad` one by one, or (not `named`) a whole request that holds any."""
+    def answer(peer, text):
+        request = json.loads(text)
+        wrong = [name for name in request["params"] if name in bad]
+        if request["method"] != "SUBSCRIBE" or not wrong:
+            peer.send({"result": None, "id": request["id"]})
+        elif named:
+            peer.send(*(told("error", code=code, text=f"no {name}", streams=[name], reason=reason) for name in wrong))
+            peer.send(told("ack", streams=[name for name in request["params"] if name not in bad]))
+        else:
+            peer.send(told("error", code=code, text="something is wrong", request_id=request["id"], reason=reason))
+    return answer
+
+
+@pytest.mark.parametrize("reason, kind", [("bad_symbol", BadSymbol), ("authorisation", NotAuthorised)])
+def test_a_refused_stream_is_left_out_and_told_with_its_type(monkeypatch, reason, kind):
+    change_talk(monkeypatch)
+
+    async def scenario(venue, market):
+        venue.answer = refusing(reason, {"nope@depth@100ms"})
+        market.unknown.add("NOPE")
+        states = States()
+        async with quick(venue, ["BTCUSDT", "NOPE"], handler=states) as feed, market.running():
+            await until(lambda: market.agrees(feed.book("BTCUSDT")))
+            stats = feed.stats()
+            assert stats["refused"] == {"nope@depth@100ms": "60018: no nope@depth@100ms"}
+            [error] = stats["errors"]
+            assert type(error) is kind
+            assert (error.venue, error.code, error.text) == ("binance_usdm", 60018, "no nope@depth@100ms")
+            assert states.notes == [("NOPE", str(error))]
+            with pytest.raises(TimeoutError, match=r"NOPE \(EMPTY, refused: 60018: no nope"):
+                await feed.wait_live(0.02)
+            with pytest.raises(SubscribeError, match="no nope@depth@100ms") as caught:
+                await feed.subscribe("NOPE")
+            assert type(caught.value.__cause__) is kind
+            assert len(venue.peers) == 1
+            assert feed.stats()["silent"] == []
+    run(scenario)
+
+
+@pytest.mark.parametrize("reason", ["bad_symbol", ""])
+def test_a_bad_name_that_spoils_its_whole_request_is_found(monkeypatch, reason):
+    change_talk(monkeypatch)
+
+    async def scenario(venue, market):
+        venue.answer = refusing(reason, {"nope@depth@100ms"}, named=False)
+        symbols = [f"S{number}USDT" for number in range(6)]
+        async with quick(venue, [*symbols[:3], "NOPE", *symbols[3:]]) as feed:
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 6)
+            assert await until(lambda: feed.stats()["refused"]) == {"nope@depth@100ms": "60018: something is wrong"}
+            assert len(asked(venue.peer)) <= 7
+    run(scenario)
+
+
+@pytest.mark.parametrize("rejects_all", [True, False])
+def test_what_else_was_in_a_request_with_a_bad_name_is_asked_for_if_it_is_not_answered(monkeypatch, rejects_all):
+    change_talk(monkeypatch)
+
+    async def scenario(venue, market):
+        def answer(peer, text):
+            request = json.loads(text)
+            names, number = request["params"], request["id"]
+            if "nope@depth@100ms" in names:
+                peer.send(told("error", text="no", request_id=number, streams=["nope@depth@100ms"],
+                               reason="bad_symbol"))
+            if "nope@depth@100ms" not in names or not rejects_all:
+                peer.send(*(told("ack", request_id=number, streams=[name]) for name in names if "nope" not in name))
+
+        venue.answer = answer
+        async with quick(venue, ["AUSDT", "NOPE", "ZUSDT"], timing=replace(QUICK, ack=1.0)) as feed:
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 2)
+            await asyncio.sleep(0.15)
+            requests = [("SUBSCRIBE", ["ausdt@depth@100ms", "nope@depth@100ms", "zusdt@depth@100ms"])]
+            if rejects_all:
+                requests.append(("SUBSCRIBE", ["ausdt@depth@100ms", "zusdt@depth@100ms"]))
+            assert asked(venue.peer) == requests
+            assert feed.stats()["lines"][0]["missing_acks"] == 0
+            assert list(feed.stats()["refused"]) == ["nope@depth@100ms"]
+    run(scenario)
+
+
+def test_errors_that_name_nobody_come_in_the_order_of_the_requests(monkeypatch):
+    change_talk(monkeypatch, subscribe=one_each("SUBSCRIBE"))
+
+    async def scenario(venue, market):
+        def answer(peer, text):
+            [name] = json.loads(text)["params"]
+            if "nope" in name:
+                peer.send(told("error", text="no such channel", reason="bad_symbol"))
+            else:
+                peer.send(told("ack", streams=[name]))
+
+        venue.answer = answer
+        async with quick(venue, ["AUSDT", "NOPE", "BUSDT", "NOPE2", "CUSDT"]) as feed:
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 3)
+            await until(lambda: sorted(feed.stats()["refused"]) == ["nope2@depth@100ms", "nope@depth@100ms"])
+            assert len(venue.peer.texts) == 5
+    run(scenario)
+
+
+def test_a_stream_that_was_blamed_by_mistake_is_accepted_after_all(monkeypatch):
+    change_talk(monkeypatch, subscribe=one_each("SUBSCRIBE"))
+
+    async def scenario(venue, market):
+        venue.answer = lambda peer, text: None
+        async with quick(venue, ["AUSDT", "NOPE"], timing=replace(QUICK, ack=0.1)) as feed:
+            await until(lambda: len(venue.peer.texts) == 2)
+            venue.peer.send(told("error", text="no such channel", reason="bad_symbol"))
+            await until(lambda: "ausdt@depth@100ms" in feed.stats()["refused"])
+            venue.answer = lambda peer, text: peer.send(told("error", text="no such channel", reason="bad_symbol"))
+            venue.peer.send(told("ack", streams=["ausdt@depth@100ms"]))
+            await until(lambda: list(feed.stats()["refused"]) == ["nope@depth@100ms"])
+            assert feed.stats()["lines"][0]["confirmed"] == 1
+    run(scenario)
+
+
+def test_an_error_without_a_name_is_told_and_costs_nothing(monkeypatch):
+    change_talk(monkeypatch)
+
+    async def scenario(venue, market):
+        states = States()
+        async with quick(venue, ["BTCUSDT"], handler=states) as feed, market.running():
+            await feed.wait_live(PATIENCE)
+            venue.peer.send(told("error", code="x", text="odd"), told("error", text="odd", streams=["nobody@knows"]))
+            await until(lambda: len(feed.stats()["errors"]) == 2)
+            assert [type(error) for error in feed.stats()["errors"]] == [VenueError, VenueError]
+            assert states.notes == [(None, "binance_usdm: odd (code x)"), (None, "binance_usdm: odd")]
+            assert feed.stats()["refused"] == {}
+            assert feed.book("BTCUSDT").status == BookState.LIVE
+            assert len(venue.peers) == 1
+    run(scenario)
+
+
+def test_errors_are_kept_up_to_a_hundred_and_a_broken_handler_is_none_of_them(monkeypatch, caplog):
+    change_talk(monkeypatch)
+
+    class Broken:
+        def on_status(self, book, old, new, reason):
+            if old is new:
+                raise ValueError("broken handler")
+
+    async def scenario(venue, market):
+        async with quick(venue, ["BTCUSDT"], handler=Broken()) as feed:
+            venue.peer.send(*(told("error", code=number, text="odd") for number in range(150)))
+            await until(lambda: feed.stats()["errors"] and feed.stats()["errors"][-1].code == 149)
+            assert [error.code for error in feed.stats()["errors"]] == list(range(50, 150))
+            assert "broken handler" in caplog.text
+    run(scenario)
+
+
+@pytest.mark.parametrize("names_request", [True, False])
+def test_a_rate_limit_makes_requests_wait_longer_each_time(monkeypatch, names_request):
+    change_talk(monkeypatch)
+
+    async def scenario(venue, market):
+        times = []
+
+        def answer(peer, text):
+            times.append(time.monotonic())
+            request = json.loads(text)
+            if len(times) <= 3:
+                about = {"request_id": request["id"]} if names_request else {}
+                peer.send(told("error", code=429, text="slow down", reason="rate_limit", **about))
+            else:
+                peer.send({"result": None, "id": request["id"]})
+
+        venue.answer = answer
+        timing = replace(QUICK, backoff=0.1, backoff_longest=5.0)
+        async with quick(venue, ["BTCUSDT", "ETHUSDT"], timing=timing) as feed:
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 2)
+            waits = [later - before for before, later in zip(times, times[1:], strict=False)]
+            assert len(waits) == 3
+            assert all(wait >= least for wait, least in zip(waits, (0.05, 0.1, 0.2), strict=True)), waits
+            assert all(params == ["btcusdt@depth@100ms", "ethusdt@depth@100ms"] for _, params in asked(venue.peer))
+            assert [type(error) for error in feed.stats()["errors"]] == [RateLimited] * 3
+            assert feed.stats()["refused"] == {}
+            assert len(venue.peers) == 1
+    run(scenario)
+
+
+def test_maintenance_is_waited_out_with_growing_pauses(monkeypatch):
+    change_talk(monkeypatch)
+
+    async def scenario(venue, market):
+        times = []
+
+        def closed(peer):
+            times.append(time.monotonic())
+            if len(times) <= 3:
+                peer.send(told("error", code=20060, text="back soon", reason="maintenance"))
+
+        venue.on_open = closed
+        timing = replace(QUICK, backoff=0.1, backoff_longest=5.0, steady=10.0)
+        async with quick(venue, ["BTCUSDT"], timing=timing) as feed, market.running():
+            await until(lambda: len(times) == 4)
+            await feed.wait_live(PATIENCE)
+            waits = [later - before for before, later in zip(times, times[1:], strict=False)]
+            assert all(wait >= least for wait, least in zip(waits, (0.05, 0.1, 0.2), strict=True)), waits
+            assert {type(error) for error in feed.stats()["errors"]} == {Maintenance}
+            assert "back soon" in feed.stats()["lines"][0]["ended"]
+            assert feed.stats()["refused"] == {}
+    run(scenario)
+
+
+def test_a_lost_stream_is_subscribed_again_and_its_book_not_trusted_meanwhile(monkeypatch):
+    change_talk(monkeypatch)
+
+    async def scenario(venue, market):
+        states = States()
+        async with quick(venue, ["BTCUSDT", "ETHUSDT"], handler=states) as feed, market.running():
+            await feed.wait_live(PATIENCE)
+            del states.changes[:]
+            venue.peer.send(told("error", text="dropped", streams=["btcusdt@depth@100ms"], reason="stream_lost"))
+            await until(lambda: len(asked(venue.peer)) == 2)
+            assert asked(venue.peer)[1] == ("SUBSCRIBE", ["btcusdt@depth@100ms"])
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 2)
+            await until(lambda: ("BTCUSDT", "LIVE") in states.changes)
+            assert states.changes[0][0] == "BTCUSDT"
+            assert {symbol for symbol, _ in states.changes} == {"BTCUSDT"}
+            assert [type(error) for error in feed.stats()["errors"]] == [StreamLost]
+            assert len(venue.peers) == 1
+    run(scenario)
+
+
+def test_a_name_that_makes_the_venue_hang_up_is_found_and_left_out(monkeypatch):
+    change_talk(monkeypatch, subscribe=one_each("SUBSCRIBE"))
+
+    async def scenario(venue, market):
+        def answer(peer, text):
+            if "nope" in text:
+                peer.reset()
+            else:
+                venue.acknowledge(peer, text)
+
+        venue.answer = answer
+        async with quick(venue, ["AUSDT", "NOPE", "ZUSDT"]) as feed, market.running():
+            await until(lambda: "nope@depth@100ms" in feed.stats()["refused"])
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 2)
+            for symbol in ("AUSDT", "ZUSDT"):
+                await until(lambda symbol=symbol: market.agrees(feed.book(symbol)))
+            peers = len(venue.peers)
+            assert peers <= 6
+            venue.peer.hang_up()                # it is not asked for again on the next line
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 2 and len(venue.peers) > peers)
+            await asyncio.sleep(0.1)
+            assert len(venue.peers) == peers + 1
+            assert not any("nope" in text for text in venue.peer.texts)
+    run(scenario)
+
+
+def test_a_venue_that_hangs_up_on_everybody_loses_no_stream_for_good(monkeypatch):
+    change_talk(monkeypatch)
+
+    async def scenario(venue, market):
+        venue.answer = lambda peer, text: peer.reset()
+        async with quick(venue, ["AUSDT", "BUSDT"]) as feed, market.running():
+            await until(lambda: len(venue.peers) >= 8)
+            assert feed.stats()["refused"] == {}
+            venue.answer = venue.acknowledge
+            await feed.wait_live(PATIENCE)
+    run(scenario)
+
+
+# ---- new beginnings
+
+def test_what_an_acknowledgement_names_is_used_for_unsubscribing(monkeypatch):
+    change_talk(monkeypatch)
+
+    async def scenario(venue, market):
+        def answer(peer, text):
+            request = json.loads(text)
+            peer.send(*(told("ack", streams=[name], handle=f"channel {len(name)}") for name in request["params"]))
+
+        venue.answer = answer
+        async with quick(venue, ["BTCUSDT", "LONGUSDT"]) as feed:
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 2)
+            await feed.unsubscribe("LONGUSDT")
+            await until(lambda: len(venue.peer.texts) == 2)
+            assert asked(venue.peer)[1] == ("UNSUBSCRIBE", ["channel 20"])
+    run(scenario)
+
+
+def test_where_one_cannot_unsubscribe_a_renewal_is_a_new_connection(monkeypatch):
+    change_talk(monkeypatch, unsubscribe=lambda names, number: [])
+
+    async def scenario(venue, market):
+        async with quick(venue, ["BTCUSDT", "ETHUSDT"]) as feed:
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 2)
+            await feed.unsubscribe("ETHUSDT")
+            await asyncio.sleep(0.05)
+            assert len(venue.peers) == 1            # what comes of it is ignored
+            feed._connections[0].renew(["btcusdt@depth@100ms"])
+            await until(lambda: len(venue.peers) == 2)
+            await until(lambda: asked(venue.peer) == [("SUBSCRIBE", ["btcusdt@depth@100ms"])])
+    run(scenario)
+
+
+def test_a_snapshot_is_requested_once_the_stream_is_confirmed(monkeypatch):
+    change_talk(monkeypatch, request=lambda name, number: json.dumps({"req": name, "id": number}))
+
+    async def scenario(venue, market):
+        venue.answer = lambda peer, text: None
+        async with quick(venue, ["BTCUSDT"]) as feed:
+            await until(lambda: venue.peer.texts)
+            feed._connections[0].request_snapshot("btcusdt@depth@100ms")
+            await asyncio.sleep(0.05)
+            assert len(venue.peer.texts) == 1
+            venue.peer.send({"result": None, "id": json.loads(venue.peer.texts[0])["id"]})
+            await until(lambda: len(venue.peer.texts) == 2)
+            assert json.loads(venue.peer.texts[1])["req"] == "btcusdt@depth@100ms"
+    run(scenario)
+
+
+# ---- where to connect
+
+def shaking(**changes):
+    """A root whose address is told by a POST."""
+    return {"handshake": {"public": Handshake("https://api.venue.test/bullet", read_place)}, **changes}
+
+
+def read_place(answer, number):
+    return f"wss://far.venue.test/endpoint?token={json.loads(answer)['token']}&id={number}"
+
+
+def test_a_handshake_tells_where_to_connect(monkeypatch):
+    change_talk(monkeypatch, **shaking(connect_path=lambda names: ""))
+
+    async def scenario(venue, market):
+        answers = [(500, b""), (200, b"nonsense"), (200, b'{"token":"first"}'), (200, b'{"token":"next"}')]
+        venue.get = lambda path: (answers[0][0], {}, answers.pop(0)[1])
+        async with quick(venue, "BTCUSDT", rest_url=venue.url.replace("ws", "http")) as feed:
+            assert venue.requests == ["/bullet"] * 3
+            assert venue.peer.path.startswith("/endpoint?token=first&id=")
+            assert feed.stats()["lines"][0]["failures"] == 2
+            assert "does not tell where to connect" in feed.stats()["lines"][0]["ended"]
+            venue.peer.hang_up()
+            await until(lambda: len(venue.peers) == 2)
+            assert venue.peer.path.startswith("/endpoint?token=next&id=")
+    run(scenario)
+
+
+def test_a_server_that_stands_for_the_venue_is_not_asked(monkeypatch):
+    change_talk(monkeypatch, **shaking(connect_path=lambda names: ""))
+
+    async def scenario(venue, market):
+        async with quick(venue, "BTCUSDT"):
+            assert venue.requests == []
+            assert venue.peer.path == "/public"
     run(scenario)

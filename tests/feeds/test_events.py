@@ -44,13 +44,13 @@ def test_a_trade(maker_bought, aggressor):
 
 
 def test_aggregate_trades_and_older_forms():
-    common = {"E": 5, "T": 4, "s": "X", "p": "1.5", "q": "2"}
+    common = {"E": frames.TIME_MS + 1, "T": frames.TIME_MS, "s": "X", "p": "1.5", "q": "2"}
     aggregate = frames.pack({"e": "aggTrade", **common, "a": 7, "f": 1, "l": 2, "m": True})
     old = frames.pack({"e": "trade", **common, "t": 8, "b": 111, "a": 222, "m": False, "M": True})
     newest = frames.pack({"e": "aggTrade", **common, "a": 9, "nq": "1", "f": 1, "l": 2, "m": True, "st": 1})
     found = events_of(aggregate, old, newest, aggregate, old, newest)
     assert [(trade.trade_id, trade.aggressor, trade.exchange_ns) for trade in found] == [
-        (7, "sell", 4_000_000), (8, "buy", 4_000_000), (9, "sell", 4_000_000)] * 2
+        (number, side, frames.TIME_MS * 10**6) for number, side in ((7, "sell"), (8, "buy"), (9, "sell"))] * 2
 
 
 @pytest.mark.parametrize("origin", ["INSURANCE_FUND", "ADL", "NA"])

@@ -6,6 +6,7 @@ import asyncio
 import io
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -19,8 +20,8 @@ COUNTERS = {"frames": 1234, "gaps": 1, "resyncs": 1, "errors": 0}
 def feed_of(books):
     def book(symbol):
         return books[symbol]
-    return SimpleNamespace(book=book, spec=SimpleNamespace(name="binance_usdm"),
-                           pipeline=SimpleNamespace(counters=COUNTERS, symbol_stats=lambda symbol: STATS))
+    return SimpleNamespace(book=book, symbol_stats=lambda symbol: STATS, spec=SimpleNamespace(name="binance_usdm"),
+                           pipeline=SimpleNamespace(counters=COUNTERS))
 
 
 @pytest.fixture
@@ -61,6 +62,22 @@ def test_the_ladder_lists_asks_above_bids_with_the_last_trade_between(book):
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
     assert text.count("█") > 10
+
+
+def test_a_trade_without_an_aggressor_has_no_arrow(book):
+    tape = Tape()
+    tape.on_trade(SimpleNamespace(symbol="A", price_int=10075, price_scale=2, aggressor=None))
+    text = drawn(View(feed_of({"A": book}), ["A"], tape, 3))
+    assert "100.75" in text
+    assert "▲" not in text
+    assert "▼" not in text
+
+
+def test_quantities_with_decimals_of_their_own_are_drawn(book):
+    long = -(1 << 63) | 13 << 57 | 33079982700421942        # 3307.9982700421942, as the integer reads give it
+    raw = SimpleNamespace(bids_int=lambda depth: np.array([[1005, long]]), asks_int=lambda depth: np.array([[1010, 3]]))
+    drawn_book = SimpleNamespace(raw=raw, status=book.status, price_scale=1, qty_scale=0)
+    assert "3307.9982700421942" in drawn(View(feed_of({"A": drawn_book}), ["A"], Tape(), 1))
 
 
 def test_a_check_that_raises_ends_it(book):

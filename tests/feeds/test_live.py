@@ -15,11 +15,11 @@ import pytest
 
 import feeds
 from feeds.capture import CaptureWriter
-from feeds.simulator.binance import DIALECTS
 from feeds.simulator.live import LiveSource
 from feeds.simulator.market import ASK, BID
 from feeds.simulator.playback import Playback
 from feeds.simulator.server import Server
+from feeds.venues.dialects import DIALECTS
 from orderbook import BookState
 from tests.model import ModelBook
 

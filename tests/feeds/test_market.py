@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import pytest
 
-from feeds.simulator.binance import DIALECTS, instruments, split_stream, stream_class
 from feeds.simulator.live import LiveSource
 from feeds.simulator.market import ASK, BID, MAX_LEVELS, MIN_LEVELS, Instrument, Market
 from feeds.simulator.source import UnknownSymbol
+from feeds.venues.dialects import DIALECTS, instruments, split_stream, stream_class
 from tests.model import ModelBook
 
 SECOND_NS = 1_000_000_000

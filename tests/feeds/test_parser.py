@@ -19,8 +19,8 @@ def test_the_scalar_twin_can_be_asked_for():
 @pytest.mark.parametrize("venue", ["binance_spot", "binance_usdm", "binance_coinm"])
 def test_a_spec_makes_a_fresh_parser(venue):
     spec = load(venue)
-    assert isinstance(spec.parser(), Parser)
-    assert spec.parser() is not spec.parser()
+    assert isinstance(spec.parser(""), Parser)
+    assert spec.parser("") is not spec.parser("")
 
 
 @pytest.mark.parametrize("simd", [True, False])

@@ -11,6 +11,7 @@ import pytest
 
 from feeds.capture import CaptureError
 from feeds.replay import Replay, VenueUnclear, decimal_text, venue_of
+from feeds.venue import UnsupportedChannel
 from tests.model import plain
 
 KEYS = ("snapshots", "updates", "changes", "absent", "stale", "breaks", "crossed", "best_bid", "best_ask",
@@ -173,6 +174,46 @@ def test_the_venue_is_the_folders_name(tmp_path):
         venue_of([tmp_path / "mars" / "x.ws"])
     with pytest.raises(VenueUnclear, match="captures of one venue, found binance_spot, binance_usdm"):
         venue_of([tmp_path / "binance_spot" / "x.ws", tmp_path / "binance_usdm" / "y.ws"])
+
+
+# Where a venue has several markets.
+
+def orderbook(symbol, number, price):
+    return ("<", f'{{"topic":"orderbook.1000.{symbol}","type":"snapshot","ts":1672304484978,"data":{{"s":"{symbol}",'
+                 f'"b":[["{price}","1"]],"a":[["{price + 1}","2"]],"u":{number},"seq":7}},"cts":1672304484976}}')
+
+
+def connected(market):
+    return ("=", f"wss://stream.bybit.com/v5/public/{market}")
+
+
+def test_the_address_of_a_connection_tells_the_market(write):
+    path = write([connected("linear"), orderbook("BTCUSDT", 5, 100), connected("spot"), orderbook("BTCUSDT", 6, 200),
+                  orderbook("ETHUSDT", 7, 300), connected("linear"), orderbook("BTCUSDT", 8, 400)], "bybit/x.ws")
+    replay = replayed(path, venue="bybit")
+    assert replay.errors == 0
+    assert {key: figures["best_bid"] for key, figures in replay.document()["symbols"].items()} == {
+        "BTCUSDT": ["400", "1"], "BTCUSDT@spot": ["200", "1"], "ETHUSDT": ["300", "1"]}
+    assert replay.pipeline.book("BTCUSDT", market="spot").best_bid == (200.0, 1.0)
+
+
+def test_a_market_that_is_named_goes_before_what_the_addresses_say(write):
+    path = write([connected("linear"), orderbook("BTCUSDT", 5, 100), connected("spot"), orderbook("BTCUSDT", 6, 200)],
+                 "bybit/x.ws")
+    replay = Replay("bybit", digests=True, market="inverse")
+    replay.run([path])
+    assert list(replay.document()["symbols"]) == ["BTCUSDT"]
+    assert replay.pipeline.market == "inverse"
+    with pytest.raises(UnsupportedChannel, match="bybit has no market 'moon'; it has: spot"):
+        Replay("bybit", market="moon")
+
+
+def test_checksums_that_were_compared_are_in_the_figures(data_dir, reference):
+    name = "kraken/" + next(key.partition("/")[2] for key in reference if key.startswith("kraken/book"))
+    figures = reference[name]["symbols"]
+    document = replayed(data_dir / name, venue="kraken").document()
+    assert {symbol: (it["crc_ok"], it["crc_bad"]) for symbol, it in document["symbols"].items()} == {
+        symbol: (it["crc_ok"], it["crc_bad"]) for symbol, it in figures.items()}
 
 
 @pytest.mark.parametrize("units, scale, text", [

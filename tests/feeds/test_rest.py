@@ -26,11 +26,15 @@ def fresh_windows(monkeypatch):
     monkeypatch.setattr(rest, "_windows", {})
 
 
+def snapshot_address(symbol, base, market=""):
+    return f"{base or 'https://api.test'}/depth?symbol={symbol}{market and '&market=' + market}"
+
+
 def make_rest(venue, **changes):
     """A client of a made-up venue that is served at the port of `venue`."""
     spec = SimpleNamespace(name="test_venue", limits=LIMITS, rest_url="http://127.0.0.1:1", snapshot_limit=10,
                            snapshot_weight=lambda limit: limit,
-                           snapshot_url=lambda symbol, base: f"{base}/depth?symbol={symbol}")
+                           snapshot_url=snapshot_address)
     client = Rest(spec, f"http://127.0.0.1:{venue.port}")
     client.backoff_base_s = 0.001
     for name, value in changes.items():
@@ -120,6 +124,21 @@ def test_a_window_believes_the_venue_when_it_has_counted_more():
     assert window.used == 95
 
 
+def test_a_window_counts_what_could_not_wait_and_may_have_no_limit():
+    clock = Clock()
+    window = Window(2, 60, clock)
+    window.count(2)
+    window.count(1)
+    assert window.used == 3
+    assert window.take(1) == pytest.approx(60)
+    clock.now += 61
+    assert window.take(2) == 0
+    free = Window(0, 60, clock)
+    assert [free.take(1000) for _ in range(5)] == [0.0] * 5
+    free.block(7)
+    assert free.take(1) == pytest.approx(7)
+
+
 def test_a_block_keeps_everything_out_for_its_time():
     clock = Clock()
     window = Window(100, 60, clock)
@@ -170,11 +189,11 @@ def test_a_body_comes_with_its_time_and_its_weight_is_counted():
     async def scenario(venue, client):
         venue.get = answers((200, {"X-Used-Weight": "321"}, b"[1]"))
         before = time.time_ns()
-        body, receive_ns = await client.get(client.url + "/x", 50)
+        body, receive_ns = await client.get(client.moved_to + "/x", 50)
         assert body == b"[1]"
         assert before <= receive_ns <= time.time_ns()
         assert venue.requests == ["/x"]
-        assert client.window.used == 321
+        assert client.window().used == 321
     run(scenario)
 
 
@@ -188,10 +207,10 @@ def test_retry_after_is_obeyed_by_every_request_to_the_host(status, caplog):
             return (status, {"Retry-After": "0.3"}, b'{"code":-1003}') if len(times) == 1 else OK
 
         venue.get = get
-        first = asyncio.create_task(client.get(client.url + "/a", 1))
-        await until(lambda: client.window.blocked_s, "the block")
+        first = asyncio.create_task(client.get(client.moved_to + "/a", 1))
+        await until(lambda: client.window().blocked_s, "the block")
         other = make_rest(venue)                # the window belongs to the host, not to the client
-        await other.get(other.url + "/b", 1)
+        await other.get(other.moved_to + "/b", 1)
         await other.close()
         await first
         assert len(times) == 3
@@ -204,10 +223,10 @@ def test_a_long_ban_is_an_error_at_once_and_nothing_is_sent_during_it():
     async def scenario(venue, client):
         venue.get = answers((418, {"Retry-After": "7200"}, b"banned"))
         with pytest.raises(RestError) as caught:
-            await client.get(client.url + "/x", 1)
+            await client.get(client.moved_to + "/x", 1)
         assert caught.value.retry_after_s > 7000
         with pytest.raises(RestError, match="wants no requests for"):
-            await client.get(client.url + "/x", 1)
+            await client.get(client.moved_to + "/x", 1)
         assert len(venue.requests) == 1
     run(scenario)
 
@@ -215,13 +234,13 @@ def test_a_long_ban_is_an_error_at_once_and_nothing_is_sent_during_it():
 def test_server_errors_are_tried_again_a_bounded_number_of_times():
     async def scenario(venue, client):
         venue.get = answers((503, {}, b""), (500, {}, b""), OK)
-        assert (await client.get(client.url + "/x", 1))[0] == b"{}"
+        assert (await client.get(client.moved_to + "/x", 1))[0] == b"{}"
         venue.get = answers((502, {}, b"<html>bad\n gateway</html>"))
         with pytest.raises(RestError, match="status 502.*<html>bad gateway</html>") as caught:
-            await client.get(client.url + "/y", 1)
+            await client.get(client.moved_to + "/y", 1)
         assert venue.requests.count("/y") == client.tries
         error = caught.value
-        assert (error.venue, error.url, error.status) == ("test_venue", client.url + "/y", 502)
+        assert (error.venue, error.url, error.status) == ("test_venue", client.moved_to + "/y", 502)
     run(scenario)
 
 
@@ -229,7 +248,7 @@ def test_a_refused_request_is_not_repeated_and_shows_the_venues_words():
     async def scenario(venue, client):
         venue.get = answers((400, {}, b'{"code":-1121,"msg":"Invalid symbol."}' + b"x" * 5000))
         with pytest.raises(RestError, match="Invalid symbol") as caught:
-            await client.get(client.url + "/x", 1)
+            await client.get(client.moved_to + "/x", 1)
         assert len(venue.requests) == 1
         assert len(str(caught.value)) < 400
     run(scenario)
@@ -239,15 +258,44 @@ def test_an_oversized_answer_is_refused():
     async def scenario(venue, client):
         venue.get = answers((200, {}, b"x" * 100_001))
         with pytest.raises(RestError, match="more than 100000 bytes"):
-            await client.get(client.url + "/x", 1)
+            await client.get(client.moved_to + "/x", 1)
     run(scenario, max_body=100_000)
+
+
+def test_a_post_is_tried_once():
+    async def scenario(venue, client):
+        venue.get = answers((503, {}, b"busy"), (200, {}, b"token"))
+        with pytest.raises(RestError, match="busy"):
+            await client.post(client.moved_to + "/bullet", 1)
+        assert await client.post(client.moved_to + "/bullet", 1) == b"token"
+        assert venue.requests == ["/bullet"] * 2
+        assert venue.methods == ["POST"] * 2
+        assert (client.requests, client.failures) == (2, 1)
+    run(scenario)
+
+
+def test_each_host_of_a_venue_has_its_own_budget():
+    async def scenario(venue, client):
+        other = Venue()
+        async with other:
+            venue.get = answers((200, {"X-Used-Weight": "900"}, b""))
+            other.get = answers((429, {"Retry-After": "30"}, b""))
+            client.tries = 1
+            await client.get(f"http://127.0.0.1:{venue.port}/x", 1)
+            with pytest.raises(RestError):
+                await client.get(f"http://127.0.0.1:{other.port}/x", 1)
+            assert client.window(f"http://127.0.0.1:{venue.port}/y").used == 900
+            assert client.window().blocked_s == 0
+            assert client.window(f"http://127.0.0.1:{other.port}/y").blocked_s > 20
+            assert client.window(f"http://127.0.0.1:{other.port}/y").used == 1
+    run(scenario)
 
 
 def test_a_redirect_is_not_followed():
     async def scenario(venue, client):
         venue.get = answers((302, {"Location": "/elsewhere"}, b""))
         with pytest.raises(RestError, match="status 302"):
-            await client.get(client.url + "/x", 1)
+            await client.get(client.moved_to + "/x", 1)
         assert venue.requests == ["/x"]
     run(scenario)
 
@@ -257,7 +305,7 @@ def test_a_host_that_does_not_answer():
         async with mute_server() as port:
             client = make_rest(SimpleNamespace(port=port), timeout_s=0.05, tries=2)
             with pytest.raises(RestError, match="no answer within 0.05 s") as caught:
-                await client.get(client.url + "/x", 1)
+                await client.get(client.moved_to + "/x", 1)
             assert caught.value.status is None
             assert client.requests == 2
             await client.close()
@@ -268,10 +316,10 @@ def test_a_port_nobody_listens_on_and_an_answer_that_breaks_off():
     async def scenario(venue, client):
         venue.get = answers((200, {"Content-Length": "9"}, b"short"))     # two lengths: aiohttp refuses that
         with pytest.raises(RestError):
-            await client.get(client.url + "/x", 1)
+            await client.get(client.moved_to + "/x", 1)
         await venue.stop()
         with pytest.raises(RestError, match="127.0.0.1"):
-            await client.get(client.url + "/x", 1)
+            await client.get(client.moved_to + "/x", 1)
     run(scenario, tries=2)
 
 
@@ -300,7 +348,20 @@ def test_snapshots_are_fetched_in_order_a_few_at_a_time_and_once_each():
             assert snapshots.in_flight <= 2
             await asyncio.sleep(0.001)
         assert sorted(venue.requests) == [f"/depth?symbol=S{number}" for number in range(5)]
-        assert client.window.used == 50         # 5 snapshots of 10 levels at weight 10
+        assert client.window().used == 50         # 5 snapshots of 10 levels at weight 10
+        await snapshots.close()
+    run(scenario)
+
+
+def test_a_snapshot_is_of_the_feeds_market_and_is_handed_on_with_the_venues_own_address():
+    async def scenario(venue, client):
+        venue.get = answers((200, {}, b"book"))
+        pipeline = Wanting()
+        snapshots = Snapshots(pipeline, client, "linear")
+        snapshots.poll(["A"])
+        await until(lambda: pipeline.answers)
+        assert venue.requests == ["/depth?symbol=A&market=linear"]
+        assert pipeline.answers == [("https://api.test/depth?symbol=A&market=linear", b"book")]
         await snapshots.close()
     run(scenario)
 
@@ -355,8 +416,8 @@ def test_a_handler_that_raises_does_not_stop_the_snapshots(caplog):
 
 def test_closing_cancels_what_is_under_way():
     async def scenario(venue, client):
-        client.window.block(1000)
-        client.window.blocked_until = client.window.clock() + 30
+        client.window().block(1000)
+        client.window().blocked_until = client.window().clock() + 30
         snapshots = Snapshots(Wanting(), client)
         snapshots.poll(["A", "B"])
         await asyncio.sleep(0)

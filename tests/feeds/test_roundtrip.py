@@ -7,9 +7,9 @@ import random
 import pytest
 
 from feeds.pipeline import Pipeline
-from feeds.simulator.binance import DIALECTS, instruments
 from feeds.simulator.live import LiveSource
 from feeds.simulator.market import ASK, BID
+from feeds.venues.dialects import DIALECTS, instruments
 from orderbook import BookState
 
 START_NS = 1_790_000_000_000_000_000

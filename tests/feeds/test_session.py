@@ -8,16 +8,20 @@ import logging
 import ssl
 import time
 from dataclasses import replace
+from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 
+import tests.venues as venue_rows
 from feeds import rest
 from feeds.plan import StatusChange
 from feeds.session import SubscribeError, connect
-from feeds.venue import UnknownVenue, UnsupportedChannel
+from feeds.venue import Stream, UnknownVenue, UnsupportedChannel
+from feeds.venues import load
 from orderbook import BookState
-from tests.loopback import PATIENCE, Venue, make_certificate, until
-from tests.market import QUICK, Market, States, change_spec, quick, run, streams_of
+from tests.loopback import BINARY, PATIENCE, TEXT, Venue, frame, make_certificate, until
+from tests.market import QUICK, Market, States, change_spec, change_talk, quick, run, streams_of
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +90,9 @@ def test_a_partial_book_needs_no_snapshot():
         venue.on_open = first
         async with quick(venue, "BTCUSDT", depth=20) as feed:
             await feed.wait_live(PATIENCE)
-            assert feed.book("BTCUSDT").bid_levels == 1
+            assert feed.book("BTCUSDT").bid_levels == feed.book("btcusdt", 20).bid_levels == 1
+            assert feed.symbol_stats("BTCUSDT")["snapshots"] == 1
+            assert feed.symbols == ["BTCUSDT"]
             assert venue.requests == []
     run(scenario)
 
@@ -161,7 +167,7 @@ def test_stream_and_rest_over_tls_with_the_callers_trust(tmp_path):
             async with quick(venue, "BTCUSDT", ssl=trust) as feed, market.running():
                 await feed.wait_live(PATIENCE)
                 await until(lambda: market.agrees(feed.book("BTCUSDT")))
-                assert feed.rest.url == venue.url.replace("wss", "https")
+                assert feed.rest.moved_to == venue.url.replace("wss", "https")
     asyncio.run(main())
 
 
@@ -210,6 +216,57 @@ def test_symbols_come_and_go_while_the_feed_runs():
             assert sorted(peer.path for peer in venue.peers[2:]) == [
                 "/market/stream?streams=btcusdt@markPrice@1s", "/public/stream?streams=btcusdt@depth@100ms"]
     run(scenario)
+
+
+def test_streams_that_serve_several_symbols_or_channels_are_asked_for_once(monkeypatch):
+    def streams(symbols, channels, depth=None, speed=None, market=None):
+        names = {"book": "{}@depth@100ms", "ticker": "{}@all", "mark": "{}@all", "liquidations": "everything"}
+        return [Stream(names[channel].format(symbol.lower()), "public", symbol.upper(), channel)
+                for symbol in symbols for channel in channels]
+
+    change_talk(monkeypatch, streams=streams)
+
+    async def scenario(venue, market):
+        async with quick(venue, ["AUSDT", "BUSDT"], ("book", "ticker", "mark", "liquidations")) as feed:
+            both = {"ausdt@depth@100ms", "busdt@depth@100ms", "ausdt@all", "busdt@all", "everything"}
+            await until(lambda: streams_of(venue.peer) == both)
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 5)
+            assert feed.symbols == ["AUSDT", "BUSDT"]
+            await feed.unsubscribe("AUSDT", ("mark", "book"))
+            await until(lambda: streams_of(venue.peer) == both - {"ausdt@depth@100ms"})
+            assert feed.symbols == ["BUSDT"]
+            await feed.unsubscribe("AUSDT")
+            await until(lambda: streams_of(venue.peer) == {"busdt@depth@100ms", "busdt@all", "everything"})
+            await feed.subscribe("AUSDT", "mark")
+            await until(lambda: "ausdt@all" in streams_of(venue.peer))
+            await feed.unsubscribe(["AUSDT", "BUSDT"])
+            await until(lambda: not streams_of(venue.peer))
+    run(scenario)
+
+
+def test_the_market_reaches_whoever_asks_the_venue(monkeypatch):
+    seen = []
+
+    def streams(symbols, channels, depth=None, speed=None, market=None):
+        seen.append(market)
+        return [Stream(f"{symbol.lower()}@depth@100ms", "public", symbol.upper(), "book", 0, market)
+                for symbol in symbols]
+
+    def address(symbol, limit, market):
+        return f"https://fapi.binance.com/fapi/v1/depth?symbol={symbol}&limit={limit}&market={market}"
+
+    change_talk(monkeypatch, streams=streams, markets=("perpetual", "option"), snapshot_address=address)
+    with pytest.raises(UnsupportedChannel, match="no market 'moon'; it has: perpetual, option"):
+        connect("binance_usdm", "BTCUSDT", market="moon")
+    assert connect("binance_usdm", "BTCUSDT").market == "perpetual"
+
+    async def scenario(venue, market):
+        async with quick(venue, "BTCUSDT", market="option") as feed, market.running():
+            await feed.wait_live(PATIENCE)
+            assert feed.stats()["market"] == "option"
+            assert venue.requests[0] == "/fapi/v1/depth?symbol=BTCUSDT&limit=1000&market=option"
+    run(scenario)
+    assert set(seen) == {"perpetual", "option"}
 
 
 def test_a_refused_request_is_an_error_and_the_line_goes_on(caplog):
@@ -312,8 +369,226 @@ def test_a_handler_that_raises_costs_nothing_but_its_own_call(caplog):
     (("binance_spot", ["X"]), {"speed": "0ms"}, UnsupportedChannel, "1000ms, 100ms"),
     (("binance_spot", ["X"]), {"url": "http://x"}, ValueError, "url must be ws"),
     (("binance_spot", ["X"]), {"rest_url": "ws://x"}, ValueError, "rest_url must be http"),
+    (("binance_spot", ["X"]), {"market": "linear"}, UnsupportedChannel, "no market 'linear'; it has: one market only"),
     (("binance_spot", ["X"]), {"ssl": False}, ValueError, "SSLContext"),
 ])
 def test_wrong_arguments_are_named_before_anything_is_opened(args, options, error, words):
     with pytest.raises(error, match=words):
         connect(*args, **options)
+
+
+# ---- new beginnings, in the way of each kind of venue
+
+class Chained:
+    """Books of a venue that sends a snapshot to whoever subscribes and links deltas by their numbers, as OKX does."""
+
+    def __init__(self, venue):
+        self.last = {}              # symbol -> number of its last message
+        self.requests = []          # (op, symbol) so far
+        self.snapshots = True       # send them
+        venue.answer = self.answer
+
+    def frame(self, symbol, action, previous, bids):
+        return {"arg": {"channel": "books", "instId": symbol}, "action": action, "data": [
+            {"asks": [["101", "1", "0", "1"]], "bids": bids, "ts": "1700000000000", "checksum": 0,
+             "prevSeqId": previous, "seqId": self.last[symbol]}]}
+
+    def answer(self, peer, text):
+        if text == "ping":
+            return
+        request = json.loads(text)
+        for arg in request["args"]:
+            symbol = arg["instId"]
+            self.requests.append((request["op"], symbol))
+            peer.send({"event": request["op"], "arg": arg, "connId": "a"})
+            if request["op"] == "subscribe" and self.snapshots:
+                self.last[symbol] = self.last.get(symbol, 100) + 10
+                peer.send(self.frame(symbol, "snapshot", -1, [["100", "1", "0", "1"]]))
+
+    def delta(self, peer, symbol, lost=False):
+        previous = self.last[symbol] + (1 if lost else 0)
+        self.last[symbol] = previous + 1
+        peer.send(self.frame(symbol, "update", previous, [["99", str(previous), "0", "1"]]))
+
+
+def chained(venue, symbols, timing=QUICK, **options):
+    feed = connect("okx", symbols, url=venue.url, **options)
+    feed.timing = timing
+    return feed
+
+
+def test_a_gap_is_met_by_a_new_subscription_of_its_stream_alone():
+    async def scenario(venue, market):
+        books, states = Chained(venue), States()
+        async with chained(venue, ["BTC-USDT", "ETH-USDT"], handler=states) as feed:
+            await feed.wait_live(PATIENCE)
+            assert books.requests == [("subscribe", "BTC-USDT"), ("subscribe", "ETH-USDT")]
+            assert feed.stats()["lines"][0]["confirmed"] == 2
+            del books.requests[:], states.changes[:]
+            for symbol in ("BTC-USDT", "ETH-USDT"):
+                books.delta(venue.peer, symbol, lost=symbol == "BTC-USDT")
+            await until(lambda: states.changes == [("BTC-USDT", "STALE"), ("BTC-USDT", "LIVE")])
+            assert books.requests == [("unsubscribe", "BTC-USDT"), ("subscribe", "BTC-USDT")]
+            books.delta(venue.peer, "BTC-USDT")
+            await until(lambda: feed.book("BTC-USDT").sequence == books.last["BTC-USDT"])
+            assert feed.book("BTC-USDT").status == feed.book("ETH-USDT").status == BookState.LIVE
+            assert venue.requests == []
+            assert len(venue.peers) == 1
+    run(scenario)
+
+
+def test_a_first_snapshot_may_take_its_time():
+    async def scenario(venue, market):
+        books = Chained(venue)
+        books.snapshots = False
+        async with chained(venue, "BTC-USDT", timing=replace(QUICK, silent=0.4)) as feed:
+            await until(lambda: books.requests)
+            books.last["BTC-USDT"] = 5
+            books.delta(venue.peer, "BTC-USDT")     # it has no beginning
+            await asyncio.sleep(0.25)
+            assert books.requests == [("subscribe", "BTC-USDT")]
+            books.snapshots = True
+            await feed.wait_live(PATIENCE)
+            assert books.requests == [("subscribe", "BTC-USDT"), ("unsubscribe", "BTC-USDT"), ("subscribe", "BTC-USDT")]
+    run(scenario)
+
+
+def test_new_subscriptions_that_do_not_help_are_made_less_and_less_often():
+    async def scenario(venue, market):
+        books = Chained(venue)
+        times = []
+        async with chained(venue, "BTC-USDT", timing=replace(QUICK, renew=0.05, backoff_longest=10.0)) as feed:
+            await feed.wait_live(PATIENCE)
+            answer = venue.answer
+
+            def breaks_again(peer, text):
+                answer(peer, text)
+                if '"subscribe"' in text:
+                    times.append(time.monotonic())
+                    books.delta(peer, "BTC-USDT", lost=True)
+
+            venue.answer = breaks_again
+            books.delta(venue.peer, "BTC-USDT", lost=True)
+            await until(lambda: len(times) == 4)
+            waits = [later - before for before, later in zip(times, times[1:], strict=False)]
+            assert all(wait >= least for wait, least in zip(waits, (0.045, 0.09, 0.19), strict=True)), waits
+            assert len(venue.peers) == 1
+    run(scenario)
+
+
+def test_a_snapshot_by_request_is_asked_for_after_the_answer_and_then_now_and_then(monkeypatch):
+    change_talk(monkeypatch, resync="request", request=lambda name, number: json.dumps({"req": name, "id": number}))
+
+    async def scenario(venue, market):
+        def requests():
+            return [text for text in venue.peer.texts if "req" in json.loads(text)]
+
+        venue.answer = lambda peer, text: None
+        async with quick(venue, "BTCUSDT", timing=replace(QUICK, renew=0.3, backoff_longest=10.0)) as feed:
+            await until(lambda: venue.peer.texts)
+            market.tick()
+            await until(lambda: feed.book("BTCUSDT").status == BookState.SYNCING)
+            await asyncio.sleep(0.05)
+            assert requests() == []
+            venue.peer.send({"result": None, "id": json.loads(venue.peer.texts[0])["id"]})
+            await until(lambda: len(requests()) == 1)
+            await asyncio.sleep(0.1)
+            assert len(requests()) == 1
+            await until(lambda: len(requests()) == 2)
+            assert venue.requests == []             # nothing by REST
+    run(scenario)
+
+
+def test_a_missing_message_of_a_counted_connection_is_met_by_a_new_connection():
+    async def scenario(venue, market):
+        def event(peer, number, kind, product):
+            happened = "2026-02-09T20:32:50.714964855Z"
+            levels = [{"side": side, "event_time": happened, "price_level": price, "new_quantity": "1"}
+                      for side, price in (("bid", "100"), ("offer", "101"))]
+            peer.send({"channel": "l2_data", "client_id": "", "timestamp": happened, "sequence_num": number,
+                       "events": [{"type": kind, "product_id": product, "updates": levels}]})
+
+        def answer(peer, text):
+            request = json.loads(text)
+            if request.get("channel") == "level2":
+                for number, product in enumerate(request["product_ids"]):
+                    event(peer, number, "snapshot", product)
+
+        venue.answer = answer
+        states = States()
+        feed = connect("coinbase_advanced", ["BTC-USD", "ETH-USD"], url=venue.url, handler=states)
+        feed.timing = QUICK
+        async with feed:
+            await feed.wait_live(PATIENCE)
+            event(venue.peer, 2, "update", "BTC-USD")
+            event(venue.peer, 3, "update", "ETH-USD")
+            await until(lambda: states.updates == 4)
+            del states.changes[:]
+            event(venue.peer, 5, "update", "ETH-USD")
+            await until(lambda: len(venue.peers) == 2)
+            await feed.wait_live(PATIENCE)
+            assert {symbol for symbol, _ in states.changes} == {"BTC-USD", "ETH-USD"}
+            await asyncio.sleep(0.1)
+            assert len(venue.peers) == 2
+    run(scenario)
+
+
+# ---- every venue, over a socket
+
+ROWS = [import_module(f"tests.venues.{module.name}").ROW for module in iter_modules(venue_rows.__path__)]
+BIDS, ASKS = [("99.5", "2"), ("99", "1")], [("100.5", "3"), ("101", "4")]
+
+
+class Speaking:
+    """A venue that says to whoever has asked for something what the row of a real one says.
+
+    No answer to any request, so that nothing but the row's own frames is said.
+    """
+
+    def __init__(self, row, spec, venue):
+        self.row, self.spec, self.venue = row, spec, venue
+        self.body = b""
+        venue.answer = self.answer
+        venue.get = lambda path: (200, {}, self.body)
+        if spec.connect_path(["x"]) != spec.connect_path([]):       # the address has asked already
+            venue.on_open = lambda peer: self.answer(peer, "")
+
+    def say(self, peer, steps):
+        for step in steps:
+            if step[0] == "rest":
+                self.body = step[2]
+            else:
+                text = step[1].lstrip().startswith((b"{", b"["))
+                peer.raw(frame(TEXT if text else BINARY, step[1]))
+
+    def answer(self, peer, text):
+        if text in self.spec.greeting or hasattr(peer, "told"):
+            return
+        peer.told = True
+        self.say(peer, self.row.snapshot(1000, BIDS, ASKS))
+        if self.row.delta is not None:
+            self.say(peer, self.row.delta(1000, 1001, [("99.5", "7")], []))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.venue)
+def test_the_book_of_every_venue_is_live_and_is_so_again_after_a_loss(row):
+    async def scenario(venue, market):
+        spec = load(row.venue)
+        Speaking(row, spec, venue)
+        feed = connect(row.venue, row.symbol, url=venue.url, market=row.market)
+        feed.timing = replace(QUICK, ack=60.0)
+        feed.snapshots.backoff_base_s = 0.01
+        qty = 7.0 if row.delta is not None else 2.0
+        async with feed:
+            for _ in range(2):
+                await feed.wait_live(PATIENCE)
+                book = feed.book(row.symbol)
+                await until(lambda book=book: book.raw.best_bid == (99.5, qty))
+                assert (book.best_ask, book.bid_levels, book.ask_levels) == ((100.5, 3.0), 2, 2)
+                peer = venue.peers[0]
+                assert peer.texts[:len(spec.greeting)] == list(spec.greeting)
+                assert all(spec.read_control(text.encode()) for text in peer.texts)     # it reads anything
+                venue.peer.hang_up()
+                await until(lambda book=book: book.status != BookState.LIVE)
+            assert feed.pipeline.counters["errors"] == 0, feed.pipeline.last_error
+    run(scenario)

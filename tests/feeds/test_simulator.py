@@ -14,9 +14,10 @@ import pytest
 
 from feeds.capture import CaptureError, CaptureWriter
 from feeds.simulator import server as server_module
+from feeds.simulator.listen import PortError
 from feeds.simulator.live import LiveSource
 from feeds.simulator.playback import Playback
-from feeds.simulator.server import PortError, Server
+from feeds.simulator.server import Server
 from feeds.simulator.source import NoSnapshot, UnknownSymbol
 from tests.model import ModelBook
 

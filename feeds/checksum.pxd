@@ -1,0 +1,214 @@
+"""Checksums of a book's best levels, from its integers: the texts a venue hashes are made again, then hashed.
+
+Nothing of the wire has to be kept, because a venue writes the numbers of an instrument in one of three ways: with as
+few digits as it takes, with a fixed number of decimals, or as JavaScript does.
+"""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+from orderbook.core cimport BookData, TEN
+from orderbook.ladder cimport Walk, walk_next, walk_start
+from feeds.message cimport CHECKSUM_DIGITS, CHECKSUM_PAIRS
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    #ifndef WB_CRC
+    #define WB_CRC
+    static uint32_t wb_crc_table[8][256];
+    static char wb_two[200];
+    __attribute__((constructor)) static void wb_crc_make(void) {
+        for (uint32_t i = 0; i < 256; i++) {
+            uint32_t c = i;
+            for (int k = 0; k < 8; k++) c = c & 1 ? 0xEDB88320u ^ (c >> 1) : c >> 1;
+            wb_crc_table[0][i] = c;
+        }
+        for (uint32_t i = 0; i < 256; i++)
+            for (int t = 1; t < 8; t++)
+                wb_crc_table[t][i] = (wb_crc_table[t - 1][i] >> 8) ^ wb_crc_table[0][wb_crc_table[t - 1][i] & 255];
+        for (int i = 0; i < 100; i++) { wb_two[2 * i] = (char) ('0' + i / 10); wb_two[2 * i + 1] = (char) ('0' + i % 10); }
+    }
+    /* Eight bytes a step (Kounavis and Berry, 2005); the polynomial of zlib. */
+    static inline uint32_t wb_crc(const char *p, Py_ssize_t n) {
+        uint32_t crc = 0xFFFFFFFFu, low, high;
+        while (n >= 8) {
+            memcpy(&low, p, 4); memcpy(&high, p + 4, 4);
+            low ^= crc;
+            crc = wb_crc_table[7][low & 255] ^ wb_crc_table[6][(low >> 8) & 255] ^ wb_crc_table[5][(low >> 16) & 255]
+                ^ wb_crc_table[4][low >> 24] ^ wb_crc_table[3][high & 255] ^ wb_crc_table[2][(high >> 8) & 255]
+                ^ wb_crc_table[1][(high >> 16) & 255] ^ wb_crc_table[0][high >> 24];
+            p += 8; n -= 8;
+        }
+        while (n--) crc = wb_crc_table[0][(crc ^ (uint32_t) (unsigned char) *p++) & 255] ^ (crc >> 8);
+        return ~crc;
+    }
+    /* Decimal digits of a number, from the front; where they end. */
+    static inline char *wb_digits(char *out, uint64_t value) {
+        char text[20];
+        int at = 20;
+        while (value >= 100) {
+            uint64_t rest = value / 100;
+            at -= 2;
+            memcpy(text + at, wb_two + 2 * (value - rest * 100), 2);
+            value = rest;
+        }
+        if (value >= 10) { at -= 2; memcpy(text + at, wb_two + 2 * value, 2); }
+        else text[--at] = (char) ('0' + value);
+        memcpy(out, text + at, 20 - at);
+        return out + (20 - at);
+    }
+    #endif
+    """
+    uint32_t crc32 "wb_crc"(const char* p, Py_ssize_t n) nogil
+    char* write_digits "wb_digits"(char* out, uint64_t value) nogil
+
+cdef enum:
+    PAIRS = 25                # levels a side of the two recipes by turns
+    TENS = 10                 # of the third
+    LONGEST = 48              # bytes of one number at most, with what separates it
+
+
+cdef inline char* write_point(char* out, char* first, char* past, int scale) noexcept nogil:
+    """Write digits with `scale` of them behind the point."""
+    cdef Py_ssize_t n = past - first
+    if scale <= 0:
+        memcpy(out, first, n)
+        return out + n
+    if n <= scale:
+        out[0] = c'0'
+        out[1] = c'.'
+        out += 2
+        while n < scale:
+            out[0] = c'0'
+            out += 1
+            scale -= 1
+        memcpy(out, first, n)
+        return out + n
+    memcpy(out, first, n - scale)
+    out += n - scale
+    out[0] = c'.'
+    memcpy(out + 1, past - scale, scale)
+    return out + 1 + scale
+
+
+cdef inline char* write_number(char* out, int64_t units, int scale, int decimals) noexcept nogil:
+    """Write a number with this many decimals, or (0) with as few as it takes."""
+    cdef char text[24]
+    cdef char* past
+    cdef uint64_t value = <uint64_t> units
+    if units < 0:
+        out[0] = c'-'
+        out += 1
+        value = 0 - value
+    if decimals > scale:
+        past = write_digits(text, value)
+        out = write_point(out, text, past, scale)
+        if scale == 0:
+            out[0] = c'.'
+            out += 1
+        while scale < decimals:
+            out[0] = c'0'
+            out += 1
+            scale += 1
+        return out
+    while scale > decimals and value % 10 == 0:
+        value //= 10
+        scale -= 1
+    past = write_digits(text, value)
+    return write_point(out, text, past, scale)
+
+
+cdef inline char* write_plain_digits(char* out, int64_t units, int scale, int printed) noexcept nogil:
+    """Write the digits of a number that is printed with so many decimals: no point, no zeros in front."""
+    if printed >= scale:
+        return write_digits(out, <uint64_t> units * <uint64_t> TEN[printed - scale])
+    return write_digits(out, <uint64_t> units // <uint64_t> TEN[scale - printed])
+
+
+cdef inline char* write_script(char* out, int64_t units, int scale) noexcept nogil:
+    """Write a number as JavaScript does: below 1e-6 with an exponent."""
+    cdef char text[24]
+    cdef char* past
+    cdef uint64_t value = <uint64_t> units
+    cdef int exponent
+    if units == 0:
+        out[0] = c'0'
+        return out + 1
+    if units < 0:
+        out[0] = c'-'
+        out += 1
+        value = 0 - value
+    while value % 10 == 0 and scale > 0:
+        value //= 10
+        scale -= 1
+    past = write_digits(text, value)
+    exponent = <int> (past - text) - scale - 1
+    if exponent >= -6:
+        return write_point(out, text, past, scale)
+    out[0] = text[0]
+    out += 1
+    if past - text > 1:
+        out[0] = c'.'
+        memcpy(out + 1, text + 1, past - text - 1)
+        out += past - text
+    out[0] = c'e'
+    out[1] = c'-'
+    return write_digits(out + 2, <uint64_t> -exponent)
+
+
+cdef inline uint32_t checksum_digits(const BookData* book, int price_printed, int qty_printed) noexcept nogil:
+    """Ten asks, then ten bids, price and quantity one after the other."""
+    cdef char text[4 * TENS * LONGEST]
+    cdef char* out = text
+    cdef Walk walk
+    cdef int64_t rank, size = book.ticks.size
+    cdef int64_t qty
+    cdef int side, i
+    for side in range(2):
+        walk_start(&walk, &book.bids if side else &book.asks)
+        for i in range(TENS):
+            if not walk_next(&walk, &rank, &qty):
+                break
+            out = write_plain_digits(out, (rank if side else -rank) * size, book.price_scale, price_printed)
+            out = write_plain_digits(out, qty, book.qty_scale, qty_printed)
+    return crc32(text, out - text)
+
+
+cdef inline uint32_t checksum_turns(const BookData* book, bint script, int price_fixed, int qty_fixed) noexcept nogil:
+    """A bid and an ask by turns, everything separated by colons."""
+    cdef char text[4 * PAIRS * LONGEST]
+    cdef char* out = text
+    cdef Walk bids, asks
+    cdef int64_t rank, size = book.ticks.size
+    cdef int64_t qty
+    cdef int i
+    walk_start(&bids, &book.bids)
+    walk_start(&asks, &book.asks)
+    for i in range(2 * PAIRS):
+        if not walk_next(&asks if i & 1 else &bids, &rank, &qty):
+            continue
+        if i & 1:
+            rank = -rank
+        if script:
+            out = write_script(out, rank * size, book.price_scale)
+            out[0] = c':'
+            out = write_script(out + 1, -qty if i & 1 else qty, book.qty_scale)
+        else:
+            out = write_number(out, rank * size, book.price_scale, price_fixed)
+            out[0] = c':'
+            out = write_number(out + 1, qty, book.qty_scale, qty_fixed)
+        out[0] = c':'
+        out += 1
+    return crc32(text, out - text - 1 if out != text else 0)
+
+
+cdef inline uint32_t checksum_of(int recipe, const BookData* book, int price_fixed, int qty_fixed, int price_printed,
+                                 int qty_printed) noexcept nogil:
+    """What the venue's checksum of this book must be.
+
+    `*_printed`: decimals the venue writes with; `*_fixed`: the same where it writes trailing zeros, else 0.
+    """
+    if recipe == CHECKSUM_DIGITS:
+        return checksum_digits(book, price_printed, qty_printed)
+    return checksum_turns(book, recipe != CHECKSUM_PAIRS, price_fixed, qty_fixed)

@@ -1,0 +1,394 @@
+"""Learned layouts of every venue's forms: the fast path, its scalar twin and the careful parser are one.
+
+Frames of random numbers go through three pipelines: with learned layouts, with their scalar twin, and one that knows
+layouts but never uses them. Whatever a frame is, all three must tell the same of it: books, figures, events, errors.
+Then the learned frames are spoilt: any byte changed, put in, taken out, cut with the rest behind the end.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib import import_module
+from itertools import islice
+from math import isclose
+
+import pytest
+
+from feeds import VENUES, Pipeline
+from feeds.capture import CaptureReader
+from orderbook import BookState
+from tests import _probe
+from tests.venues import Row
+
+ROWS = {name: import_module(f"tests.venues.{name}").ROW for name in VENUES}
+ROWS["mexc contract"] = import_module("tests.venues.mexc").CONTRACT
+
+# Rows whose frames of books no layout reads, and why.
+NEVER_FAST = {"mexc": "protobuf: lengths stand between the values"}
+
+VALUES = b'\x00019"{}[],:\\-.+eEtfn x\xff'
+NUMBERS = (b"0", b"00", b"1", b"7", b"01", b"-1", b"-0", b"1.", b".5", b"1.50", b"0.0", b"1e3", b"2E-3", b"1e", b"-",
+           b"12345678", b"123456789.123", b"0.00000001", b"0.123456789012", b"99999999999999999", b"null", b"true",
+           b"9223372036854775807", b"9223372036854775808", b"123456789012345678901234567890", b"3307.9982700421942",
+           b"", b'""')
+DIGITS = re.compile(rb"[0-9]+(?:\.[0-9]+)?")
+
+
+@dataclass
+class Way:
+    """One of the ways through the same frames: a pipeline, and what it has told since it was asked last."""
+
+    pipeline: Pipeline
+    told: list
+
+    def books(self):
+        return [(book.symbol, book.status, book.sequence, book.exchange_ns, book.price_scale, book.qty_scale,
+                 book.tick_size, book.reason, book.raw.bids_int().tolist(), book.raw.asks_int().tolist())
+                for book in _probe.all_books(self.pipeline)]
+
+    def counters(self):
+        counters = self.pipeline.counters
+        del counters["fast"], counters["slow"]
+        return counters
+
+    def figures(self):
+        return {symbol: self.pipeline.symbol_stats(symbol) for symbol in self.pipeline.symbols()}
+
+    def take(self):
+        told, self.told[:] = list(self.told), []
+        return told
+
+
+class Told:
+    """A handler that notes everything of every event."""
+
+    def __init__(self):
+        self.list = []
+
+    def note(self, event):
+        self.list.append((type(event).__name__, {
+            name: getattr(event, name) for name in dir(event) if name[0] != "_" and name != "copy"}))
+
+    on_trade = on_quote = on_ticker = on_mark = on_liquidation = on_open_interest = note
+
+    def on_status(self, book, old, new, reason):
+        self.list.append(("status", {"symbol": book and book.symbol, "old": old, "new": new, "reason": reason}))
+
+    def on_book(self, book):
+        self.list.append(("book", {"symbol": book.symbol, "sequence": book.sequence, "bbo": book.bbo()}))
+
+
+def ways_of(row: Row, on_gap: str = "count", events: bool = True) -> list[Way]:
+    """The three ways, the careful one last."""
+    ways = []
+    for simd in (True, False, None):
+        told = Told()
+        pipeline = Pipeline(row.venue, told if events else None, market=row.market, on_gap=on_gap, simd=bool(simd))
+        ways.append(Way(_probe.never_fast(pipeline) if simd is None else pipeline, told.list))
+    return ways
+
+
+def take(ways: list[Way], steps) -> None:
+    """Feed the same steps to all ways."""
+    for step in steps:
+        for way in ways:
+            if step[0] == "frame":
+                _probe.feed_exact(way.pipeline, step[1])
+            else:
+                way.pipeline.rest(step[1], step[2])
+
+
+def same_value(a, b):
+    """Equal, also where both are nan, or doubles of more than 15 digits apart by one unit in the last place."""
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(same_value, a, b))
+    return a == b or (isinstance(a, float) and isinstance(b, float) and (
+        (a != a and b != b) or isclose(a, b, rel_tol=3e-16)))  # noqa: PLR0124
+
+
+def same_told(a, b):
+    return len(a) == len(b) and all(
+        kind == other and one.keys() == two.keys() and all(same_value(one[key], two[key]) for key in one)
+        for (kind, one), (other, two) in zip(a, b, strict=True))
+
+
+def check_told(ways: list[Way], where: object) -> None:
+    """All ways have told and counted the same since the last time."""
+    told = [way.take() for way in ways]
+    errors = [str(way.pipeline.last_error) for way in ways]
+    counts = [way.counters() for way in ways]
+    for i, name in enumerate(("simd", "scalar")):
+        assert counts[i] == counts[2], f"{name}: {where}"
+        assert same_told(told[i], told[2]), f"{name}: {where}: {told[i]} {told[2]}"
+        assert errors[i] == errors[2], f"{name}: {where}"
+
+
+def check(ways: list[Way], where: object) -> None:
+    """All ways have told the same, count the same and hold the same."""
+    check_told(ways, where)
+    figures, books = [way.figures() for way in ways], [way.books() for way in ways]
+    for i, name in enumerate(("simd", "scalar")):
+        assert figures[i] == figures[2], f"{name}: {where}"
+        assert books[i] == books[2], f"{name}: {where}"
+
+
+# ---- frames with random numbers
+
+class Market:
+    """What the venue would hold of one symbol, as texts that it would send."""
+
+    def __init__(self, row: Row, rng: random.Random) -> None:
+        self.row, self.rng, self.sequence = row, rng, 10
+        self.places = rng.choice([0, 1, 2, 3, 5, 8])            # decimals of a price
+        self.lots = rng.choice([0, 1, 3, 4, 8])                 # and of a quantity
+        self.middle = rng.randint(50, 10 ** rng.randint(3, 9 - self.places // 2))
+        self.sides: tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]] = ({}, {})
+
+    def number(self, units: int, places: int) -> str:
+        """A decimal, now and then with fewer digits than the others."""
+        text = f"{Decimal(units).scaleb(-places):.{places}f}"
+        return text.rstrip("0").rstrip(".") if "." in text and self.rng.random() < 0.3 else text
+
+    def qty(self) -> str:
+        return self.number(self.rng.randint(1, 10 ** self.rng.randint(1, 4 + self.lots)), self.lots)
+
+    def price(self, side: int) -> str:
+        distance = self.rng.randint(1, min(self.middle - 1, self.rng.choice([5, 50, 10**6])))
+        return self.number(self.middle + (distance if side else -distance), self.places)
+
+    def levels(self, side: int, most: int) -> list[tuple[str, str]]:
+        """Levels to be set, and some of those held to be removed."""
+        found: dict[Decimal, tuple[str, str]] = {}
+        for _ in range(self.rng.randint(0, most)):
+            price = self.price(side)
+            found[Decimal(price)] = price, self.qty()
+        for price in self.rng.sample(sorted(self.sides[side]), min(len(self.sides[side]), self.rng.randint(0, 2))):
+            found[price] = f"{price:f}", self.rng.choice(["0", "0.000"])
+        pairs = list(found.values())
+        self.rng.shuffle(pairs)
+        return pairs
+
+    def snapshot(self, most: int = 12):
+        self.sequence += 1
+        for side in self.sides:
+            side.clear()
+        lists = [self.levels(side, most) or [(self.price(side), self.qty())] for side in (0, 1)]
+        lists = [sorted(pairs, key=lambda pair: Decimal(pair[0]), reverse=not i) for i, pairs in enumerate(lists)]
+        self.keep(lists)
+        return self.row.snapshot(self.sequence, *lists)
+
+    def delta(self, most: int = 4):
+        if self.row.delta is None:
+            return self.snapshot()
+        lists = [self.levels(side, most) for side in (0, 1)]
+        self.keep(lists)
+        self.sequence += 1
+        return self.row.delta(self.sequence - 1, self.sequence, *lists)
+
+    def keep(self, lists) -> None:
+        for side, pairs in zip(self.sides, lists, strict=True):
+            for price, qty in pairs:
+                side[Decimal(price)] = Decimal(qty)
+                if not Decimal(qty):
+                    del side[Decimal(price)]
+
+    def wanted(self):
+        return sorted(self.sides[0].items(), reverse=True), sorted(self.sides[1].items())
+
+
+def held(book):
+    raw = book.raw
+    return tuple([(book.price_decimal(p), book.qty_decimal(q)) for p, q in rows.tolist()]
+                 for rows in (raw.bids_int(), raw.asks_int()))
+
+
+@pytest.mark.parametrize("on_gap", ["resync", "count"])
+@pytest.mark.parametrize("name", ROWS)
+def test_random_frames_give_the_same_book_three_ways(name, on_gap, seed):
+    row = ROWS[name]
+    for turn in range(4):
+        rng = random.Random(f"{seed} {name} {turn}")
+        ways = ways_of(row, on_gap, events=turn % 2 == 0)
+        markets = [Market(row, rng), Market(row.named(row.other), rng)]
+        for market in markets:
+            take(ways, market.snapshot())
+        for number in range(60):
+            market = rng.choice(markets)
+            take(ways, market.snapshot() if rng.random() < 0.05 else market.delta())
+            for way in ways:
+                book = way.pipeline.book(market.row.symbol)
+                assert held(book) == market.wanted(), (seed, turn, number)
+                assert book.status is BookState.LIVE or on_gap == "count"
+        check(ways, (seed, turn))
+        counters = [way.pipeline.counters for way in ways]
+        assert [c["errors"] for c in counters] == [0] * 3, ways[0].pipeline.last_error
+        assert on_gap == "count" or [(c["gaps"], c["line_jumps"]) for c in counters] == [(0, 0)] * 3
+        assert counters[2]["fast"] == 0
+        for way in counters[:2]:
+            assert (way["fast"] > 0) == (name not in NEVER_FAST), "no layout reads these frames"
+
+
+# ---- spoilt frames
+
+def spoilt(frame: bytes, rng: random.Random, count: int):
+    """Frames like this one, and what lies behind their end: (frame, bytes behind)."""
+    size = len(frame)
+    spans = [match.span() for match in DIGITS.finditer(frame)]
+    for at in range(size):
+        yield frame[:at] + bytes([rng.choice(VALUES)]) + frame[at + 1:], b""
+    for _ in range(count):
+        at, to = sorted(rng.sample(range(size + 1), 2))
+        kind = rng.randrange(9)
+        if kind == 0:
+            yield frame[:at] + frame[at + 1:], b""
+        elif kind == 1:
+            yield frame[:at] + bytes([rng.choice(VALUES)]) + frame[at:], b""
+        elif kind == 2:
+            yield frame[:at], rng.choice([frame[at:], frame[at:to], b"9" * 40, b'"}]' * 20, b""])
+        elif kind == 3:
+            yield frame[:at] + frame[to:], b""
+        elif kind == 4:
+            yield frame[:to] + frame[at:], b""
+        elif kind == 5:
+            piece = rng.choice(VALUES)
+            yield frame[:at] + bytes([piece]) * rng.randint(1, 40) + frame[at:], b""
+        else:
+            new = frame
+            for at, to in sorted(rng.sample(spans, min(len(spans), rng.choice([1, 1, 2, 3]))), reverse=True):
+                number = rng.choice(NUMBERS) if rng.random() < 0.5 else str(rng.randrange(10 ** (to - at))).encode()
+                new = new[:at] + number + new[to:]
+            yield new, b""
+    yield frame + b"}", b""
+    yield frame + b" ", b""
+    yield b" " + frame, b""
+    yield frame, frame
+
+
+MESSAGE_TRIES = 60  # spoilt versions of a single message
+CAPTURED = 1500     # frames taken of a capture
+TURNS = 2           # random markets of a row
+LEARNED = 8         # deltas to learn from
+FRESH = 160         # spoilt frames after which the layouts are learned anew: what is learned of those replaces them
+
+
+class Bench:
+    """Three ways that have learned a venue's frames, and a book that is put right again after each spoilt frame."""
+
+    def __init__(self, row: Row, rng: random.Random, on_gap: str) -> None:
+        self.row, self.on_gap = row, on_gap
+        market = Market(row, rng)
+        market.snapshot()
+        self.steps = [market.snapshot() for _ in range(3)]
+        most = rng.choice([1, 1, 4])
+        self.steps += [market.delta(most) for _ in range(LEARNED)]
+        self.base, self.after = market.snapshot(), market.delta(most)
+        while not any(step[0] == "frame" for step in self.after):
+            self.base, self.after = market.snapshot(), market.delta(most)
+        self.learn()
+
+    def learn(self) -> None:
+        self.ways = ways_of(self.row, self.on_gap)
+        for steps in self.steps:
+            take(self.ways, steps)
+        take(self.ways, self.base)
+        take(self.ways, self.after)
+        assert [way.pipeline.counters["errors"] for way in self.ways] == [0] * 3
+        self.restore()
+
+    def restore(self) -> None:
+        take(self.ways, self.base)
+        check(self.ways, "a good frame")
+
+    def run(self, frame: bytes, before, rng: random.Random, count: int) -> int:
+        """Try many spoilt versions of a frame that stands behind the steps `before`; how many took the fast path."""
+        fast = 0
+        for number, (wrong, behind) in enumerate(spoilt(frame, rng, count)):
+            if number % FRESH == FRESH - 1:
+                self.learn()
+            take(self.ways, before)
+            had = self.ways[0].pipeline.counters["fast"]
+            for way in self.ways[:2]:
+                _probe.feed_with_slack(way.pipeline, wrong, behind)
+            _probe.feed_exact(self.ways[2].pipeline, wrong)
+            fast += self.ways[0].pipeline.counters["fast"] - had
+            check(self.ways, (wrong, behind))
+            self.restore()
+        return fast
+
+
+@pytest.mark.parametrize("on_gap", ["resync", "count"])
+@pytest.mark.parametrize("name", ROWS)
+def test_a_spoilt_frame_is_what_the_careful_parser_says(name, on_gap, seed):
+    fast = 0
+    for turn in range(TURNS):
+        rng = random.Random(f"{seed} {name} {turn}")
+        bench = Bench(ROWS[name], rng, on_gap)
+        for steps in (bench.after, bench.base):
+            for place, step in enumerate(steps):
+                if step[0] == "frame":
+                    fast += bench.run(step[1], steps[:place], rng, 200)
+    assert (fast > 0) == (name not in NEVER_FAST)
+
+
+# ---- messages of every kind, as venues have sent them
+
+def good_messages(row: Row, data_dir) -> list[bytes]:
+    """The single messages of a venue, and those of its row."""
+    frames = [frame.encode() for frame in [*row.trades, *row.quotes, *row.controls]]
+    path = data_dir / row.venue / "messages.jsonl"
+    for line in path.read_text().splitlines() if path.exists() else ():
+        raw = json.loads(line)["raw"]
+        if not raw.startswith(tuple(row.unread)):
+            frames.append(raw.encode())
+    return frames
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_spoilt_messages_of_every_kind(name, data_dir, seed):
+    row = ROWS[name]
+    rng = random.Random(f"{seed} {name}")
+    fast = 0
+    for frame in good_messages(row, data_dir):
+        ways = ways_of(row, rng.choice(["resync", "count"]))
+        take(ways, [("frame", frame)] * 3)
+        check(ways, frame)
+        fast += ways[0].pipeline.counters["fast"] > 0
+        tries = list(spoilt(frame, rng, MESSAGE_TRIES))
+        for wrong, behind in rng.sample(tries, min(len(tries), MESSAGE_TRIES)):
+            for way in ways[:2]:
+                _probe.feed_with_slack(way.pipeline, wrong, behind)
+            _probe.feed_exact(ways[2].pipeline, wrong)
+            check(ways, (frame, wrong, behind))
+    assert fast or name in (*NEVER_FAST, "bitfinex"), "no layout reads a single message of this venue"
+
+
+@pytest.mark.parametrize("capture", [(name, capture) for name, row in ROWS.items() for capture in row.captures],
+                         ids="-".join)
+def test_spoilt_frames_of_captures(capture, data_dir, seed):
+    """Recorded traffic, in which now and then a spoilt frame comes before the good one."""
+    name, path = capture
+    rng = random.Random(f"{seed} {path}")
+    ways = ways_of(ROWS[name], "count")
+    for number, record in enumerate(CaptureReader(data_dir / f"{path}.ws.gz")):
+        if record.kind == "h":
+            url, _, body = record.payload.partition(b" ")
+            take(ways, [("rest", url.decode(), body)])
+        if record.kind not in "<B":
+            continue
+        if len(record.payload) < 20_000 and rng.random() < 0.3:
+            kinds = spoilt(record.payload, rng, 8)
+            wrong, behind = rng.choice(list(islice(kinds, rng.randrange(len(record.payload)), None)))
+            for way in ways[:2]:
+                _probe.feed_with_slack(way.pipeline, wrong, behind)
+            _probe.feed_exact(ways[2].pipeline, wrong)
+            check_told(ways, (record.payload, wrong, behind))
+        take(ways, [("frame", record.payload)])
+        if number % 100 == 0:
+            check(ways, number)
+        if number > CAPTURED:
+            break
+    check(ways, "the end")

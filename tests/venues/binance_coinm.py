@@ -1,0 +1,48 @@
+"""Binance COIN-M futures: snapshots by REST, deltas of the combined stream."""
+
+from __future__ import annotations
+
+from tests import frames
+from tests.venues import Row
+
+
+def row(symbol: str) -> Row:
+    def snapshot(sequence, bids, asks):
+        return [("frame", frames.delta(sequence, sequence, sequence - 1, (), (), symbol)),
+                ("rest", frames.rest_url("binance_coinm", symbol), frames.snapshot(sequence, bids, asks, True))]
+
+    def delta(stands, sequence, bids, asks):
+        return [("frame", frames.delta(stands + 1, sequence, stands, bids, asks, symbol))]
+
+    return Row(
+        venue="binance_coinm",
+        symbol=symbol,
+        snapshot=snapshot,
+        delta=delta,
+        other="ETHUSD_PERP",
+        named=row,
+        captures=('binance_coinm/btcusd_perp_20240808', 'binance_coinm/multi_20210722'),
+        unread={
+            '{"lastUpdateId"': "an answer by REST",
+            '{"symbol":': "an answer by REST: open interest",
+        },
+        requests=(
+            (("btcusd_perp",), ("book",), {}, ('{"method":"SUBSCRIBE","params":["btcusd_perp@depth@100ms"],"id":1}',)),
+        ),
+        controls={
+            '{"result":null,"id":1}': ("ack", None, ""),
+            '{"error":{"code":2,"msg":"Invalid request"},"id":1}': ("error", 2, ""),
+        },
+        trades={
+            # "m": the buyer is the maker, so a seller crossed the spread
+            '{"stream":"btcusd_perp@trade","data":{"e":"trade","E":1723161256322,"T":1723161256322,"s":"BTCUSD_PERP",'
+            '"t":5266583935,"p":"61800.30","q":"6","X":"MARKET","m":true}}': (61800.3, 6.0, "sell"),
+        },
+        quotes={
+            '{"stream":"btcusd_perp@bookTicker","data":{"u":5123107839020,"s":"BTCUSD_PERP","b":"61800.20","B":"2","a":"61800.30",'
+            '"A":"3"}}': (61800.2, 2.0, 61800.3, 3.0),
+        },
+    )
+
+
+ROW = row("BTCUSD_PERP")
