@@ -68,13 +68,15 @@ class Record(NamedTuple):
 class CaptureReader:
     """The records of one capture, in the order of the file.
 
-    Iterate over it once. Memory stays at a few chunks, however long the file.
+    Iterate over it once. Memory stays at a few chunks, however long the file. Without `inflate` a gzip'd binary frame
+    is left as it came over the wire.
     Raises: CaptureError -- at once if there is no such file, later at the line that cannot be read. A gzip file that
     was cut off yields every whole line first.
     """
 
-    def __init__(self, path: str | PathLike[str]):
+    def __init__(self, path: str | PathLike[str], *, inflate: bool = True):
         self.path = fspath(path)
+        self.inflate = inflate
         self.position = 0       # bytes of the file read so far, for progress bars
         self._file = _open(self.path)
         self.size = fstat(self._file.fileno()).st_size      # bytes of the file
@@ -116,7 +118,7 @@ class CaptureReader:
         except binascii.Error as error:
             raise self._fail(number, at, "base64", f"{_shown(text)} ({error})") from None
         wire_size = len(payload)
-        if payload.startswith(GZIP_MAGIC):
+        if self.inflate and payload.startswith(GZIP_MAGIC):
             inflater = zlib.decompressobj(wbits=31)
             try:
                 payload = inflater.decompress(payload, MAX_FRAME_SIZE)

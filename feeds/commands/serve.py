@@ -1,4 +1,4 @@
-"""`wirebook serve`: the simulated venue, from a capture or from a simulated market."""
+"""`wirebook serve`: the simulated venue, from captures or from a simulated market."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from feeds.capture import check_readable
 from feeds.commands.common import MISUSED, CommandError
 from feeds.replay import venue_of
-from feeds.simulator.binance import DIALECTS
 from feeds.simulator.live import LiveSource
 from feeds.simulator.playback import Playback
+from feeds.simulator.player import Player
+from feeds.simulator.recording import Recording
 from feeds.simulator.server import Server
-from feeds.simulator.source import Source
 from feeds.venues import load
+from feeds.venues.dialects import DIALECTS
 
 
 def run(files: list[str], *, sim: str | None, venue: str | None, host: str, port: int, speed: float, loop: bool,
         symbols: list[str], seed: int, rate: float, until_eof: bool = False) -> int:
-    """Serve until the source ends. Returns: the exit status."""
+    """Serve until the source ends, or for good. Returns: the exit status."""
     if bool(files) == bool(sim):
         raise CommandError("serve: expected captures or --sim VENUE, one of the two", MISUSED)
     if symbols and not sim:
@@ -33,13 +35,25 @@ def run(files: list[str], *, sim: str | None, venue: str | None, host: str, port
     check_readable(files)
     name = sim or venue or venue_of(files)
     load(name)
-    if name not in DIALECTS:
-        raise CommandError(f"{name} cannot be served (those that can: {', '.join(DIALECTS)})")
-    source: Source = LiveSource(name, symbols, seed=seed, rate=rate) if sim else Playback(name, files)
-    return asyncio.run(_serve(Server(source, host=host, port=port, speed=speed, loop=loop), until_eof))
+    if sim and name not in DIALECTS:
+        raise CommandError(f"{name} cannot be simulated (those that can: {', '.join(DIALECTS)})")
+    server: Server | Player
+    if sim:
+        server = Server(LiveSource(name, symbols, seed=seed, rate=rate), host=host, port=port, speed=speed, loop=loop)
+    else:
+        server = player_of(name, files, host=host, port=port, speed=speed, loop=loop)
+    return asyncio.run(_serve(name, server, until_eof))
 
 
-async def _serve(server: Server, until_eof: bool) -> int:
+def player_of(venue: str, files: list[str], **options: Any) -> Server | Player:
+    """What serves captures: with books kept beside them, so that who comes late joins in mid-stream, where the
+    simulator can write them; else as they are, to each connection from the beginning. Raises: CaptureError."""
+    if venue in DIALECTS:
+        return Server(Playback(venue, files), **options)
+    return Player(Recording(load(venue), files), **options)
+
+
+async def _serve(venue: str, server: Server | Player, until_eof: bool) -> int:
     url = await server.start()
     running = asyncio.create_task(server.run())
     terminated = False
@@ -55,7 +69,7 @@ async def _serve(server: Server, until_eof: bool) -> int:
     if until_eof:
         threading.Thread(target=_wait_for_eof, args=(loop, terminate), daemon=True).start()
     print(url, flush=True)
-    print(f"{server.source.venue} is served at {url}; Ctrl-C ends it", file=sys.stderr, flush=True)
+    print(f"{venue} is served at {url}; Ctrl-C ends it", file=sys.stderr, flush=True)
     try:
         await running
     except asyncio.CancelledError:

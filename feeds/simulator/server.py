@@ -7,7 +7,6 @@ that asked for the same streams, and written as one piece; that is how one core 
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import math
 from contextlib import suppress
@@ -17,8 +16,9 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from feeds.simulator.binance import DIALECTS, ack, request_error, rest_error
+from feeds.simulator.listen import listen
 from feeds.simulator.source import NoSnapshot, Route, Source, UnknownSymbol
+from feeds.venues.dialects import DIALECTS, ack, request_error, rest_error
 
 BATCH_SIZE = 512                # messages written in one go
 MAX_BEHIND = 1 << 20            # bytes a client may be behind before everybody waits for it, where nothing paces
@@ -29,10 +29,6 @@ LONGEST_SLEEP_S = 0.05
 FOREVER_NS = 1 << 62
 
 _HEADERS = [bytes((0x81, size)) if size < 126 else b"\x81\x7e" + size.to_bytes(2, "big") for size in range(1 << 16)]
-
-
-class PortError(OSError):
-    """The address cannot be listened on; `str()` says which and why."""
 
 
 class Server:
@@ -76,16 +72,7 @@ class Server:
             app.router.add_get(base + "/ws", self._socket)
             app.router.add_get(base + "/ws/{names:.+}", self._socket)
             app.router.add_get(base + "/stream", self._socket)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._ssl).start()
-        except OSError as error:
-            await self._runner.cleanup()
-            reason = "port in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
-            raise PortError(error.errno, f"{self._host}:{self._port}: {reason}") from None
-        host, port = self._runner.addresses[0][:2]
-        self.url = f"{'wss' if self._ssl else 'ws'}://{f'[{host}]' if ':' in host else host}:{port}"
+        self._runner, self.url = await listen(app, self._host, self._port, self._ssl)
         self._pinger = asyncio.create_task(self._ping())
         return self.url
 
