@@ -16,6 +16,10 @@ _MODULES = {
     "binance_spot": ("feeds.venues.binance", "SPOT"),
     "binance_usdm": ("feeds.venues.binance", "USDM"),
     "binance_coinm": ("feeds.venues.binance", "COINM"),
+    "okx": ("feeds.venues.okx", "SPEC"),
+    "bybit": ("feeds.venues.bybit", "SPEC"),
+    "coinbase_advanced": ("feeds.venues.coinbase_advanced", "SPEC"),
+    "coinbase_exchange": ("feeds.venues.coinbase_exchange", "SPEC"),
 }
 
 VENUES = tuple(_MODULES)

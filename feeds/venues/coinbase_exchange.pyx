@@ -1,0 +1,256 @@
+"""Coinbase Exchange: spot market data of the exchange's own feed (until 2023 called Coinbase Pro and GDAX).
+
+Wire form: JSON of 2019 to 2026, all of it served today; tickers have the sizes at the best prices since 2023. The book
+is whole: one snapshot a product in the stream, then changes to absolute quantities. Book messages have no number, so
+a lost one cannot be seen; `sequence` of trades and tickers counts messages that only the `full` channel has. Public is
+`level2_batch` (every 50 ms); `level2` needs a login since 2023. Messages of both look the same.
+
+The aggressor: `side` of a `match` is the maker's, so it is inverted (of 80 recorded trades that a ticker tells too, all
+80 have the other side there; 36 `sell` matches at or above the ask, 24 `buy` at or below the bid, none the other way).
+A level is removed by any spelling of zero: "0", "0.00", "0.00000000". Times are RFC 3339; a batch may say year 1.
+
+Sources: docs.cdp.coinbase.com (Exchange WebSocket channels and rate limits), frames recorded in 2021-04.
+"""
+
+import json
+import re
+
+from libc.stdint cimport uint64_t
+from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_SNAPSHOT, KIND_TICKER,
+                            KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SEEN_BOTH, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
+                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_HIGH, SLOT_LAST, SLOT_LAST_QTY, SLOT_LOW, SLOT_OPEN,
+                            SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_TOO, SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME, TAKE_DOUBLE,
+                            TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME, WORD_ASK,
+                            WORD_BID)
+from feeds.parser cimport Parser
+from feeds.scan cimport (Cursor, Field, Text, at_end, find_text, list_fields, list_form, next_key, open_object,
+                         skip_value, take_aggressor, take_constant, take_field, take_object, word_is)
+
+from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
+                         read_object)
+
+
+cdef class CoinbaseExchangeParser(Parser):
+
+    def __cinit__(self, int market=0):
+        self.market = market
+        self.route_mark = c'"'
+        self.route_marks = 4                      # {"type":"l2update
+
+    cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
+        cdef Text kind, key
+        find_text(c, b"type", &kind)
+        if word_is(&kind, b"l2update"):
+            # {"type":"l2update","product_id":"SKL-BTC","changes":[["sell","0.00001306","660.5"]],
+            #  "time":"2021-04-17T16:43:37.075687Z"}
+            m.kind = KIND_DELTA
+            m.needed = bit(SEEN_BOTH)
+            take_object(c, UPDATE)
+        elif word_is(&kind, b"snapshot"):
+            # {"type":"snapshot","product_id":"BAND-GBP","asks":[["14.8024","12.77"]],"bids":[["14.75","1"]]}
+            m.kind = KIND_SNAPSHOT
+            m.needed = bit(SEEN_BIDS) | bit(SEEN_ASKS)
+            take_object(c, SNAPSHOT)
+        elif word_is(&kind, b"match"):
+            trade(c, m)
+        elif word_is(&kind, b"ticker"):
+            ticker(c, m)
+        else:
+            # last_match restates the trade before the subscription; open, done, status and the like are of no use here.
+            m.kind = KIND_IGNORED
+            if (not kind.size or word_is(&kind, b"subscriptions") or word_is(&kind, b"error")
+                    or word_is(&kind, b"heartbeat")):
+                m.kind = KIND_CONTROL
+            open_object(c)
+            while next_key(c, &key):
+                skip_value(c)
+        at_end(c)
+
+
+cdef inline void trade(Cursor* c, Message* m) noexcept nogil:
+    # {"type":"match","trade_id":280232,"maker_order_id":"2a0d..","taker_order_id":"3c82..","side":"sell","size":"985",
+    #  "price":"0.00001305","product_id":"SKL-BTC","sequence":177100030,"time":"2021-04-17T16:43:37.089723Z"}
+    cdef Text key
+    m.kind = KIND_TRADE
+    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
+    open_object(c)
+    while next_key(c, &key):
+        if word_is(&key, b"side"):
+            take_aggressor(c, b"sell", b"buy")    # the maker's side: who bought with the sell of another
+        else:
+            take_field(c, &key, TRADE)
+
+
+cdef inline void ticker(Cursor* c, Message* m) noexcept nogil:
+    # {"type":"ticker","sequence":333938798,"product_id":"BAND-GBP","price":"14.7775","open_24h":"14.6647",
+    #  "volume_24h":"94381.28000000","low_24h":"14.3691","high_24h":"16.55","volume_30d":"2295579.57000000",
+    #  "best_bid":"14.7550","best_ask":"14.8060","side":"buy","time":"2021-04-17T16:43:30.244075Z","trade_id":881613,
+    #  "last_size":"0.04"}; since 2023 also best_bid_size and best_ask_size
+    m.kind = KIND_TICKER
+    m.needed = bit(SLOT_LAST)
+    take_object(c, TICKER)
+    if m.seen & QUOTE == QUOTE:
+        take_constant(c, SLOT_QUOTE_TOO, 1)
+
+
+cdef uint64_t QUOTE = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
+
+cdef Form CHANGE, LEVEL
+list_form(&CHANGE, ("word", "price", "qty"), {"buy": WORD_BID, "sell": WORD_ASK})
+list_form(&LEVEL, ("price", "qty"))
+
+cdef tuple HEAD = (("type", TAKE_TEXT, 0), ("product_id", TAKE_SYMBOL, 0), ("time", TAKE_TIME, SLOT_TIME))
+
+cdef Field[16] UPDATE, SNAPSHOT, TRADE, TICKER
+list_fields(UPDATE, (*HEAD, ("changes", TAKE_LEVELS, 2)), &CHANGE)
+list_fields(SNAPSHOT, (*HEAD, ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1)), &LEVEL)
+list_fields(TRADE, (*HEAD, ("trade_id", TAKE_INT, SLOT_TRADE_ID), ("price", TAKE_PRICE, SLOT_PRICE),
+                    ("size", TAKE_QTY, SLOT_QTY)))
+list_fields(TICKER, (
+    *HEAD, ("price", TAKE_DOUBLE, SLOT_LAST), ("last_size", TAKE_DOUBLE, SLOT_LAST_QTY),
+    ("open_24h", TAKE_DOUBLE, SLOT_OPEN), ("high_24h", TAKE_DOUBLE, SLOT_HIGH), ("low_24h", TAKE_DOUBLE, SLOT_LOW),
+    ("volume_24h", TAKE_DOUBLE, SLOT_VOLUME), ("best_bid", TAKE_PRICE, SLOT_BID_PRICE),
+    ("best_bid_size", TAKE_QTY, SLOT_BID_QTY), ("best_ask", TAKE_PRICE, SLOT_ASK_PRICE),
+    ("best_ask_size", TAKE_QTY, SLOT_ASK_QTY)))
+
+
+CHANNELS = {
+    "book": "order book: the whole book, then its changes every 50 ms",
+    "quotes": "best bid and offer at each trade (the venue has no stream of every change; use the book for that)",
+    "trades": "every trade, in real time",
+    "ticker": "statistics of the last 24 hours, with each trade",
+}
+
+WIRE = {"book": "level2_batch", "quotes": "ticker", "trades": "matches", "ticker": "ticker"}
+
+# What an ack calls a channel -> what it was asked for as. Seen in clients' tests of 2026; level2 was public until 2023.
+ANSWERED = {"level2_50": "level2_batch", "level2": "level2_batch"}
+
+SPEEDS = ("50ms",)
+
+
+def spelling(symbol):
+    """BTC-USD, in messages and in requests."""
+    return symbol.upper()
+
+
+def streams(symbols, channels, depth=None, speed=None, market=None):
+    """Streams of `symbols` x `channels`, named "level2_batch:BTC-USD"; the book is whole and has one speed."""
+    SPEC.check_channels(channels)
+    SPEC.check_market(market)
+    if depth is not None:
+        raise UnsupportedChannel(f"coinbase_exchange has no book of depth {depth!r}; it has: None for the whole book")
+    if speed is not None and speed not in SPEEDS:
+        raise UnsupportedChannel(f"coinbase_exchange has no speed {speed!r} without a login; it has: 50ms")
+    return [Stream(f"{WIRE[channel]}:{symbol}", "public", symbol, channel)
+            for symbol in map(spelling, symbols) for channel in channels]
+
+
+def request(method, names):
+    """One frame for all of `names`: the first channel's products stand outside, other lists beside their channel."""
+    products = {}
+    for name in names:
+        channel, _, product = name.partition(":")
+        products.setdefault(channel, []).append(product)
+    shared = next(iter(products.values()))
+    channels = [channel if listed == shared else {"name": channel, "product_ids": listed}
+                for channel, listed in products.items()]
+    return [json.dumps({"type": method, "product_ids": shared, "channels": channels}, separators=(",", ":"))]
+
+
+def subscribe(names, request_id):
+    # {"type":"subscribe","product_ids":["BTC-USD"],
+    #  "channels":["level2_batch","matches","heartbeat",{"name":"ticker","product_ids":["ETH-USD"]}]}
+    return request("subscribe", names)
+
+
+def unsubscribe(names, request_id):
+    return request("unsubscribe", names)
+
+
+def read_error(message, text):
+    """{"type":"error","message":"Failed to subscribe","reason":"FOO-USD is not a valid product"}: there are no codes.
+
+    The venue then leaves out the whole request, not only the product that is named.
+    """
+    words = ": ".join(str(message[key]) for key in ("message", "reason") if message.get(key)) or text
+    lower = words.lower()
+    if "rate limit" in lower or "too many" in lower:
+        return Control("error", text=words, reason="rate_limit")
+    if "authenticat" in lower or "unauthorized" in lower:
+        return Control("error", text=words, reason="authorisation")
+    if "product" not in lower and "delisted" not in lower:
+        return Control("error", text=words)
+    named = re.search(r"\b[0-9A-Z]+-[0-9A-Z]+\b", words)
+    about = tuple(dict.fromkeys(f"{channel}:{named[0]}" for channel in WIRE.values())) if named else ()
+    return Control("error", text=words, reason="bad_symbol", streams=about)
+
+
+def read_control(payload):
+    """Classify a frame that is not market data; never raises.
+
+    {"type":"subscriptions","channels":[{"name":"level2_50","product_ids":["BTC-USD"]}]}           all there is now
+    {"type":"error","message":"Failed to subscribe","reason":"..."}
+    {"type":"heartbeat","last_trade_id":1,"product_id":"BTC-USD","sequence":2,"time":"..."}
+    """
+    text, message = read_object(payload)
+    if message.get("type") == "error":
+        return read_error(message, text)
+    if message.get("type") != "subscriptions":
+        return Control("other", text=text)
+    try:
+        held = tuple(f"{ANSWERED.get(entry['name'], entry['name'])}:{product}" for entry in message["channels"]
+                     for product in entry.get("product_ids") or ())
+    except (AttributeError, KeyError, TypeError):
+        return Control("other", text=text)
+    return Control("ack", text=text, streams=held)
+
+
+def read_address(url):
+    """GET /products is the list of instruments. The book by REST cannot be joined: the stream has no number."""
+    return Answer("instruments") if url.split("?")[0].endswith("/products") else None
+
+
+def read_instruments(body):
+    """Instruments of GET /products. Raises ValueError that says what is missing."""
+    # [{"id":"SKL-EUR","base_currency":"SKL","quote_currency":"EUR","quote_increment":"0.0001","base_increment":"0.1",
+    #   "status":"online", ...}, ...]
+    try:
+        listed = json.loads(body)
+        if isinstance(listed, dict):              # {"message":"..."} says what went wrong
+            raise TypeError(listed.get("message"))
+        return [Instrument(entry["id"], entry["quote_increment"], entry["base_increment"]) for entry in listed]
+    except (KeyError, TypeError, RecursionError, UnicodeDecodeError) as error:
+        raise ValueError(f"a list of products with id and increments (missing: {error})") from error
+
+
+SPEC = VenueSpec(
+    name="coinbase_exchange",
+    link=Link.NONE,
+    roots={"public": "wss://ws-feed.exchange.coinbase.com"},
+    channels=CHANNELS,
+    streams=streams,
+    subscribe=subscribe,
+    unsubscribe=unsubscribe,
+    read_control=read_control,
+    symbol=spelling,
+    # 8 requests a second and address (20 at once), 100 messages a second of one client; a product may be asked for 10
+    # times by channel. Streams per connection and request are not limited in the documentation.
+    limits=Limits(streams_per_connection=0, messages_per_second=8, streams_per_request=100,
+                  connections_per_5_minutes=300, connection_lifetime_s=0, rest_weight_per_minute=600),
+    max_frame_size=64 << 20,                      # the snapshot of BTC-USD has several MB
+    parser=lambda market: CoinbaseExchangeParser(),
+    rest_url="https://api.exchange.coinbase.com",
+    read_address=read_address,
+    instruments_addresses={"": "https://api.exchange.coinbase.com/products"},
+    read_instruments=read_instruments,
+    source="https://docs.cdp.coinbase.com/exchange/websocket-feed/channels",
+    checked="2026-10-01",
+    forms="JSON of 2019 to 2026; served today.",
+    evidence=(
+        Evidence("book", "capture", "nothing: there are no numbers; a ticker's best prices may show a wrong book"),
+        Evidence("trades", "capture", "trade_id rises by 1 a product; it is not tested"),
+        Evidence("ticker", "capture", "nothing"),
+        Evidence("quotes", "sheet example", "nothing; the sizes came in 2023, after the capture"),
+    ),
+)
