@@ -20,6 +20,10 @@ _MODULES = {
     "bybit": ("feeds.venues.bybit", "SPEC"),
     "coinbase_advanced": ("feeds.venues.coinbase_advanced", "SPEC"),
     "coinbase_exchange": ("feeds.venues.coinbase_exchange", "SPEC"),
+    "kraken": ("feeds.venues.kraken", "SPEC"),
+    "deribit": ("feeds.venues.deribit", "SPEC"),
+    "hyperliquid": ("feeds.venues.hyperliquid", "SPEC"),
+    "kraken_futures": ("feeds.venues.kraken_futures", "SPEC"),
 }
 
 VENUES = tuple(_MODULES)

@@ -1,0 +1,371 @@
+"""Hyperliquid: perpetuals, those of other builders' exchanges (`xyz:SP500`) and spot (`PURR/USDC`, `@107`).
+
+Wire forms: JSON of 2024 to 2026, all of them served; the order of the keys differs by year. Each `l2Book` frame is the
+whole book that is sent: 5 levels a side about every 0.5 s with `"fast":true`, else 20 levels, since 2026-06 about every
+5 s only (docs of the venue still say 0.5 s; measured 2026-09: 0.54 s and 5.4 s). Frames do not tell reliably which of
+the two they are, so both fill one book: do not ask for both at once.
+
+The aggressor: `side` of a trade, B a buyer, A a seller (23 recorded B at the ask, 41 A at the bid, none against). The
+first trades after a subscription are up to 20 s old; `tid` names each. `funding` is the rate of an hour, sizes are base
+units, times are ms. Mark price, oracle price (the index), funding and open interest come in the asset's context, about
+once a second; there is no last price in it. A side of the best bid and offer that is null is price 0 and quantity 0.
+
+Source: the venue's docs, a recording of 2025, published frames of 2024 to 2026 and others' probes of 2026-09, as
+collected until 2026-10. Nothing was tried against the live venue.
+"""
+
+import json
+
+from orderbook.types cimport BAD_VALUE
+from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_IGNORED, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER,
+                            KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
+                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_INDEX, SLOT_LAST_SEQ,
+                            SLOT_MARK, SLOT_OPEN, SLOT_OPEN_INTEREST, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME,
+                            SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME, TAKE_DOUBLE, TAKE_ID, TAKE_PRICE, TAKE_QTY,
+                            TAKE_TIME)
+from feeds.parser cimport Parser
+from feeds.scan cimport (Cursor, Field, Text, at_end, fail, fill_sides, list_fields, list_form, name_symbol, next_is,
+                         next_item, next_key, open_array, open_object, peek, plain_is, read_text, skip_value,
+                         take_aggressor, take_any, take_constant, take_field, take_int, take_levels, take_object,
+                         take_time, word_is)
+
+from feeds.venue import Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, read_object
+
+
+cdef class HyperliquidParser(Parser):
+    """Messages of all channels."""
+
+    def __cinit__(self, int market=0):
+        self.market = market
+        self.route_mark = c'"'
+        self.route_marks = 10                     # {"channel":"l2Book","data":{"coin":"BTC"
+
+    cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
+        # {"channel":"l2Book","data":{...}}, of trades "data":[{...}]; also the plain text a connection may begin with
+        cdef Text key, channel
+        cdef bint taken = False
+        cdef const char* data = NULL
+        if plain_is(c, b"Websocket connection established."):
+            m.kind = KIND_CONTROL
+            return
+        channel.size = 0
+        open_object(c)
+        while next_key(c, &key):
+            if word_is(&key, b"channel") and peek(c) == c'"':
+                read_text(c, &channel)
+            elif not word_is(&key, b"data"):
+                skip_value(c)
+            elif channel.size and peek(c) == c'{' and not taken:
+                body(c, m, &channel)              # the usual order of keys: read in this one pass
+                taken = True
+            else:
+                peek(c)
+                data = c.pos
+                skip_value(c)
+        at_end(c)                                 # from here on the grammar of the whole frame is known to be right
+        if c.status or taken:
+            return
+        if data == NULL or channel.size == 0 or word_is(&channel, b"error"):
+            m.kind = KIND_CONTROL                 # {"channel":"pong"}
+            return
+        c.pos = data
+        if peek(c) == c'{':
+            body(c, m, &channel)
+            return
+        m.kind = KIND_IGNORED                     # trades may be []
+        if word_is(&channel, b"trades"):
+            open_array(c)
+            if next_item(c):
+                trade(c, m)
+
+    cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
+        trade(c, m)
+
+
+cdef inline void body(Cursor* c, Message* m, const Text* channel) noexcept nogil:
+    """The object in `data`, by its channel."""
+    if word_is(channel, b"l2Book"):
+        book(c, m)
+    elif word_is(channel, b"bbo"):
+        quote_update(c, m)
+    elif word_is(channel, b"activeAssetCtx") or word_is(channel, b"activeSpotAssetCtx"):
+        context(c, m)
+    else:
+        # candle, allMids and the like are of no use here
+        m.kind = KIND_IGNORED
+        if word_is(channel, b"subscriptionResponse") or word_is(channel, b"error") or word_is(channel, b"pong"):
+            m.kind = KIND_CONTROL
+        skip_value(c)
+
+
+cdef inline void book(Cursor* c, Message* m) noexcept nogil:
+    # {"coin":"BTC","time":1790232236546,"levels":[[{"px":"84143.0","sz":"10.25923","n":36}],
+    #                                              [{"px":"84144.0","sz":"50.66449","n":18}]]}
+    cdef Text key
+    cdef const char* start
+    m.kind = KIND_SNAPSHOT
+    m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
+    open_object(c)
+    while next_key(c, &key):
+        if word_is(&key, b"coin"):
+            name_symbol(c)
+        elif word_is(&key, b"time"):
+            peek(c)
+            start = c.pos
+            if take_int(c, SLOT_LAST_SEQ):        # a frame older than the one before it is not taken
+                c.pos = start
+                take_time(c, SLOT_EVENT_TIME)
+        elif word_is(&key, b"levels"):
+            open_array(c)
+            if not (next_item(c) and take_levels(c, 0, &LEVEL) and next_item(c) and take_levels(c, 1, &LEVEL)):
+                fail(c, BAD_VALUE, b"two lists of levels")
+            while next_item(c):
+                skip_value(c)
+        else:
+            skip_value(c)                         # "fast":true
+
+
+cdef inline void take_best(Cursor* c, int price, int qty) noexcept nogil:
+    """One side of the best bid and offer: {"px":"84143.0","sz":"10.25923","n":36}, null where nothing rests."""
+    if peek(c) != c'{':
+        take_constant(c, price, 0)
+        take_constant(c, qty, 0)
+        skip_value(c)
+    elif price == SLOT_BID_PRICE:
+        take_object(c, BID)
+    else:
+        take_object(c, ASK)
+
+
+cdef inline void quote_update(Cursor* c, Message* m) noexcept nogil:
+    # {"coin":"BTC","time":1790232237145,"bbo":[{"px":"84143.0","sz":"10.25923","n":36},{"px":"84144.0",...}]}; once,
+    # in 2025, the array had one element only
+    cdef Text key
+    m.kind = KIND_QUOTE
+    m.needed = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
+    open_object(c)
+    while next_key(c, &key):
+        if word_is(&key, b"coin"):
+            name_symbol(c)
+        elif word_is(&key, b"bbo"):
+            open_array(c)
+            if next_item(c):
+                take_best(c, SLOT_BID_PRICE, SLOT_BID_QTY)
+            if next_item(c):
+                take_best(c, SLOT_ASK_PRICE, SLOT_ASK_QTY)
+                while next_item(c):
+                    skip_value(c)
+            fill_sides(c)
+        else:
+            take_field(c, &key, QUOTE)
+
+
+cdef inline void take_texts(Cursor* c) noexcept nogil:
+    """Step over an array whose texts differ from frame to frame."""
+    if peek(c) != c'[':
+        skip_value(c)
+        return
+    open_array(c)
+    while next_item(c):
+        take_any(c)
+
+
+cdef inline void trade(Cursor* c, Message* m) noexcept nogil:
+    # {"coin":"BTC","side":"A","px":"84143.0","sz":"0.00036","time":1790232216193,"hash":"0x7a","tid":1045359869404765,
+    #  "users":["0x9aa5","0x8269"]}; older ones have no users
+    cdef Text key
+    m.kind = KIND_TRADE
+    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
+    open_object(c)
+    while next_key(c, &key):
+        if word_is(&key, b"coin"):
+            name_symbol(c)
+        elif word_is(&key, b"side"):
+            take_aggressor(c, b"B", b"A")
+        elif word_is(&key, b"users"):
+            take_texts(c)
+        else:
+            take_field(c, &key, TRADE)
+    if next_is(c, c','):
+        m.more = c.pos
+
+
+cdef inline void context(Cursor* c, Message* m) noexcept nogil:
+    # {"coin":"BTC","ctx":{"funding":"0.0000018952","openInterest":"36585.31848","prevDayPx":"86627.0",
+    #  "dayNtlVlm":"4161029539.6949653625","premium":"-0.0006413454","oraclePx":"84198.0","markPx":"84148.0",
+    #  "midPx":"84143.5","impactPxs":["84143.0","84144.0"],"dayBaseVlm":"49116.08533"}}; of spot without funding,
+    # open interest and oracle; midPx, premium and impactPxs may be null
+    cdef Text key
+    m.kind = KIND_TICKER
+    m.needed = bit(SLOT_MARK)
+    open_object(c)
+    while next_key(c, &key):
+        if word_is(&key, b"coin"):
+            name_symbol(c)
+        elif word_is(&key, b"ctx"):
+            open_object(c)
+            while next_key(c, &key):
+                if word_is(&key, b"impactPxs"):
+                    take_texts(c)
+                else:
+                    take_field(c, &key, CONTEXT)
+        else:
+            skip_value(c)
+
+
+# What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
+cdef Form LEVEL
+list_form(&LEVEL, {"px": "price", "sz": "qty"}, words=None, gone=False, nullable=True)
+
+cdef Field[8] QUOTE, BID, ASK, TRADE
+cdef Field[16] CONTEXT
+
+list_fields(QUOTE, (("time", TAKE_TIME, SLOT_EVENT_TIME),))
+list_fields(BID, (("px", TAKE_PRICE, SLOT_BID_PRICE), ("sz", TAKE_QTY, SLOT_BID_QTY)))
+list_fields(ASK, (("px", TAKE_PRICE, SLOT_ASK_PRICE), ("sz", TAKE_QTY, SLOT_ASK_QTY)))
+list_fields(TRADE, (("time", TAKE_TIME, SLOT_TIME), ("px", TAKE_PRICE, SLOT_PRICE), ("sz", TAKE_QTY, SLOT_QTY),
+                    ("tid", TAKE_ID, SLOT_TRADE_ID)))
+list_fields(CONTEXT, (("markPx", TAKE_DOUBLE, SLOT_MARK), ("oraclePx", TAKE_DOUBLE, SLOT_INDEX),
+                      ("funding", TAKE_DOUBLE, SLOT_FUNDING), ("openInterest", TAKE_DOUBLE, SLOT_OPEN_INTEREST),
+                      ("prevDayPx", TAKE_DOUBLE, SLOT_OPEN), ("dayNtlVlm", TAKE_DOUBLE, SLOT_QUOTE_VOLUME),
+                      ("dayBaseVlm", TAKE_DOUBLE, SLOT_VOLUME)))
+
+
+CHANNELS = {
+    "book": "order book, whole in every frame: 5 levels about twice a second, or with depth=20 about every 5 s",
+    "quotes": "best bid and offer, with every block that changes them",
+    "trades": "every trade; the first frame repeats those of the last seconds",
+    "ticker": "context of the asset: mark and oracle price, volume of a day, price a day ago; once a second",
+    "mark": "mark price, oracle price and the funding rate of an hour, from the context",
+    "open_interest": "open interest, from the context",
+}
+
+# Channel -> type of its subscription.
+TYPES = {
+    "quotes": "bbo", "trades": "trades", "ticker": "activeAssetCtx", "mark": "activeAssetCtx",
+    "open_interest": "activeAssetCtx",
+}
+
+
+def streams(symbols, channels, depth=None, speed=None, market=None):
+    """Streams of `symbols` x `channels`; the book has 5 levels a side, or with depth=20 that many, but seldom."""
+    SPEC.check_channels(channels)
+    SPEC.check_market(market)
+    if depth not in (None, 5, 20):
+        raise UnsupportedChannel(f"hyperliquid has no book of depth {depth!r}; it has: 5 (the default) and 20")
+    if speed is not None:
+        raise UnsupportedChannel(f"hyperliquid has no speed {speed!r}: the depth of the book decides it")
+    book = "l2Book" if depth == 20 else "l2Book.fast"
+    planned = {}
+    for symbol in map(spelling, symbols):
+        for channel in channels:
+            stream = Stream(f"{book if channel == 'book' else TYPES[channel]}:{symbol}", "public", symbol, channel)
+            planned.setdefault(stream.name, stream)         # mark and ticker are one stream
+    return list(planned.values())
+
+
+def spelling(symbol):
+    """Case matters (kPEPE, xyz:SP500); a name all in lower case, which no coin has, is meant in upper case."""
+    if symbol != symbol.lower():
+        return symbol
+    dex, colon, coin = symbol.rpartition(":")
+    return dex + colon + coin.upper()
+
+
+def subscription(name):
+    """The object that stands for a stream in requests and answers: {"type":"l2Book","coin":"BTC","fast":true}."""
+    kind, _, coin = name.partition(":")
+    if kind == "l2Book.fast":
+        return {"type": "l2Book", "coin": coin, "fast": True}
+    return {"type": kind, "coin": coin}
+
+
+def stream_name(asked):
+    """Name of the stream that an answer's subscription object stands for, None if it is none of ours."""
+    if not isinstance(asked, dict) or not isinstance(asked.get("type"), str) or not isinstance(asked.get("coin"), str):
+        return None
+    return f"{asked['type']}{'.fast' if asked.get('fast') is True else ''}:{asked['coin']}"
+
+
+def request(method, names):
+    return [json.dumps({"method": method, "subscription": subscription(name)}, separators=(",", ":"),
+                       ensure_ascii=False) for name in names]
+
+
+def subscribe(names, request_id):
+    # {"method":"subscribe","subscription":{"type":"l2Book","coin":"BTC","fast":true}}: one a frame, without a number
+    return request("subscribe", names)
+
+
+def unsubscribe(names, request_id):
+    # {"method":"unsubscribe","subscription":{"type":"l2Book","coin":"BTC"}}: the same object as when subscribing
+    return request("unsubscribe", names)
+
+
+def read_control(payload):
+    r"""Classify a frame that is not market data; never raises.
+
+    {"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":{"type":"bbo","coin":"BTC"}}}  an ack
+    {"channel":"pong"}                                                          the answer to our ping
+    {"channel":"error","data":"Already subscribed: {\"type\":\"l2Book\",...}"}  as good as an ack
+    {"channel":"error","data":"Error parsing JSON into valid websocket request: {...}"}                         an error
+    Websocket connection established.                                           may come first
+
+    An unknown coin is not answered: the venue closes the connection.
+    """
+    text, message = read_object(payload)
+    channel, data = message.get("channel"), message.get("data")
+    if channel == "pong":
+        return Control("pong", text=text)
+    if channel == "subscriptionResponse" and isinstance(data, dict):
+        name = stream_name(data.get("subscription"))
+        return Control("ack", text=text, streams=(name,) if name else ())
+    if channel != "error":
+        return Control("other", text=text)
+    words, _, rest = str(data).partition(": ")
+    try:
+        asked = json.loads(rest)
+    except (ValueError, RecursionError):
+        asked = None
+    name = stream_name(asked.get("subscription", asked) if isinstance(asked, dict) else None)
+    return Control("ack" if name and words == "Already subscribed" else "error", None, None, str(data),
+                   (name,) if name else ())
+
+
+SPEC = VenueSpec(
+    name="hyperliquid",
+    link=Link.NOT_BELOW,
+    roots={"public": "wss://api.hyperliquid.xyz/ws"},
+    channels=CHANNELS,
+    streams=streams,
+    subscribe=subscribe,
+    unsubscribe=unsubscribe,
+    read_control=read_control,
+    symbol=spelling,
+    # 1000 subscriptions and 2000 messages a minute an address, over all its connections; of connections the docs
+    # tell of 100, a reading of 2026-09 of 10 at once and 30 new ones a minute: the latter is kept here.
+    limits=Limits(
+        streams_per_connection=1000,
+        messages_per_second=30,
+        streams_per_request=1,
+        connections_per_5_minutes=150,
+        connection_lifetime_s=0,
+        rest_weight_per_minute=1200,
+    ),
+    max_frame_size=8 << 20,
+    parser=lambda market: HyperliquidParser(),
+    source="https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket",
+    checked="2026-11-22",                         # against collected docs and frames, not against the live venue
+    forms="JSON of 2024 to 2026, in each order of keys; all of them served.",
+    evidence=(
+        Evidence("book", "capture", "every frame is whole; its time shows a late one, not a missing one"),
+        Evidence("quotes", "messages", "no numbers: a missing quote does not show"),
+        Evidence("trades", "capture", "tid names a trade, without order: a missing trade does not show"),
+        Evidence("ticker", "messages", "no numbers: a missing context does not show"),
+        Evidence("mark", "messages", "as the ticker, which it is read from"),
+        Evidence("open_interest", "messages", "as the ticker, which it is read from"),
+    ),
+    ping='{"method":"ping"}',                     # the server closes what it has sent nothing on for 60 s
+    ping_interval_s=30,
+    resync="resubscribe",
+)

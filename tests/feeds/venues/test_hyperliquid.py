@@ -1,0 +1,230 @@
+"""Hyperliquid: what its sheet tells beyond the list that every venue meets."""
+
+from __future__ import annotations
+
+import json
+from math import isnan
+
+import pytest
+
+from feeds import Pipeline
+from feeds.venue import UnsupportedChannel
+from feeds.venues import load
+from orderbook import BookState
+from tests.venues.hyperliquid import book
+
+SPEC = load("hyperliquid")
+BIDS, ASKS = [("100", "1"), ("99.5", "2")], [("101", "3")]
+
+
+class Events:
+    """A handler that keeps a copy of every event but books."""
+
+    def __init__(self):
+        self.kept = []
+
+    def keep(self, event):
+        self.kept.append(event.copy())
+
+    on_trade = on_quote = on_ticker = on_mark = on_open_interest = on_liquidation = keep
+
+
+def events(*frames):
+    """What the frames give, through one pipeline without an error."""
+    handler = Events()
+    pipeline = Pipeline("hyperliquid", handler)
+    for frame in frames:
+        pipeline.feed(frame if isinstance(frame, bytes) else frame.encode())
+    assert pipeline.counters["errors"] == 0, pipeline.last_error
+    return handler.kept
+
+
+def named(kept, name):
+    return [event for event in kept if type(event).__name__ == name]
+
+
+# ---- the book
+
+def test_every_frame_is_the_whole_book():
+    pipeline = Pipeline("hyperliquid")
+    pipeline.feed(book("BTC", 1790232236546, BIDS, ASKS))
+    pipeline.feed(book("BTC", 1790232237000, [("98", "1")], []))
+    assert pipeline.book("BTC").status is BookState.LIVE
+    assert pipeline.book("BTC").bids(5).tolist() == [[98.0, 1.0]]
+    assert pipeline.book("BTC").ask_levels == 0
+    assert pipeline.book("BTC").sequence == 1790232237000
+    assert pipeline.book("BTC").exchange_ns == 1790232237000 * 10**6
+
+
+def test_a_frame_of_an_earlier_time_is_not_taken():
+    pipeline = Pipeline("hyperliquid")
+    pipeline.feed(book("BTC", 1790232237000, BIDS, ASKS))
+    pipeline.feed(book("BTC", 1790232236546, [("98", "1")], []))
+    assert pipeline.book("BTC").status is BookState.LIVE
+    assert pipeline.book("BTC").best_bid == (100.0, 1.0)
+    pipeline.feed(book("BTC", 1790232237000, [("98", "1")], []))        # all coins of one push share one time
+    assert pipeline.book("BTC").best_bid == (98.0, 1.0)
+
+
+def test_the_mark_of_a_fast_frame_changes_nothing():
+    pipeline = Pipeline("hyperliquid")
+    for time in (1, 2, 3):
+        pipeline.feed(book("BTC", time, BIDS, ASKS, fast=True))
+    assert pipeline.counters["errors"] == 0
+    assert pipeline.book("BTC").sequence == 3
+
+
+def test_a_coin_that_is_not_traded_any_more_has_an_empty_book():
+    pipeline = Pipeline("hyperliquid")
+    pipeline.feed(b'{"channel":"l2Book","data":{"coin":"SHIA","time":1730160007687,"levels":[[],[]]}}')
+    assert pipeline.book("SHIA").status is BookState.LIVE
+    assert (pipeline.book("SHIA").bid_levels, pipeline.book("SHIA").ask_levels) == (0, 0)
+
+
+def test_the_keys_of_2025_stand_in_another_order():
+    pipeline = Pipeline("hyperliquid")
+    for time in (1737918843542, 1737918844104):
+        pipeline.feed(b'{"channel":"l2Book","data":{"coin":"BTC","levels":[[{"n":5,"px":"105055.0","sz":"3.03623"}],'
+                      b'[{"n":13,"px":"105056.0","sz":"6.34472"}]],"time":%d}}' % time)
+    assert pipeline.counters["errors"] == 0
+    assert pipeline.counters["fast"] == 1
+    assert pipeline.book("BTC").best_ask == (105056.0, 6.34472)
+    assert pipeline.book("BTC").exchange_ns == 1737918844104 * 10**6
+
+
+@pytest.mark.parametrize("levels", ["[]", "[[]]", "{}", '[[{"px":"1"}],[]]', "null"])
+def test_a_book_has_two_lists_of_levels(levels):
+    pipeline = Pipeline("hyperliquid")
+    pipeline.feed(f'{{"channel":"l2Book","data":{{"coin":"BTC","time":1,"levels":{levels}}}}}'.encode())
+    assert pipeline.counters["errors"] == 1
+
+
+# ---- the other channels
+
+def test_a_quote_of_two_sides_that_are_empty():
+    quote, = events('{"channel":"bbo","data":{"coin":"BTC","time":1790232237145,"bbo":[null,null]}}')
+    assert (quote.bid_price, quote.bid_qty, quote.ask_price, quote.ask_qty) == (0.0, 0.0, 0.0, 0.0)
+    assert quote.exchange_ns == 1790232237145 * 10**6
+
+
+def test_several_trades_of_a_frame():
+    trades = events('{"channel":"trades","data":[{"coin":"BTC","side":"B","px":"1.0","sz":"2.0","time":1790232216193,'
+                    '"hash":"0x","tid":1045359869404765,"users":["0x1","0x2"]},{"coin":"BTC","side":"A","px":"0.5",'
+                    '"sz":"3.0","time":1790232216194,"hash":"0x","tid":7,"users":["0x1","0x2"]}]}')
+    assert [(trade.price, trade.qty, trade.aggressor, trade.trade_id) for trade in trades] == [
+        (1.0, 2.0, "buy", 1045359869404765), (0.5, 3.0, "sell", 7)]
+    assert events('{"channel":"trades","data":[]}') == []
+
+
+def test_single_trades_are_learned_though_their_users_differ():
+    pipeline = Pipeline("hyperliquid")
+    for number in range(4):
+        pipeline.feed(b'{"channel":"trades","data":[{"coin":"BTC","side":"B","px":"105056.0","sz":"0.02222",'
+                      b'"time":173791884700%d,"hash":"0x%d","tid":%d,"users":["0x%d","0x68"]}]}'
+                      % (number, number, 10 + number, 100 * number))
+    assert pipeline.counters["fast"] == 3
+    assert pipeline.last_trade("BTC").trade_id == 13
+
+
+CONTEXT = ('{"channel":"activeAssetCtx","data":{"coin":"BTC","ctx":{"funding":"0.0000018952","openInterest":'
+           '"36585.31848","prevDayPx":"86627.0","dayNtlVlm":"4161029539.6949653625","premium":"-0.0006413454","oraclePx":"84198.0",'
+           '"markPx":"84148.0","midPx":"84143.5","impactPxs":["84143.0","84144.0"],"dayBaseVlm":"49116.08533"}}}')
+
+
+def test_the_context_gives_ticker_mark_and_open_interest():
+    kept = events(CONTEXT)
+    ticker, = named(kept, "Ticker")
+    assert (ticker.open, ticker.volume, ticker.quote_volume) == (86627.0, 49116.08533, 4161029539.6949653625)
+    assert isnan(ticker.last_price)
+    mark, = named(kept, "Mark")
+    assert (mark.mark_price, mark.index_price, mark.funding_rate) == (84148.0, 84198.0, 0.0000018952)
+    assert named(kept, "OpenInterest")[0].qty == 36585.31848
+
+
+def test_parts_of_the_context_may_be_null():
+    bare = CONTEXT.replace('"-0.0006413454"', "null").replace('"84143.5"', "null")
+    bare = bare.replace('["84143.0","84144.0"]', "null")
+    assert named(events(bare), "Mark")[0].mark_price == 84148.0
+
+
+def test_the_context_of_spot_has_another_name_and_no_funding():
+    kept = events('{"channel":"activeSpotAssetCtx","data":{"coin":"@2","ctx":{"prevDayPx":"0.000031","dayNtlVlm":'
+                  '"24629.86429498","markPx":"0.00005299","midPx":"0.00005307","circulatingSupply":"6879553815.3455801",'
+                  '"coin":"@2"}}}')
+    assert named(kept, "Mark")[0].mark_price == 0.00005299
+    assert isnan(named(kept, "Mark")[0].funding_rate)
+    assert named(kept, "OpenInterest") == []
+
+
+@pytest.mark.parametrize("frame", [
+    '{"channel":"allMids","data":{"mids":{"BTC":"84143.5"}}}',
+    '{"channel":"allDexsAssetCtxs","data":{"ctxs":[["",[{"funding":"0.1"}]]]}}',
+    '{"channel":"candle","data":{"t":1,"s":"BTC"}}',
+])
+def test_what_is_of_no_use_is_known(frame):
+    pipeline = Pipeline("hyperliquid")
+    pipeline.feed(frame.encode())
+    assert (pipeline.counters["ignored"], pipeline.counters["errors"]) == (1, 0)
+
+
+def test_data_may_stand_before_its_channel():
+    message = json.loads(book("BTC", 5, BIDS, ASKS))
+    pipeline = Pipeline("hyperliquid")
+    pipeline.feed(json.dumps({"data": message["data"], "channel": "l2Book"}).encode())
+    assert pipeline.book("BTC").best_bid == (100.0, 1.0)
+
+
+# ---- the connection
+
+@pytest.mark.parametrize("frame", [
+    b"Websocket connection established.", b'{"channel":"pong"}', b'{"channel":"error","data":"Already subscribed: {}"}',
+    b'{"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":{"type":"bbo","coin":"BTC"}}}',
+])
+def test_what_is_about_the_connection(frame):
+    pipeline = Pipeline("hyperliquid")
+    pipeline.feed(frame)
+    assert pipeline.control() == [(0, frame)]
+
+
+@pytest.mark.parametrize(("told", "name"), [
+    ({"type": "l2Book", "coin": "BTC", "nSigFigs": None, "mantissa": None, "fast": True}, "l2Book.fast:BTC"),
+    ({"type": "l2Book", "coin": "BTC", "nSigFigs": None, "mantissa": None, "fast": False}, "l2Book:BTC"),
+    ({"type": "trades", "coin": "xyz:SP500"}, "trades:xyz:SP500"),
+    ({"type": "activeAssetCtx", "coin": "PURR/USDC"}, "activeAssetCtx:PURR/USDC"),
+])
+def test_answers_name_the_streams_that_were_asked_for(told, name):
+    answer = {"channel": "subscriptionResponse", "data": {"method": "subscribe", "subscription": told}}
+    assert SPEC.read_control(json.dumps(answer).encode()).streams == (name,)
+    again = {"channel": "error", "data": "Already subscribed: " + json.dumps(told)}
+    control = SPEC.read_control(json.dumps(again).encode())
+    assert (control.kind, control.streams) == ("ack", (name,))
+    asked = json.loads(SPEC.subscribe([name], 1)[0])
+    assert (asked["method"], asked["subscription"]["coin"]) == ("subscribe", told["coin"])
+
+
+def test_unsubscribing_repeats_the_object():
+    assert SPEC.unsubscribe(["l2Book:BTC", "l2Book.fast:ETH"], 2) == [
+        '{"method":"unsubscribe","subscription":{"type":"l2Book","coin":"BTC"}}',
+        '{"method":"unsubscribe","subscription":{"type":"l2Book","coin":"ETH","fast":true}}']
+
+
+def test_the_ping():
+    assert SPEC.ping == '{"method":"ping"}'
+    assert SPEC.ping_interval_s < 60
+
+
+@pytest.mark.parametrize(("typed", "symbol"), [
+    ("btc", "BTC"), ("kPEPE", "kPEPE"), ("xyz:SP500", "xyz:SP500"), ("xyz:sp500", "xyz:SP500"),
+    ("purr/usdc", "PURR/USDC"), ("@107", "@107"),
+])
+def test_the_spelling_of_symbols(typed, symbol):
+    assert SPEC.symbol(typed) == symbol
+
+
+def test_what_there_is_not_is_listed():
+    with pytest.raises(UnsupportedChannel, match="it has: 5"):
+        SPEC.streams(["BTC"], ["book"], depth=10)
+    with pytest.raises(UnsupportedChannel, match="no speed"):
+        SPEC.streams(["BTC"], ["book"], speed="fast")
+    with pytest.raises(UnsupportedChannel, match="book, quotes, trades"):
+        SPEC.streams(["BTC"], ["liquidations"])
