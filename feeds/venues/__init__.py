@@ -24,6 +24,10 @@ _MODULES = {
     "deribit": ("feeds.venues.deribit", "SPEC"),
     "hyperliquid": ("feeds.venues.hyperliquid", "SPEC"),
     "kraken_futures": ("feeds.venues.kraken_futures", "SPEC"),
+    "bitfinex": ("feeds.venues.bitfinex", "SPEC"),
+    "bitget": ("feeds.venues.bitget", "SPEC"),
+    "kucoin": ("feeds.venues.kucoin", "SPEC"),
+    "gateio": ("feeds.venues.gateio", "SPEC"),
 }
 
 VENUES = tuple(_MODULES)

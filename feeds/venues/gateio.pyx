@@ -1,0 +1,584 @@
+"""Gate.io, API v4: spot and futures (perpetual contracts settled in USDT, BTC and USD1).
+
+Wire forms: JSON of 2021 to 2026. Books: `obu` ("order book V2" of 2025: whole book and changes in the stream; what a
+feed subscribes to) and `order_book_update` (changes, joined to a REST answer that has an id). Both are served today.
+`order_book` is read where it is a whole book (kept apart, as a book of depth 100); its one-level updates of 2020 do
+not say on which side a level was removed and are left out. Delivery contracts have a socket of their own, which no
+stream uses; its frames are read as those of other futures.
+
+The aggressor is `side` on spot, the sign of `size` on futures (negative: a seller). The sign of a liquidation is read
+in the same way, as the side of the forced order; the REST documentation calls that number the position's size, so it
+may be the other way round (no frame was recorded, 2026-11-22). Quantities are base coin on spot, contracts on futures;
+without the connect header X-Gate-Size-Decimal, which is not sent, Gate rounds fractions of a contract down in all
+channels but `obu`. Times: ms, s where nothing else is told, ms with a fraction as text in spot trades.
+
+Sources: Gate API v4 documents and the announcement of order book V2 (2025-05-30); recordings of 2021-04-22 (spot) and
+2023-05-24 (futures); tardis-node (2025-08); checked 2026-10-15.
+"""
+
+import json
+import time
+from decimal import Decimal
+from urllib.parse import parse_qs, quote, urlsplit
+
+from libc.string cimport memcmp
+from orderbook.types cimport BAD_VALUE, OK
+from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_QUOTE,
+                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, RESYNC_REST, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR,
+                            SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHANGE_PCT,
+                            SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST,
+                            SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_NEXT_FUNDING, SLOT_OPEN_INTEREST, SLOT_PRICE,
+                            SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_SETTLEMENT, SLOT_SPARE, SLOT_TIME, SLOT_TRADE_ID,
+                            SLOT_VOLUME, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY,
+                            TAKE_SYMBOL, TAKE_TIME)
+from feeds.parser cimport Parser
+from feeds.scan cimport (Cursor, Field, Text, at_end, fail, find_text, key_is, list_fields, list_form, next_is,
+                         next_key, open_object, peek, read_text, scan_number, skip_value, take, take_aggressor,
+                         take_any, take_constant, take_field, take_object, take_or_zero, take_time, word_is)
+from feeds.sync cimport LINK_NONE, LINK_RANGE
+
+from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
+                         read_object)
+
+cdef enum:
+    FUTURES = 1               # index into SPEC.markets
+    PARTIAL = 100             # depth of the book that `order_book` fills: its frames do not tell theirs
+
+cdef enum:
+    # What the elements of a channel's result are.
+    IS_TRADE = 0
+    IS_SIGNED_TRADE = 1
+    IS_TICKER = 2
+    IS_LIQUIDATION = 3
+
+
+cdef class GateioParser(Parser):
+    """Messages of both markets; the channel's name tells which."""
+
+    cdef int element_kind     # IS_... of the frame at work
+    cdef int element_market
+
+    def __cinit__(self, int market=0):
+        self.market = market
+        self.route_mark = c'"'
+        self.route_marks = 2                      # {"time, then a number: nothing that names a stream stays the same
+
+    cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
+        # {"time":1684930165,"time_ms":1684930165557,"channel":"futures.tickers","event":"update","result":[{...}]}
+        # The event may be missing, and it may follow the result (spot.obu, 2025-08).
+        cdef Text key, channel, event
+        cdef bint found = False, failed = False
+        event.size = 0
+        if not find_text(c, b"channel", &channel):
+            m.kind = KIND_CONTROL
+            skip_value(c)
+            at_end(c)
+            return
+        open_object(c)
+        while next_key(c, &key):
+            if word_is(&key, b"result"):
+                found = peek(c) != c'n'
+                result(self, c, m, &channel)
+            elif word_is(&key, b"event") and peek(c) == c'"':
+                read_text(c, &event)
+            elif word_is(&key, b"channel"):
+                skip_value(c)
+            elif word_is(&key, b"error"):
+                failed |= peek(c) != c'n'
+                skip_value(c)
+            elif word_is(&key, b"time_ms"):
+                take_time(c, SLOT_EVENT_TIME)
+            elif word_is(&key, b"time"):
+                take_coarse(c, m, SLOT_EVENT_TIME)
+            else:
+                take_any(c)
+        at_end(c)
+        if failed or not found or not (event.size == 0 or word_is(&event, b"update") or word_is(&event, b"all")):
+            m.kind = KIND_CONTROL                 # an answer, an error, a pong
+            m.more = NULL
+
+    cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
+        element(self, c, m)
+        if next_is(c, c','):
+            m.more = c.pos
+
+    cdef void parse_rest(self, Cursor* c, Message* m) noexcept nogil:
+        # {"id":2691446,"asks":[["0.00010396","5876.967"]],"bids":[["0.00010322","5360.209"]]}; futures:
+        # {"id":203083179,"current":1684930166.384,"update":1684930166.35,"asks":[{"s":803,"p":"0.2974"}],"bids":[]}
+        m.kind = KIND_SNAPSHOT
+        m.resync = RESYNC_REST
+        m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
+        take_object(c, &FUTURES_REST[0] if has_objects(c) else &SPOT_REST[0])
+        at_end(c)
+
+
+cdef inline void result(GateioParser self, Cursor* c, Message* m, const Text* channel) noexcept nogil:
+    """What the channel's name says; an answer to a request is told by its event, later."""
+    cdef Text name
+    cdef bint futures = channel.size > 8 and memcmp(channel.data, b"futures.", 8) == 0
+    if peek(c) == c'n' or not futures and not (channel.size > 5 and memcmp(channel.data, b"spot.", 5) == 0):
+        m.kind = KIND_CONTROL
+        skip_value(c)
+        return
+    name.data = channel.data + (8 if futures else 5)
+    name.size = channel.size - (8 if futures else 5)
+    m.market = self.element_market = FUTURES if futures else 0
+    if word_is(&name, b"obu"):
+        m.link = LINK_RANGE
+        order_book(c, m)
+    elif word_is(&name, b"order_book_update"):
+        # {"t":1619093532978,"e":"depthUpdate","E":1619093532,"s":"HAI_ETH","U":2691446,"u":2691446,
+        #  "b":[["0.00010322","5360.209"]],"a":[]}; futures: "b":[{"p":"0.2943","s":0}]
+        m.kind = KIND_DELTA
+        m.resync = RESYNC_REST
+        m.needed = bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ)
+        take_object(c, &FUTURES_BOOK[0] if futures else &BOOK[0])
+    elif word_is(&name, b"order_book"):
+        partial(c, m, futures)
+    elif word_is(&name, b"book_ticker"):
+        quote_update(c, m)
+    elif word_is(&name, b"trades"):
+        self.element_kind = IS_SIGNED_TRADE if futures else IS_TRADE
+        elements(self, c, m)
+    elif word_is(&name, b"tickers"):
+        self.element_kind = IS_TICKER
+        elements(self, c, m)
+    elif word_is(&name, b"public_liquidates"):
+        self.element_kind = IS_LIQUIDATION
+        elements(self, c, m)
+    elif word_is(&name, b"pong") or word_is(&name, b"ping") or word_is(&name, b"system"):
+        m.kind = KIND_CONTROL
+        skip_value(c)
+    else:
+        m.kind = KIND_IGNORED                     # candles and the like
+        skip_value(c)
+
+
+cdef inline bint take_coarse(Cursor* c, const Message* m, int slot) noexcept nogil:
+    """Take a time in s; if the finer one was there before, it stays."""
+    return take_any(c) if m.seen & bit(slot) else take_time(c, slot)
+
+
+cdef inline void order_book(Cursor* c, Message* m) noexcept nogil:
+    # {"t":1789456334981,"full":true,"s":"ob.ETH_USDT.50","u":108552472643,"b":[["2480.27","2781.6"]],"a":[...]}
+    # {"t":1789456335001,"s":"ob.BTC_USDT.50","U":125033676004,"u":125033676011}: both lists may be absent
+    cdef Text key, stream
+    cdef const char* past
+    m.kind = KIND_DELTA
+    m.needed = bit(SLOT_LAST_SEQ)
+    open_object(c)
+    while next_key(c, &key):
+        if word_is(&key, b"full"):
+            if peek(c) == c't':
+                m.kind = KIND_SNAPSHOT
+            skip_value(c)
+        elif key_is(&key, c's') and read_text(c, &stream):
+            past = stream.data + stream.size      # ob.BTC_USDT.400
+            while past > stream.data and (past - 1)[0] != c'.':
+                past -= 1
+            if past - stream.data < 5 or memcmp(stream.data, b"ob.", 3) != 0:
+                c.pos = stream.data
+                fail(c, BAD_VALUE, b"ob.SYMBOL.DEPTH")
+                return
+            m.symbol = stream.data + 3
+            m.symbol_size = past - 1 - m.symbol
+            take(c, TAKE_SYMBOL, SLOT_SPARE, m.symbol, past - 1, True)
+        else:
+            take_field(c, &key, BOOK)
+    if m.kind == KIND_DELTA:
+        m.needed |= bit(SLOT_FIRST_SEQ)
+
+
+cdef inline void partial(Cursor* c, Message* m, bint futures) noexcept nogil:
+    # {"t":1662630117190,"lastUpdateId":8093065166,"s":"BTC_USDT","bids":[["19201.39","0.0005"]],"asks":[...]}; futures:
+    # {"t":1653810274815,"id":79619326,"contract":"BTC_USD_20220624","asks":[{"p":"28988.9","s":620}],"bids":[...]};
+    # an array holds one-level updates, [{"p":"223.75","s":0,"c":"BCH_USDT","id":242529118}]: a removed bid, or ask?
+    m.link = LINK_NONE
+    m.depth = PARTIAL
+    if peek(c) != c'{':
+        m.kind = KIND_IGNORED
+        skip_value(c)
+        return
+    m.kind = KIND_SNAPSHOT
+    m.needed = bit(SEEN_BIDS) | bit(SEEN_ASKS)
+    take_object(c, &FUTURES_BOOK[0] if futures else &BOOK[0])
+
+
+cdef inline void quote_update(Cursor* c, Message* m) noexcept nogil:
+    # {"t":1619093543708,"u":2517661076,"s":"BTC_USD","b":"54696.6","B":37000,"a":"54696.7","A":47061}
+    # {"t":0,"u":0,"s":"BSW_USDT","b":"","B":0,"a":"","A":0}: a side without orders
+    cdef Text key
+    m.kind = KIND_QUOTE
+    m.needed = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
+    open_object(c)
+    while next_key(c, &key):
+        if key_is(&key, c'b') or key_is(&key, c'a'):
+            take_or_zero(c, TAKE_PRICE, SLOT_BID_PRICE if key.data[0] == c'b' else SLOT_ASK_PRICE)
+        else:
+            take_field(c, &key, QUOTE)
+
+
+cdef inline void elements(GateioParser self, Cursor* c, Message* m) noexcept nogil:
+    """One object, an array of them, or (seen in tickers of 2021) an array in an array; the first is taken."""
+    cdef const char* start
+    cdef const char* past
+    cdef Message* kept = c.message
+    cdef bint several = peek(c) == c'['
+    start = c.pos
+    c.message = NULL
+    skip_value(c)
+    c.message = kept
+    past = c.pos
+    if c.status:
+        return
+    c.pos = start
+    while next_is(c, c'['):
+        pass
+    if peek(c) == c']':
+        m.kind = KIND_IGNORED
+    else:
+        element(self, c, m)
+        if several and next_is(c, c','):
+            m.more = c.pos
+    if c.status == OK:
+        c.pos = past
+
+
+cdef inline void element(GateioParser self, Cursor* c, Message* m) noexcept nogil:
+    """One trade, ticker or liquidation."""
+    m.market = self.element_market
+    if self.element_kind == IS_TICKER:
+        ticker(c, m)
+    elif self.element_kind == IS_LIQUIDATION:
+        m.kind = KIND_LIQUIDATION
+        execution(c, m, True)
+    else:
+        m.kind = KIND_TRADE
+        execution(c, m, self.element_kind == IS_SIGNED_TRADE)
+
+
+cdef inline void execution(Cursor* c, Message* m, bint signed) noexcept nogil:
+    # {"id":5541729596,"create_time":1682689046,"create_time_ms":"1682689046123.0","side":"sell",
+    #  "currency_pair":"SUSD_USDT","amount":"8.5234","price":"0.9782"}
+    # {"size":-108,"id":27753479,"create_time":1545136464,"create_time_ms":1545136464123,"price":"96.4",
+    #  "contract":"BTC_USD"}; "size":"-0.25" with decimal sizes
+    # {"price":"215.1","size":-124,"time_ms":1541486601123,"contract":"BTC_USDT"}: a liquidation
+    cdef Text key
+    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
+    open_object(c)
+    while next_key(c, &key):
+        if signed and word_is(&key, b"size"):
+            take_signed(c)
+        elif not signed and word_is(&key, b"side"):
+            take_aggressor(c, b"buy", b"sell")
+        elif word_is(&key, b"create_time") or word_is(&key, b"time"):
+            take_coarse(c, m, SLOT_TIME)
+        else:
+            take_field(c, &key, EXECUTION)
+
+
+cdef inline bint take_signed(Cursor* c) noexcept nogil:
+    """Take a quantity whose sign is the aggressor's side, bare or in quotes."""
+    cdef Text text
+    cdef bint quoted = peek(c) == c'"'
+    cdef bint minus
+    text.data = c.pos
+    if quoted:
+        if not read_text(c, &text):
+            return False
+    elif not scan_number(c):
+        return False
+    else:
+        text.size = c.pos - text.data
+    minus = text.size > 0 and text.data[0] == c'-'
+    return (take(c, TAKE_QTY, SLOT_QTY, text.data + minus, text.data + text.size, quoted)
+            and take_constant(c, SLOT_AGGRESSOR, -1 if minus else 1))
+
+
+cdef inline void ticker(Cursor* c, Message* m) noexcept nogil:
+    # {"contract":"BTC_USDT","last":"23160.2","total_size":"153482780","mark_price":"23175.64","funding_rate":"0.0001",
+    #  "index_price":"23173.35","volume_24h":"155496714","volume_24h_quote":"360157621","low_24h":"23018.3", ...}
+    # {"currency_pair":"NEO_BTC","last":"0.0018716","lowest_ask":"0.0018734","highest_bid":"0.0018697", ...}
+    m.kind = KIND_TICKER
+    m.needed = bit(SLOT_LAST)
+    take_object(c, TICKER)
+
+
+cdef inline bint has_objects(Cursor* c) noexcept nogil:
+    """Whether the levels of a REST answer are objects, as those of futures are; the cursor stays."""
+    cdef Cursor inside
+    cdef Cursor ahead = c[0]
+    cdef Text key
+    cdef bint objects = False
+    ahead.message = NULL
+    open_object(&ahead)
+    while next_key(&ahead, &key):
+        if word_is(&key, b"asks") or word_is(&key, b"bids"):
+            inside = ahead
+            objects |= next_is(&inside, c'[') and peek(&inside) == c'{'
+        skip_value(&ahead)
+    return objects
+
+
+# What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
+cdef tuple NUMBERS = (("t", TAKE_TIME, SLOT_TIME), ("s", TAKE_SYMBOL, 0), ("contract", TAKE_SYMBOL, 0),
+                      ("U", TAKE_INT, SLOT_FIRST_SEQ), ("u", TAKE_INT, SLOT_LAST_SEQ),
+                      ("lastUpdateId", TAKE_INT, SLOT_LAST_SEQ), ("id", TAKE_INT, SLOT_LAST_SEQ))
+cdef tuple LISTS = (("b", TAKE_LEVELS, 0), ("a", TAKE_LEVELS, 1), ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1))
+
+cdef Form LEVEL, FUTURES_LEVEL
+list_form(&LEVEL, ("price", "qty"))
+list_form(&FUTURES_LEVEL, {"p": "price", "s": "qty"})
+
+cdef Field[16] BOOK, FUTURES_BOOK, SPOT_REST, FUTURES_REST, QUOTE, EXECUTION
+cdef Field[24] TICKER
+
+list_fields(BOOK, (*NUMBERS, *LISTS), &LEVEL)
+list_fields(FUTURES_BOOK, (*NUMBERS, *LISTS), &FUTURES_LEVEL)
+cdef tuple REST = (("id", TAKE_INT, SLOT_LAST_SEQ), ("update", TAKE_TIME, SLOT_TIME),
+                   ("current", TAKE_TIME, SLOT_EVENT_TIME), ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1))
+list_fields(SPOT_REST, REST, &LEVEL)
+list_fields(FUTURES_REST, REST, &FUTURES_LEVEL)
+list_fields(QUOTE, (("t", TAKE_TIME, SLOT_TIME), ("u", TAKE_INT, SLOT_LAST_SEQ), ("s", TAKE_SYMBOL, 0),
+                    ("B", TAKE_QTY, SLOT_BID_QTY), ("A", TAKE_QTY, SLOT_ASK_QTY)))
+list_fields(EXECUTION, (("id", TAKE_ID, SLOT_TRADE_ID), ("create_time_ms", TAKE_TIME, SLOT_TIME),
+                        ("time_ms", TAKE_TIME, SLOT_TIME), ("currency_pair", TAKE_SYMBOL, 0),
+                        ("contract", TAKE_SYMBOL, 0), ("amount", TAKE_QTY, SLOT_QTY),
+                        ("price", TAKE_PRICE, SLOT_PRICE)))
+list_fields(TICKER, (
+    ("contract", TAKE_SYMBOL, 0), ("currency_pair", TAKE_SYMBOL, 0), ("last", TAKE_DOUBLE, SLOT_LAST),
+    ("highest_bid", TAKE_PRICE, SLOT_BID_PRICE), ("lowest_ask", TAKE_PRICE, SLOT_ASK_PRICE),
+    ("highest_size", TAKE_QTY, SLOT_BID_QTY), ("lowest_size", TAKE_QTY, SLOT_ASK_QTY),
+    ("change_percentage", TAKE_DOUBLE, SLOT_CHANGE_PCT), ("high_24h", TAKE_DOUBLE, SLOT_HIGH),
+    ("low_24h", TAKE_DOUBLE, SLOT_LOW), ("base_volume", TAKE_DOUBLE, SLOT_VOLUME),
+    ("quote_volume", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("volume_24h", TAKE_DOUBLE, SLOT_VOLUME),
+    ("volume_24h_quote", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("total_size", TAKE_DOUBLE, SLOT_OPEN_INTEREST),
+    ("mark_price", TAKE_DOUBLE, SLOT_MARK), ("index_price", TAKE_DOUBLE, SLOT_INDEX),
+    ("funding_rate", TAKE_DOUBLE, SLOT_FUNDING), ("funding_next_apply", TAKE_TIME, SLOT_NEXT_FUNDING),
+    ("settle_price", TAKE_DOUBLE, SLOT_SETTLEMENT)))
+
+
+MARKETS = ("spot", "futures")
+
+CHANNELS = {
+    "book": "order book of 400 levels, changes each 100 ms; depth=50: each 20 ms; depth=100 or 20: order_book_update, "
+            "joined to a REST answer, each 100 or 20 ms",
+    "trades": "every trade",
+    "quotes": "best bid and offer, in real time",
+    "ticker": "statistics of the last 24 hours",
+    "mark": "futures: mark price, index price and funding rate (of the ticker)",
+    "open_interest": "futures: open contracts (of the ticker)",
+    "liquidations": "futures: forced orders, those of a second together",
+}
+
+SUFFIX = {"trades": "trades", "quotes": "book_ticker", "ticker": "tickers", "mark": "tickers",
+          "open_interest": "tickers", "liquidations": "public_liquidates"}
+SPOT_CHANNELS = ("book", "trades", "quotes", "ticker")
+
+# depth -> speed, channel, and what follows the symbol in its payload (spot, futures)
+BOOKS = {
+    400: ("100ms", "obu", "", ""),
+    50: ("20ms", "obu", "", ""),
+    100: ("100ms", "order_book_update", ",100ms", ",100ms,100"),
+    20: ("20ms", "order_book_update", ",20ms", ",20ms,20"),
+}
+
+
+def root_of(symbol):
+    """Which futures socket serves a contract: the one of the coin it is settled in."""
+    parts = symbol.split("_")
+    if len(parts) != 2:
+        raise UnsupportedChannel(f"gateio has no streams of {symbol!r} here; it has: perpetual contracts (BTC_USDT)")
+    return {"USD": "btc", "USD1": "usd1"}.get(parts[1], "usdt")
+
+
+def streams(symbols, channels, depth=None, speed=None, market=None):
+    """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
+    SPEC.check_channels(channels)
+    market = SPEC.check_market(market)
+    futures = market == "futures"
+    lacking = [channel for channel in channels if not futures and channel not in SPOT_CHANNELS]
+    if lacking:
+        raise UnsupportedChannel(f"gateio spot has no channel {', '.join(map(repr, lacking))}; "
+                                 f"it has: {', '.join(SPOT_CHANNELS)}")
+    if (400 if depth is None else depth) not in BOOKS:
+        raise UnsupportedChannel(f"gateio has no book of depth {depth!r}; it has: {', '.join(map(str, BOOKS))}")
+    own, kind, spot_rest, futures_rest = BOOKS[400 if depth is None else depth]
+    if speed not in (None, own):
+        raise UnsupportedChannel(f"gateio has no speed {speed!r} for the book of depth {depth or 400}; it has: {own}")
+    planned = []
+    for symbol in map(spelling, symbols):
+        root = root_of(symbol) if futures else "spot"
+        for channel in channels:
+            if channel != "book":
+                name = f"{market}.{SUFFIX[channel]}:{symbol}"
+            elif kind == "obu":
+                name = f"{market}.obu:ob.{symbol}.{depth or 400}"
+            else:
+                name = f"{market}.{kind}:{symbol}{futures_rest if futures else spot_rest}"
+            planned.append(Stream(name, root, symbol, channel, 0, market))
+    return planned
+
+
+def spelling(symbol):
+    """BTC_USDT, whatever stands between the coins."""
+    return symbol.upper().replace("-", "_").replace("/", "_")
+
+
+def request(event, names):
+    """One frame for all symbols of a channel; order_book_update takes one symbol a frame."""
+    # {"time":1748572393,"channel":"spot.book_ticker","event":"subscribe","payload":["BTC_USDT","ETH_USDT"]}
+    payloads = {}
+    for name in names:
+        channel, _, payload = name.partition(":")
+        alone = payload if channel.endswith(".order_book_update") else ""
+        payloads.setdefault((channel, alone), []).extend(payload.split(","))
+    return [json.dumps({"time": int(time.time()), "channel": channel, "event": event, "payload": payload},
+                       separators=(",", ":"), ensure_ascii=False) for (channel, _), payload in payloads.items()]
+
+
+def subscribe(names, request_id):
+    """The requests carry no number: answers name channel and payload."""
+    # {"time":1748572393,"channel":"spot.obu","event":"subscribe","payload":["ob.BTC_USDT.50"]}
+    return request("subscribe", names)
+
+
+def unsubscribe(names, request_id):
+    # {"time":1748572393,"channel":"futures.obu","event":"unsubscribe","payload":["ob.BTC_USDT.400"]}
+    return request("unsubscribe", names)
+
+
+def ping_of(market):
+    """What makes the frame that keeps a connection alive: it carries the time."""
+    # {"time":1748572393,"channel":"spot.ping"}
+    return lambda: json.dumps({"time": int(time.time()), "channel": f"{market}.ping"}, separators=(",", ":"))
+
+
+def read_control(payload):
+    """Classify a frame that is not market data; never raises.
+
+    {"time":1748572393,"channel":"spot.obu","event":"subscribe","payload":["ob.BTC_USDT.50"],
+     "result":{"status":"success"}}                                  an ack; recordings of 2021 and 2023 have no payload
+    {"time":1748572393,"channel":"spot.obu","event":"subscribe","error":{"code":2,"message":"Alert sub
+     ob.BTC_USDT.50"},"result":{"status":"fail"}}                    an error: 1 format, 2 argument or twice, 3 server
+    {"time":1748572393,"channel":"spot.pong","event":"","result":null}
+    A frame of futures.system announces maintenance.
+    """
+    text, message = read_object(payload)
+    channel = str(message.get("channel", ""))
+    if channel.endswith(".pong"):
+        return Control("pong", text=text)
+    if channel == "futures.system":
+        return Control("shutdown", text=text)
+    names = message.get("payload")
+    names = [str(name) for name in names] if isinstance(names, list) else []
+    named = tuple(f"{channel}:{name}" for name in ([",".join(names)] if channel.endswith("_update") else names) if name)
+    error = message.get("error")
+    if isinstance(error, dict):
+        words = str(error.get("message", text))
+        code = error.get("code")
+        twice = words.startswith("Alert sub")                   # it is subscribed already: nothing is lost
+        return Control("error", code=code if isinstance(code, (int, str)) else None, text=words,
+                       streams=named or tuple(f"{channel}:{word}" for word in words.split() if word.startswith("ob.")),
+                       reason="bad_symbol" if code == 2 and not twice else "")
+    if message.get("event") in ("subscribe", "unsubscribe"):
+        return Control("ack", text=text, streams=named)
+    return Control("other", text=text)
+
+
+def snapshot_address(symbol, limit, market):
+    """Gate answers at most 100 levels a side; `with_id` gives the number that the changes are joined at."""
+    if market == "futures":
+        settle = root_of(symbol)
+        return (f"https://api.gateio.ws/api/v4/futures/{settle}/order_book?contract={quote(symbol)}&limit={limit}"
+                "&with_id=true")
+    return f"https://api.gateio.ws/api/v4/spot/order_book?currency_pair={quote(symbol)}&limit={limit}&with_id=true"
+
+
+def read_address(url):
+    """What an answer from this address is."""
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    market = "spot" if "/spot/" in parts.path else "futures"
+    if parts.path.endswith("/order_book"):
+        symbol = query.get("contract") or query.get("currency_pair")
+        limit = query.get("limit", ["100"])[0]
+        return Answer("snapshot", symbol[0], int(limit) if limit.isdigit() else 0, market) if symbol else None
+    if parts.path.endswith(("/currency_pairs", "/contracts")):
+        return Answer("instruments", market=market)
+    return None
+
+
+def read_instruments(body):
+    """Instruments of a list of currency pairs or contracts. Raises ValueError that says what is missing."""
+    # [{"id":"AME_ETH","amount_precision":3,"precision":8,"trade_status":"tradable", ...}]
+    # [{"name":"KNC_USDT","order_price_round":"0.0001","order_size_min":1,"quanto_multiplier":"1", ...}]
+    try:
+        found = []
+        for entry in json.loads(body):
+            if "name" in entry:
+                lot = str(entry["order_size_min"])
+                found.append(Instrument(entry["name"], entry["order_price_round"], lot if "." in lot else "1"))
+            else:
+                price, lot = (f"{Decimal(1).scaleb(-entry[key]):f}" for key in ("precision", "amount_precision"))
+                found.append(Instrument(entry["id"], price, lot))
+    except (ArithmeticError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"a list of pairs or contracts with their steps (missing: {error})") from error
+    return found
+
+
+SPEC = VenueSpec(
+    name="gateio",
+    link=Link.OVERLAP,        # U <= last + 1 <= u, for the join and after; obu: U == last + 1
+    roots={
+        "spot": "wss://api.gateio.ws/ws/v4/",
+        "usdt": "wss://fx-ws.gateio.ws/v4/ws/usdt",
+        "btc": "wss://fx-ws.gateio.ws/v4/ws/btc",
+        "usd1": "wss://fx-ws.gateio.ws/v4/ws/usd1",
+    },
+    channels=CHANNELS,
+    streams=streams,
+    subscribe=subscribe,
+    unsubscribe=unsubscribe,
+    read_control=read_control,
+    symbol=spelling,
+    # Gate publishes no limit on subscriptions or messages (gateio/gatews issue 25, 2022); these are our own. Public
+    # REST requests: 200 in 10 s for an address.
+    limits=Limits(
+        streams_per_connection=500,
+        messages_per_second=10,
+        streams_per_request=50,
+        connections_per_5_minutes=100,
+        connection_lifetime_s=0,
+        rest_weight_per_minute=600,
+    ),
+    max_frame_size=4 << 20,
+    parser=lambda market: GateioParser(MARKETS.index(market) if market in MARKETS else 0),
+    source="https://www.gate.com/docs/developers/apiv4/ws/en/",
+    checked="2026-10-15",
+    forms="JSON of 2021 to 2026: obu, order_book_update with REST, order_book where it is a whole book; all served.",
+    evidence=(
+        Evidence("book (order_book_update)", "capture",
+                 "U = last u + 1: a missing or repeated message is seen, not a wrong level"),
+        Evidence("book (obu)", "messages", "U = last u + 1: a missing or repeated message is seen"),
+        Evidence("trades", "capture", "nothing: trade ids of futures are not without holes"),
+        Evidence("quotes", "capture", "nothing; u is the number of the book it belongs to"),
+        Evidence("ticker", "capture", "nothing"),
+        Evidence("mark", "messages", "nothing"),
+        Evidence("open_interest", "messages", "nothing"),
+        Evidence("liquidations", "sheet example", "nothing; the side is not proved"),
+    ),
+    markets=MARKETS,
+    pings={"spot": ping_of("spot"), **dict.fromkeys(("usdt", "btc", "usd1"), ping_of("futures"))},
+    ping_interval_s=15,
+    resync="resubscribe",     # obu; order_book_update: by REST
+    rest_url="https://api.gateio.ws",
+    snapshot_address=snapshot_address,
+    snapshot_limit=100,
+    read_address=read_address,
+    instruments_addresses={
+        "spot": "https://api.gateio.ws/api/v4/spot/currency_pairs",
+        "futures": "https://api.gateio.ws/api/v4/futures/usdt/contracts",
+    },
+    read_instruments=read_instruments,
+)
