@@ -28,6 +28,10 @@ _MODULES = {
     "bitget": ("feeds.venues.bitget", "SPEC"),
     "kucoin": ("feeds.venues.kucoin", "SPEC"),
     "gateio": ("feeds.venues.gateio", "SPEC"),
+    "bitmex": ("feeds.venues.bitmex", "SPEC"),
+    "bitstamp": ("feeds.venues.bitstamp", "SPEC"),
+    "gemini": ("feeds.venues.gemini", "SPEC"),
+    "htx": ("feeds.venues.htx", "SPEC"),
 }
 
 VENUES = tuple(_MODULES)

@@ -1,0 +1,514 @@
+"""BitMEX: perpetuals, futures and spot of the realtime API, whose topics are tables: partial, insert, update, delete.
+
+Wire forms: JSON of 2019 to 2026. Since 2023 rows of `update` and `delete` have price and timestamp too (before, the id
+alone), since 2024 transactTime: served today. A level is known by its id; prices are never worked out of ids (BitMEX
+has numbered them anew), but kept from the rows of `partial` and `insert`. An update or delete of an id that no row has
+told of shows that something is missing; there are no other numbers. What comes before the `partial` is not taken.
+
+The aggressor: `side` of a trade (16 recorded buys at the ask, none against); index, referential and settlement rows
+have none. `side` of a liquidation is the side of the forced order; only its `insert` is told. The `partial` of trades
+repeats what was before the subscription and is left out. Rows of `instrument` have what has changed. Sizes are
+contracts (spot: scaled units), times RFC 3339. A side without orders is null in quotes: price 0 and quantity 0.
+
+Source: bitmex.com/app/wsAPI, a recording of 2021, published frames of 2019 to 2026, as collected until 2026-10. Nothing
+was tried against the live venue.
+"""
+
+import json
+from urllib.parse import urlsplit
+
+from libc.string cimport memchr, memcmp
+from orderbook.types cimport BAD_VALUE
+from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_MARK,
+                            KIND_NONE, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SEEN_ASKS, SEEN_BIDS,
+                            SEEN_BOTH, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY,
+                            SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LEVEL_GONE,
+                            SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, SLOT_LOW, SLOT_MARK,
+                            SLOT_NEXT_FUNDING, SLOT_OPEN, SLOT_OPEN_INTEREST, SLOT_OPEN_VALUE, SLOT_PARTIAL,
+                            SLOT_PREV_CLOSE, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_SETTLEMENT, SLOT_TIME,
+                            SLOT_VOLUME, SLOT_VWAP, TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY,
+                            TAKE_SYMBOL, TAKE_TIME, WORD_ASK, WORD_BID)
+from feeds.parser cimport Parser
+from feeds.scan cimport (Cursor, Field, Text, at_end, fail, find_text, list_fields, list_form, next_is, next_item,
+                         next_key, open_array, open_object, peek, plain_is, read_text, skip_value, take, take_aggressor,
+                         take_constant, take_field, take_object, take_or_zero, text_is, word_is)
+
+from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
+                         read_object)
+
+
+cdef class BitmexParser(Parser):
+    """Messages of all tables. What it keeps is about the frame at work: `parse_more` needs its head."""
+
+    cdef const char* frame    # first byte of the frame that the rest is about; compared only
+    cdef Text table           # borrowed from the frame
+    cdef Text action          # "partial", "insert", "update", "delete". Borrowed from the frame
+    cdef Text filtered        # symbol of the filter that a partial names. Borrowed from the frame
+
+    def __cinit__(self, int market=0):
+        self.market = market
+        self.route_mark = c'"'
+        self.route_marks = 8                      # {"table":"orderBookL2","action":"update"
+
+    cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
+        cdef const char* data = self.head(c, m, False)
+        if c.status or data == NULL:
+            return
+        if m.kind == KIND_NONE:
+            c.pos = data
+            if self.is_book():
+                self.rows(c, m, True)
+            elif open_array(c) and next_item(c):
+                self.element(c, m)
+            else:
+                m.kind = KIND_IGNORED
+        if m.kind == KIND_IGNORED and self.is_book() and word_is(&self.action, b"partial") and self.filtered.size:
+            m.kind = KIND_SNAPSHOT                # nothing rests there yet
+            m.symbol = self.filtered.data
+            m.symbol_size = self.filtered.size
+            take_rows(c, m, &ROW, data, data + 2)
+
+    cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
+        cdef const char* at = c.pos
+        if self.frame != c.start:                 # another frame was read in between
+            c.pos = c.start
+            self.head(c, m, True)
+            c.pos = at
+        if self.is_book():
+            self.rows(c, m, False)
+        else:
+            self.element(c, m)
+
+    cdef bint is_book(self) noexcept nogil:
+        """Whether the table has the rows of a book, known by their ids."""
+        return word_is(&self.table, b"orderBookL2") or word_is(&self.table, b"orderBookL2_25")
+
+    cdef const char* head(self, Cursor* c, Message* m, bint again) noexcept nogil:
+        """Check the frame and read what stands around its data: where that is, NULL if there is none to take.
+
+        Rows of a book are taken on the way, but for `again` and where the table comes after them.
+        """
+        # {"table":"orderBookL2","action":"update","data":[{...}]}; partials also have keys, types, filter and the like.
+        # {"success":true,"subscribe":"trade:XBTUSD","request":{...}}, a welcome and the text pong are control frames
+        cdef Text key
+        cdef const char* data = NULL
+        self.frame = c.start
+        self.table.size = self.action.size = self.filtered.size = 0
+        if plain_is(c, b"pong"):
+            m.kind = KIND_CONTROL
+            return NULL
+        open_object(c)
+        while next_key(c, &key):
+            if word_is(&key, b"table") and peek(c) == c'"':
+                read_text(c, &self.table)
+            elif word_is(&key, b"action") and peek(c) == c'"':
+                read_text(c, &self.action)
+            elif word_is(&key, b"data") and peek(c) == c'[' and data == NULL:
+                data = c.pos
+                if self.action.size and self.is_book() and not again:
+                    self.rows(c, m, True)
+                else:
+                    skip_value(c)
+            else:
+                if word_is(&key, b"filter") and peek(c) == c'{':
+                    find_text(c, b"symbol", &self.filtered)
+                skip_value(c)
+        at_end(c)                                 # from here on the grammar of the whole frame is known to be right
+        if self.table.size == 0 or data == NULL:
+            m.kind = KIND_CONTROL
+            return NULL
+        return data
+
+    cdef void rows(self, Cursor* c, Message* m, bint first) noexcept nogil:
+        """The rows of one symbol, and where those of the next begin; `first`: stand before the array, and behind it."""
+        # [{"symbol":"XBTUSD","id":8796766500,"side":"Sell","size":100},{"symbol":"XBTUSD","id":8796792800,...}]
+        cdef const Form* form = &ROW
+        cdef const char* data = c.pos
+        cdef const char* start
+        cdef const char* row
+        cdef const char* past
+        cdef Text key, symbol, name, time
+        cdef int n = 0
+        symbol.data = NULL
+        symbol.size = time.size = 0
+        m.kind = KIND_DELTA
+        m.depth = 25 if self.table.size == 14 else 0
+        if word_is(&self.action, b"partial"):
+            m.kind = KIND_SNAPSHOT
+        elif word_is(&self.action, b"update"):
+            form = &CHANGED
+        elif word_is(&self.action, b"delete"):
+            form = &REMOVED
+        elif not word_is(&self.action, b"insert"):
+            fail(c, BAD_VALUE, b"the action partial, insert, update or delete")
+        if first and not (open_array(c) and next_item(c)):
+            m.kind = KIND_IGNORED                 # nothing has happened
+            return
+        peek(c)
+        start = row = past = c.pos
+        while not c.status:
+            name.data = NULL
+            name.size = 0
+            open_object(c)
+            while next_key(c, &key):
+                if word_is(&key, b"symbol") and peek(c) == c'"':
+                    read_text(c, &name)
+                elif n == 0 and word_is(&key, b"timestamp") and peek(c) == c'"':
+                    read_text(c, &time)
+                else:
+                    skip_value(c)
+            if n and not text_is(&name, symbol.data, symbol.size):
+                m.more = row
+                break
+            symbol = name
+            n += 1
+            past = c.pos
+            if not next_item(c):
+                break
+            peek(c)
+            row = c.pos
+            if first and n == 1 and symbol.data != NULL:
+                past = same_rows(row, c.end, start, symbol.data + symbol.size + 1 - start)
+                if past != NULL:
+                    c.pos = past                  # all rows; what is in them is checked where they are converted
+                    n = 2
+                    break
+        if first and m.more == NULL and n == 1 and m.kind == KIND_DELTA:
+            c.pos = start
+            self.row(c, m)
+            next_item(c)
+            return
+        m.symbol = symbol.data
+        m.symbol_size = symbol.size
+        if not first or m.more != NULL:
+            take_rows(c, m, form, start, past)
+        else:
+            take_rows(c, m, form, data, c.pos)
+        if time.size:
+            take(c, TAKE_TIME, SLOT_TIME, time.data, time.data + time.size, True)
+        while first and m.more != NULL and next_item(c):    # rows of other symbols
+            skip_value(c)
+
+    cdef void row(self, Cursor* c, Message* m) noexcept nogil:
+        """The only row of a frame, as most of them have."""
+        # {"symbol":"ETHUSD","id":29699964036,"side":"Buy","size":93,"price":1798.2,
+        #  "timestamp":"2022-06-04T23:34:52.603Z"}
+        cdef bint gone = word_is(&self.action, b"delete")
+        cdef const Field* fields = ONE_REMOVED
+        cdef Text key, side
+        m.needed = bit(SLOT_LEVEL_ID) | bit(SLOT_LEVEL_SIDE)
+        if word_is(&self.action, b"insert"):
+            fields = ONE
+            m.needed |= bit(SLOT_LEVEL_PRICE) | bit(SLOT_LEVEL_QTY)
+        elif not gone:
+            fields = ONE_CHANGED
+            m.needed |= bit(SLOT_LEVEL_QTY)
+        open_object(c)
+        while next_key(c, &key):
+            if word_is(&key, b"side"):
+                read_text(c, &side)
+                if not word_is(&side, b"Buy") and not word_is(&side, b"Sell"):
+                    fail(c, BAD_VALUE, b"Buy or Sell")
+                take_constant(c, SLOT_LEVEL_SIDE, 1 if side.size == 3 else -1)
+            else:
+                take_field(c, &key, fields)
+        if gone:
+            take_constant(c, SLOT_LEVEL_GONE, 1)
+
+    cdef void element(self, Cursor* c, Message* m) noexcept nogil:
+        """One row of another table, and where the next one begins."""
+        cdef bint news = word_is(&self.action, b"insert")
+        if word_is(&self.table, b"quote") and not word_is(&self.action, b"delete"):
+            quote_update(c, m)
+        elif word_is(&self.table, b"trade") and news:
+            trade(c, m)
+        elif word_is(&self.table, b"orderBook10") and not word_is(&self.action, b"delete"):
+            partial(c, m)
+        elif word_is(&self.table, b"instrument") and not word_is(&self.action, b"delete"):
+            # {"symbol":"DOTUSDT","openValue":538432500000,"fairPrice":1.2669,"markPrice":1.2669,
+            #  "timestamp":"2026-05-27T12:56:40.500Z"}: what has changed; the first one, about 100 keys, is whole
+            m.kind = KIND_TICKER
+            take_constant(c, SLOT_PARTIAL, 1)
+            take_object(c, INSTRUMENT)
+        elif word_is(&self.table, b"funding") and not word_is(&self.action, b"delete"):
+            # {"timestamp":"2021-04-01T20:00:00.000Z","symbol":"ETHUSD","fundingInterval":"2000-01-01T08:00:00.000Z",
+            #  "fundingRate":0.002142,"fundingRateDaily":0.006425999999999999}
+            m.kind = KIND_MARK
+            m.needed = bit(SLOT_FUNDING)
+            take_constant(c, SLOT_PARTIAL, 1)
+            take_object(c, INSTRUMENT)
+        elif word_is(&self.table, b"liquidation") and news:
+            liquidation(c, m)
+        else:
+            m.kind = KIND_IGNORED                 # a candle, a chat; trades of before, liquidations that change
+            return
+        if next_is(c, c','):
+            m.more = c.pos
+
+
+cdef inline const char* same_rows(const char* p, const char* end, const char* head, Py_ssize_t size) noexcept nogil:
+    """Behind an array that ends the frame, from a row on; NULL if not all rows begin with these bytes, or hold more."""
+    while end - p > size and memcmp(p, head, size) == 0:
+        p = <const char*> memchr(p, c'}', end - p)
+        if p == NULL or end - p < 3:
+            return NULL
+        if p[1] == c']':
+            return p + 2 if end - p == 3 and p[2] == c'}' else NULL
+        if p[1] != c',':
+            return NULL
+        p += 2
+    return NULL
+
+
+cdef inline void take_rows(Cursor* c, Message* m, const Form* form, const char* first, const char* past) noexcept nogil:
+    """Take rows that are known to be rows: a whole array, or some of it without brackets."""
+    m.needed = bit(SEEN_BOTH)
+    if take(c, TAKE_LEVELS, 2, first, past, False) and c.message != NULL:
+        c.message.token[c.message.n_tokens - 1].form = form
+        c.message.seen |= form.seen
+
+
+cdef inline void quote_update(Cursor* c, Message* m) noexcept nogil:
+    # {"timestamp":"2024-11-22T22:44:25.085Z","symbol":"BCHUSDT","bidSize":103000,"bidPrice":487.55,"askPrice":488.25,
+    #  "askSize":50000}: several a frame, oldest first
+    cdef Text key
+    m.kind = KIND_QUOTE
+    m.needed = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
+    open_object(c)
+    while next_key(c, &key):
+        if word_is(&key, b"bidPrice"):
+            take_or_zero(c, TAKE_PRICE, SLOT_BID_PRICE)
+        elif word_is(&key, b"bidSize"):
+            take_or_zero(c, TAKE_QTY, SLOT_BID_QTY)
+        elif word_is(&key, b"askPrice"):
+            take_or_zero(c, TAKE_PRICE, SLOT_ASK_PRICE)
+        elif word_is(&key, b"askSize"):
+            take_or_zero(c, TAKE_QTY, SLOT_ASK_QTY)
+        else:
+            take_field(c, &key, QUOTE)
+
+
+cdef inline void trade(Cursor* c, Message* m) noexcept nogil:
+    # {"timestamp":"2024-11-24T08:15:38.704Z","symbol":"XBTUSD","side":"Sell","size":100,"price":98570.9,
+    #  "tickDirection":"ZeroPlusTick","trdMatchID":"00000000-006d-1000-0000-000e8737d536","grossValue":101450,
+    #  "homeNotional":0.0010145,"foreignNotional":100.0,"trdType":"Regular"}; its id is no number
+    cdef Text key
+    m.kind = KIND_TRADE
+    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY)
+    open_object(c)
+    while next_key(c, &key):
+        if word_is(&key, b"side") and peek(c) == c'"':
+            take_aggressor(c, b"Buy", b"Sell")
+        else:
+            take_field(c, &key, TRADE)
+    if not m.seen & bit(SLOT_AGGRESSOR):
+        take_constant(c, SLOT_AGGRESSOR, 0)       # nobody crossed the spread
+
+
+cdef inline void partial(Cursor* c, Message* m) noexcept nogil:
+    # {"symbol":"XBTUSD","bids":[[98490.3,22400]],"asks":[[98490.4,17600]],"timestamp":"2024-11-24T08:19:13.513Z"}; a
+    # side without orders may be absent
+    m.kind = KIND_SNAPSHOT
+    m.depth = 10
+    take_object(c, PARTIAL)
+    if not m.seen & (bit(SEEN_BIDS) | bit(SEEN_ASKS)):
+        m.needed = bit(SEEN_BIDS)
+
+
+cdef inline void liquidation(Cursor* c, Message* m) noexcept nogil:
+    # {"orderID":"dd9cea25-207c-0dab-15b5-b88da776f500","symbol":"XBTUSD","side":"Buy","price":10106,"leavesQty":9214}
+    cdef Text key
+    m.kind = KIND_LIQUIDATION
+    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
+    open_object(c)
+    while next_key(c, &key):
+        if word_is(&key, b"side"):
+            take_aggressor(c, b"Buy", b"Sell")
+        else:
+            take_field(c, &key, FORCED)
+
+
+# What the keys of each row mean: (key, what to take, slot). A key that is not listed is stepped over.
+cdef tuple NAME = (("symbol", TAKE_SYMBOL, 0),)
+cdef tuple HAPPENED = (("timestamp", TAKE_TIME, SLOT_TIME),)
+cdef tuple SENT = (("timestamp", TAKE_TIME, SLOT_EVENT_TIME),)
+cdef tuple LEVEL_NAME = (*NAME, *HAPPENED, ("id", TAKE_INT, SLOT_LEVEL_ID))
+cdef dict SIDES = {"Buy": WORD_BID, "Sell": WORD_ASK}
+
+# The price of an update is the one its id has: it is left out, so that an id that is not known shows.
+cdef Form ROW, CHANGED, REMOVED, LEVEL
+list_form(&ROW, {"id": "id", "side": "word", "size": "qty", "price": "price"}, SIDES)
+list_form(&CHANGED, {"id": "id", "side": "word", "size": "qty"}, SIDES)
+list_form(&REMOVED, {"id": "id", "side": "word"}, SIDES, gone=True)
+list_form(&LEVEL, ("price", "qty"), words=None, gone=False, nullable=True)
+
+cdef Field[8] ONE, ONE_CHANGED, ONE_REMOVED, TRADE, QUOTE, PARTIAL, FORCED
+cdef Field[24] INSTRUMENT
+
+list_fields(ONE, (*LEVEL_NAME, ("size", TAKE_QTY, SLOT_LEVEL_QTY), ("price", TAKE_PRICE, SLOT_LEVEL_PRICE)))
+list_fields(ONE_CHANGED, (*LEVEL_NAME, ("size", TAKE_QTY, SLOT_LEVEL_QTY)))
+list_fields(ONE_REMOVED, LEVEL_NAME)
+list_fields(TRADE, (*NAME, *HAPPENED, ("price", TAKE_PRICE, SLOT_PRICE), ("size", TAKE_QTY, SLOT_QTY)))
+list_fields(QUOTE, (*NAME, *SENT))
+list_fields(PARTIAL, (*NAME, *SENT, ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1)), &LEVEL)
+list_fields(FORCED, (*NAME, ("price", TAKE_PRICE, SLOT_PRICE), ("leavesQty", TAKE_QTY, SLOT_QTY)))
+list_fields(INSTRUMENT, (
+    *NAME, *SENT, ("lastPrice", TAKE_DOUBLE, SLOT_LAST), ("markPrice", TAKE_DOUBLE, SLOT_MARK),
+    ("indicativeSettlePrice", TAKE_DOUBLE, SLOT_INDEX), ("fundingRate", TAKE_DOUBLE, SLOT_FUNDING),
+    ("fundingTimestamp", TAKE_TIME, SLOT_NEXT_FUNDING), ("openInterest", TAKE_DOUBLE, SLOT_OPEN_INTEREST),
+    ("openValue", TAKE_DOUBLE, SLOT_OPEN_VALUE), ("settledPrice", TAKE_DOUBLE, SLOT_SETTLEMENT),
+    ("prevPrice24h", TAKE_DOUBLE, SLOT_OPEN), ("highPrice", TAKE_DOUBLE, SLOT_HIGH),
+    ("lowPrice", TAKE_DOUBLE, SLOT_LOW), ("volume24h", TAKE_DOUBLE, SLOT_VOLUME),
+    ("foreignNotional24h", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("vwap", TAKE_DOUBLE, SLOT_VWAP),
+    ("prevClosePrice", TAKE_DOUBLE, SLOT_PREV_CLOSE)))
+
+
+CHANNELS = {
+    "book": "order book: rows of the whole book, or of 25 levels a side with depth=25; whole with depth=10",
+    "quotes": "best bid and offer",
+    "trades": "every trade",
+    "ticker": "statistics of a day, last price; what has changed",
+    "mark": "mark price, index price and funding rate, from the ticker",
+    "open_interest": "open interest in contracts, from the ticker",
+    "liquidations": "forced orders as they are placed",
+}
+
+TABLES = {
+    "quotes": "quote", "trades": "trade", "ticker": "instrument", "mark": "instrument", "open_interest": "instrument",
+    "liquidations": "liquidation",
+}
+
+BOOKS = {None: "orderBookL2", 25: "orderBookL2_25", 10: "orderBook10"}
+
+
+def streams(symbols, channels, depth=None, speed=None, market=None):
+    """Streams of `symbols` x `channels`; depth concerns the book."""
+    SPEC.check_channels(channels)
+    SPEC.check_market(market)
+    if depth not in BOOKS:
+        raise UnsupportedChannel(f"bitmex has no book of depth {depth!r}; it has: 10, 25, or None for the whole book")
+    if speed is not None:
+        raise UnsupportedChannel(f"bitmex has no speed {speed!r}: every change comes at once")
+    planned = {}
+    for symbol in map(spelling, symbols):
+        for channel in channels:
+            table = BOOKS[depth] if channel == "book" else TABLES[channel]
+            stream = Stream(f"{table}:{symbol}", "public", symbol, channel, (depth or 0) if channel == "book" else 0)
+            planned.setdefault(stream.name, stream)         # mark and ticker are one stream
+    return list(planned.values())
+
+
+def spelling(symbol):
+    """Upper case where it is typed in lower case: XBTUSD, ETH_USDT."""
+    return symbol.upper() if symbol.islower() else symbol
+
+
+def subscribe(names, request_id):
+    # {"op":"subscribe","args":["orderBookL2:XBTUSD","trade:XBTUSD"]}: answered topic by topic
+    return [json.dumps({"op": "subscribe", "args": list(names)}, separators=(",", ":"))]
+
+
+def unsubscribe(names, request_id):
+    # {"op":"unsubscribe","args":["orderBookL2:XBTUSD"]}
+    return [json.dumps({"op": "unsubscribe", "args": list(names)}, separators=(",", ":"))]
+
+
+# Status of an error -> what it is. 400 and 429 as other clients have met them; the rest is what HTTP means by them.
+REASONS = {400: "bad_symbol", 401: "authorisation", 403: "authorisation", 429: "rate_limit", 503: "maintenance"}
+
+
+def read_control(payload):
+    """Classify a frame that is not market data; never raises.
+
+    {"success":true,"subscribe":"trade:XBTUSD","request":{...}}                                 an ack, one a topic
+    {"success":false,"subscribe":"trade:XBTUSD"}                                                a refused topic
+    {"status":400,"error":"Unknown table: foo","meta":{},"request":{"op":"subscribe","args":["foo"]}}   an error
+    {"info":"Welcome to the BitMEX Realtime API.","version":...,"limit":{"remaining":39}}       the first frame
+    pong                                                                                        the answer to our ping
+    """
+    text, message = read_object(payload)
+    if text.strip() == "pong":
+        return Control("pong", text=text)
+    topic = message.get("subscribe", message.get("unsubscribe"))
+    if isinstance(topic, str) and "success" in message:
+        if message["success"] is True:
+            return Control("ack", text=text, streams=(topic,))
+        return Control("error", None, None, text, (topic,), reason="bad_symbol")
+    if "error" not in message:
+        return Control("other", text=text)
+    words = str(message["error"])
+    code = message.get("status") if type(message.get("status")) is int else None
+    request = message.get("request") if isinstance(message.get("request"), dict) else {}
+    asked = request.get("args")
+    asked = tuple(name for name in asked if isinstance(name, str)) if isinstance(asked, list) else (asked,)
+    # The words may end with the topic or the table in question; if they do not, nothing tells which one is meant.
+    named = words.rpartition(": ")[2].rstrip(".")
+    names = tuple(name for name in asked if name is not None and named in (name, name.partition(":")[0]))
+    if not names and len(asked) == 1 and isinstance(asked[0], str):
+        names = asked
+    if "already subscribed" in words:
+        return Control("ack", text=text, streams=names)
+    return Control("error", None, code, words, names, reason=REASONS.get(code, ""))
+
+
+def read_address(url):
+    """.../api/v1/instrument/active: a list of instruments."""
+    path = urlsplit(url).path
+    return Answer("instruments") if path.endswith(("/instrument/active", "/instrument")) else None
+
+
+def read_instruments(body):
+    """Instruments of an instrument/active answer. Raises ValueError that says what is missing."""
+    # [{"symbol":"XRPU21","tickSize":1e-8,"lotSize":1,"state":"Open", ...}]; an index has no tick
+    try:
+        listed = json.loads(body, parse_float=str, parse_int=str)               # numbers as they are written
+        return [Instrument(entry["symbol"], entry["tickSize"], entry.get("lotSize") or "1")
+                for entry in listed if entry["tickSize"] is not None]
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise ValueError(f"a list of instruments with symbol, tickSize and lotSize ({error!r})") from error
+
+
+SPEC = VenueSpec(
+    name="bitmex",
+    link=Link.NONE,
+    roots={"public": "wss://ws.bitmex.com/realtime"},
+    channels=CHANNELS,
+    streams=streams,
+    subscribe=subscribe,
+    unsubscribe=unsubscribe,
+    read_control=read_control,
+    symbol=spelling,
+    # About 40 connections an hour an address (the welcome counts them down), so that 20 in 5 minutes leave as many for
+    # the rest of it; subscriptions are not limited, their numbers are our own. REST without a login: 30 a minute.
+    limits=Limits(
+        streams_per_connection=1000,
+        messages_per_second=5,
+        streams_per_request=50,
+        connections_per_5_minutes=20,
+        connection_lifetime_s=0,
+        rest_weight_per_minute=30,
+    ),
+    max_frame_size=32 << 20,                      # the partial of XBTUSD alone is about 1 MB
+    parser=lambda market: BitmexParser(),
+    source="https://www.bitmex.com/app/wsAPI",
+    checked="2026-11-22",                         # against collected docs and frames, not against the live venue
+    forms="JSON of 2019 to 2026; served today with price, timestamp and transactTime in every row of a book.",
+    evidence=(
+        Evidence("book", "capture", "no numbers: a missing row shows when its id is updated or deleted, or not at all"),
+        Evidence("book (25)", "messages", "as the whole book"),
+        Evidence("book (10)", "messages", "every frame is whole; a missing one does not show"),
+        Evidence("quotes", "capture", "no numbers: a missing quote does not show"),
+        Evidence("trades", "capture", "no numbers: a missing trade does not show"),
+        Evidence("ticker", "messages", "rows of what has changed, without numbers: a missing one does not show"),
+        Evidence("mark", "messages", "as the ticker, which it is read from"),
+        Evidence("open_interest", "messages", "as the ticker, which it is read from"),
+        Evidence("liquidations", "messages", "no numbers: a missing one does not show"),
+    ),
+    ping="ping",
+    ping_interval_s=5,
+    resync="resubscribe",
+    rest_url="https://www.bitmex.com",
+    instruments_addresses={"": "https://www.bitmex.com/api/v1/instrument/active"},
+    read_address=read_address,
+    read_instruments=read_instruments,
+)

@@ -1,0 +1,356 @@
+"""Gemini: spot and perpetual market data.
+
+Wire forms, all JSON:
+
+* the WebSocket API of 2026 (wss://ws.gemini.com), served today and the one that is subscribed to: depthUpdate with
+  overlapping numbers, partial books, bookTicker, trade, markPrice. With `snapshot=-1` in the address the first
+  depthUpdate of a subscription is the whole book; nothing marks it but that U equals u. A delta begins at the number
+  the message before ended at (5,489 of 5,489 observed), or one behind it (taken as good, as one client does).
+* market data v2 of 2021 to 2026 (archived by the venue, still served): l2_updates without numbers. The first of a
+  symbol is the whole book and the only one with the keys `auction_events` and (mostly) `trades`, which repeats up to
+  50 old trades: those are stepped over.
+
+The aggressor: `m` true means that the buyer was the maker, so a seller crossed the spread; in v2 `side` is the taker's
+(of 16 recorded buys all were at the ask), a `block` trade has none and is left out. Times: E is ns, in v2 ms.
+Symbols are lower case in the served form, upper case in v2. The perpetuals' index price (`i` of markPrice) is wrong by
+powers of ten and not read; their funding is told by an undocumented stream that rounds, and not read either.
+
+Sources: developer.gemini.com (WebSocket 0.10.7, archived v2), probes of 2026-09, frames recorded in 2021-06.
+"""
+
+import json
+
+from orderbook.types cimport BAD_VALUE
+from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK, KIND_QUOTE,
+                            KIND_SNAPSHOT, KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SEEN_BOTH, SLOT_AGGRESSOR,
+                            SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME,
+                            SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_MAKER_BOUGHT, SLOT_MARK, SLOT_PRICE, SLOT_QTY,
+                            SLOT_SPARE, SLOT_TIME, SLOT_TRADE_ID, TAKE_ANY, TAKE_BOOL, TAKE_DOUBLE, TAKE_INT,
+                            TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME, WORD_ASK, WORD_BID)
+from feeds.parser cimport Parser
+from feeds.scan cimport (Cursor, Field, Text, at_end, fail, fill_sides, key_is, list_fields, list_form, next_key,
+                         open_object, peek, read_text, skip_value, take, take_constant, take_field, take_object,
+                         word_is)
+from feeds.sync cimport LINK_NONE, LINK_NOT_BELOW
+
+from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
+                         read_object)
+
+cdef enum:
+    PARTIAL_LEVELS = 20       # depth of the Book that partial books fill: 5, 10 and 20 levels look the same
+
+cdef enum:
+    # What a frame is.
+    CONTROL = 0
+    USELESS = 1
+    DEPTH = 2
+    PARTIAL = 3
+    BEST = 4
+    TRADE = 5
+    MARK = 6
+    OLD_BOOK = 7              # of v2
+    OLD_TRADE = 8
+
+
+cdef class GeminiParser(Parser):
+
+    def __cinit__(self, int market=0):
+        self.market = market
+        self.route_mark = c':'
+        self.route_marks = 1                      # {"e" or {"u" or {"E" or {"type"
+
+    cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
+        cdef int what = look(c)
+        cdef Text key
+        if what == DEPTH:
+            # {"e":"depthUpdate","E":1789456742337187316,"s":"ethgusdperp","U":1764527605192323,"u":1764527605192686,
+            #  "b":[["2482.5500","0.000"]],"a":[["2483.5000","0.000"],["2483.4500","1.047"]]}; whole where U is u
+            m.kind = KIND_DELTA
+            m.needed = bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
+            take_object(c, UPDATE)
+        elif what == PARTIAL:
+            # {"lastUpdateId":1764527605192164,"symbol":"btcusd","bids":[["62145.38","0.1"]],"asks":[]}
+            m.kind = KIND_SNAPSHOT
+            m.depth = PARTIAL_LEVELS
+            m.link = LINK_NOT_BELOW
+            m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
+            take_object(c, WHOLE)
+        elif what == BEST:
+            best(c, m)
+        elif what == TRADE:
+            # {"E":1783981140076872200,"s":"btcrlusd","t":2840141014190422,"p":"62145.38000","q":"0.0162522200",
+            #  "m":true}
+            m.kind = KIND_TRADE
+            m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_MAKER_BOUGHT)
+            take_object(c, TRADED)
+        elif what == MARK:
+            # {"e":"markPrice","E":1789456746446652397,"s":"btcgusdperp","p":"77303.727","i":"7725880.833"}
+            m.kind = KIND_MARK
+            m.needed = bit(SLOT_MARK)
+            take_object(c, MARKED)
+        elif what == OLD_BOOK:
+            old_book(c, m)
+        elif what == OLD_TRADE:
+            old_trade(c, m)
+        else:
+            m.kind = KIND_IGNORED if what == USELESS else KIND_CONTROL
+            open_object(c)
+            while next_key(c, &key):
+                skip_value(c)
+        at_end(c)
+
+
+cdef inline int look(Cursor* c) noexcept nogil:
+    """What the frame is; the cursor stays. `e` and `type` tell at once, other frames by the keys they have."""
+    cdef Cursor ahead = c[0]
+    cdef Text key, name
+    cdef bint answer = False, partial = False, trade = False, best = False, symbol = False
+    ahead.message = NULL
+    open_object(&ahead)
+    while next_key(&ahead, &key):
+        if key_is(&key, c'e') and peek(&ahead) == c'"':
+            read_text(&ahead, &name)
+            if word_is(&name, b"depthUpdate"):
+                return DEPTH
+            return MARK if word_is(&name, b"markPrice") else USELESS
+        if word_is(&key, b"type") and peek(&ahead) == c'"':
+            read_text(&ahead, &name)
+            if word_is(&name, b"l2_updates"):
+                return OLD_BOOK
+            if word_is(&name, b"trade"):
+                return OLD_TRADE
+            return CONTROL if word_is(&name, b"heartbeat") else USELESS
+        answer |= word_is(&key, b"id") or word_is(&key, b"result")
+        partial |= word_is(&key, b"lastUpdateId")
+        trade |= key_is(&key, c't')
+        best |= key_is(&key, c'u')
+        symbol |= key_is(&key, c's')
+        skip_value(&ahead)
+    if answer:
+        return CONTROL
+    if partial:
+        return PARTIAL
+    if symbol and (trade or best):
+        return TRADE if trade else BEST
+    return CONTROL
+
+
+cdef inline void best(Cursor* c, Message* m) noexcept nogil:
+    # {"u":1764549594389752,"E":1783981140076872200,"s":"xrpgusd","b":"1.0614900","B":"958.69148000","a":"1.0615000",
+    #  "A":"38.39060000","c":"1.0612500","C":"4.71027100"}; an empty side is absent, c and C are the last trade
+    m.kind = KIND_QUOTE
+    m.needed = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY) | bit(SLOT_LAST_SEQ)
+    take_object(c, QUOTE)
+    if not m.seen & (bit(SLOT_BID_PRICE) | bit(SLOT_ASK_PRICE)):
+        take_constant(c, SLOT_BID_PRICE, 0)
+        take_constant(c, SLOT_BID_QTY, 0)
+    fill_sides(c)
+
+
+cdef inline void old_book(Cursor* c, Message* m) noexcept nogil:
+    # {"type":"l2_updates","symbol":"ALCXUSD","changes":[["buy","302.75","0.00001"],["sell","310.1","1.5"]],
+    #  "trades":[{"type":"trade",...}],"auction_events":[]} is the whole book, a delta ends behind changes
+    cdef Text key
+    m.kind = KIND_DELTA
+    m.link = LINK_NONE
+    m.needed = bit(SEEN_BOTH)
+    open_object(c)
+    while next_key(c, &key):
+        if word_is(&key, b"auction_events") or word_is(&key, b"trades"):
+            m.kind = KIND_SNAPSHOT
+            take(c, TAKE_ANY, SLOT_SPARE, c.pos, c.pos, False)      # it will never look the same again
+            skip_value(c)
+        else:
+            take_field(c, &key, OLD_UPDATE)
+
+
+cdef inline void old_trade(Cursor* c, Message* m) noexcept nogil:
+    # {"type":"trade","symbol":"ANKRUSD","event_id":45465818387,"timestamp":1624493670759,"price":"0.07946",
+    #  "quantity":"1020.482111","side":"buy"}
+    cdef Text key, side
+    m.kind = KIND_TRADE
+    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
+    open_object(c)
+    while next_key(c, &key):
+        if not word_is(&key, b"side"):
+            take_field(c, &key, OLD_TRADED)
+            continue
+        read_text(c, &side)
+        if word_is(&side, b"block") or word_is(&side, b"auction"):
+            m.kind = KIND_IGNORED                 # it did not happen in the book
+        elif word_is(&side, b"buy") or word_is(&side, b"sell"):
+            take_constant(c, SLOT_AGGRESSOR, 1 if side.size == 3 else -1)
+        else:
+            fail(c, BAD_VALUE, b"buy, sell, block or auction")
+
+
+cdef Form LEVEL, CHANGE
+list_form(&LEVEL, ("price", "qty"))
+list_form(&CHANGE, ("word", "price", "qty"), {"buy": WORD_BID, "sell": WORD_ASK})
+
+cdef tuple HEAD = (("e", TAKE_TEXT, 0), ("E", TAKE_TIME, SLOT_EVENT_TIME), ("s", TAKE_SYMBOL, 0))
+cdef tuple OLD_HEAD = (("type", TAKE_TEXT, 0), ("symbol", TAKE_SYMBOL, 0))
+
+cdef Field[16] UPDATE, WHOLE, QUOTE, TRADED, MARKED, OLD_UPDATE, OLD_TRADED
+list_fields(UPDATE, (*HEAD, ("U", TAKE_INT, SLOT_FIRST_SEQ), ("u", TAKE_INT, SLOT_LAST_SEQ), ("b", TAKE_LEVELS, 0),
+                     ("a", TAKE_LEVELS, 1)), &LEVEL)
+list_fields(WHOLE, (("lastUpdateId", TAKE_INT, SLOT_LAST_SEQ), ("symbol", TAKE_SYMBOL, 0), ("bids", TAKE_LEVELS, 0),
+                    ("asks", TAKE_LEVELS, 1)), &LEVEL)
+list_fields(QUOTE, (*HEAD, ("u", TAKE_INT, SLOT_LAST_SEQ), ("b", TAKE_PRICE, SLOT_BID_PRICE),
+                    ("B", TAKE_QTY, SLOT_BID_QTY), ("a", TAKE_PRICE, SLOT_ASK_PRICE), ("A", TAKE_QTY, SLOT_ASK_QTY)))
+list_fields(TRADED, (*HEAD, ("t", TAKE_INT, SLOT_TRADE_ID), ("p", TAKE_PRICE, SLOT_PRICE), ("q", TAKE_QTY, SLOT_QTY),
+                     ("m", TAKE_BOOL, SLOT_MAKER_BOUGHT)))
+list_fields(MARKED, (*HEAD, ("p", TAKE_DOUBLE, SLOT_MARK)))
+list_fields(OLD_UPDATE, (*OLD_HEAD, ("changes", TAKE_LEVELS, 2)), &CHANGE)
+list_fields(OLD_TRADED, (*OLD_HEAD, ("event_id", TAKE_INT, SLOT_TRADE_ID), ("timestamp", TAKE_TIME, SLOT_TIME),
+                         ("price", TAKE_PRICE, SLOT_PRICE), ("quantity", TAKE_QTY, SLOT_QTY)))
+
+
+CHANNELS = {
+    "book": "order book: the whole book and its changes, or the first levels whole with depth=5, 10 or 20",
+    "quotes": "best bid and offer, in real time",
+    "trades": "every trade, in real time",
+    "mark": "mark price (perpetuals; undocumented, every 1 to 5 s while it changes)",
+}
+
+DEPTHS = (5, 10, 20)
+SPEEDS = {"100ms": "@100ms", "1000ms": ""}
+SUFFIX = {"quotes": "bookTicker", "trades": "trade", "mark": "markPrice"}
+
+
+def spelling(symbol):
+    """btcusd, ethgusdperp: as the served form writes them."""
+    return symbol.lower()
+
+
+def streams(symbols, channels, depth=None, speed=None, market=None):
+    """Streams of `symbols` x `channels`, named "btcusd@depth@100ms"; depth and speed concern the book only.
+
+    Partial books do not say how many levels they were asked for with: all of them fill one Book, of depth 20. Two
+    speeds of one book cannot be told apart either; a connection should have one of them.
+    """
+    SPEC.check_channels(channels)
+    SPEC.check_market(market)
+    if depth is not None and depth not in DEPTHS:
+        raise UnsupportedChannel(f"gemini has no book of depth {depth!r}; it has: 5, 10, 20, or None for all of it")
+    if speed is not None and speed not in SPEEDS:
+        raise UnsupportedChannel(f"gemini has no speed {speed!r}; it has: {', '.join(SPEEDS)}")
+    planned = []
+    for symbol in map(spelling, symbols):
+        for channel in channels:
+            if channel == "book":
+                name = f"{symbol}@depth{depth or ''}{SPEEDS[speed or '100ms']}"
+                planned.append(Stream(name, "public", symbol, channel, PARTIAL_LEVELS if depth else 0))
+            elif channel == "mark" and not symbol.endswith("perp"):
+                raise UnsupportedChannel(f"gemini has no mark price for {symbol!r}; perpetuals have, as btcgusdperp")
+            else:
+                planned.append(Stream(f"{symbol}@{SUFFIX[channel]}", "public", symbol, channel))
+    return planned
+
+
+def request(method, names, request_id):
+    return [json.dumps({"id": request_id, "method": method, "params": list(names)}, separators=(",", ":"))]
+
+
+def subscribe(names, request_id):
+    # {"id":1,"method":"subscribe","params":["btcusd@depth@100ms","btcusd@bookTicker","btcusd@trade"]}
+    return request("subscribe", names, request_id)
+
+
+def unsubscribe(names, request_id):
+    # {"id":2,"method":"unsubscribe","params":["btcusd@depth@100ms"]}
+    return request("unsubscribe", names, request_id)
+
+
+def connect_path(names):
+    """The whole book with each subscription to one; without this there would be changes only, of nothing."""
+    return "/?snapshot=-1"
+
+
+REASONS = {-1013: "bad_symbol", -1003: "rate_limit"}
+BAD_NAME = "Invalid stream name: "
+
+
+def read_control(payload):
+    """Classify a frame that is not market data; never raises.
+
+    {"id":1,"status":200}                                                       an ack, behind the data it brought
+    {"id":4,"status":400,"error":{"code":-1013,"msg":"Invalid stream name: nosuchperp@depth@100ms"}}
+    {"type":"heartbeat","timestamp":1624493666869}                              v2
+    {"reason":"NoValidTradingPairs","result":"error"}                           v2
+
+    One bad name refuses its whole request; the message tells which.
+    """
+    text, message = read_object(payload)
+    request_id = message.get("id")
+    if isinstance(request_id, str) and request_id.isdecimal() and len(request_id) < 19:
+        request_id = int(request_id)
+    if not isinstance(request_id, int) or isinstance(request_id, bool):
+        request_id = None
+    error = message.get("error")
+    if isinstance(error, dict):
+        code = error.get("code") if isinstance(error.get("code"), int) else None
+        words = str(error.get("msg", text))
+        about = (words.removeprefix(BAD_NAME),) if words.startswith(BAD_NAME) else ()
+        return Control("error", request_id, code, words, about, reason=REASONS.get(code, ""))
+    if message.get("result") == "error":
+        words = str(message.get("reason", text))
+        return Control("error", text=words, reason="bad_symbol" if "TradingPair" in words else "")
+    if message.get("status") == 200:
+        return Control("ack", request_id, text=text)
+    return Control("error" if "status" in message else "other", request_id, text=text)
+
+
+def read_address(url):
+    """GET /v1/symbols/details/btcusd is one instrument. The book by REST has no number and cannot be joined."""
+    return Answer("instruments") if "/v1/symbols/details/" in url else None
+
+
+def read_instruments(body):
+    """The instrument of GET /v1/symbols/details/SYMBOL, or several in a list; GET /v1/symbols tells names only.
+
+    Raises ValueError that says what is missing.
+    """
+    # {"symbol":"BTCUSD","base_currency":"BTC","quote_currency":"USD","tick_size":1E-8,"quote_increment":0.01,
+    #  "min_order_size":"0.00001","status":"open"}: tick_size is the step of the quantity
+    try:
+        listed = json.loads(body, parse_float=str, parse_int=str)
+        return [Instrument(spelling(entry["symbol"]), str(entry["quote_increment"]), str(entry["tick_size"]))
+                for entry in (listed if isinstance(listed, list) else [listed])]
+    except (AttributeError, KeyError, TypeError, RecursionError, UnicodeDecodeError) as error:
+        raise ValueError(f"an instrument with symbol, quote_increment and tick_size (missing: {error})") from error
+
+
+SPEC = VenueSpec(
+    name="gemini",
+    link=Link.OVERLAP_OR_WHOLE,
+    roots={"public": "wss://ws.gemini.com"},
+    channels=CHANNELS,
+    streams=streams,
+    subscribe=subscribe,
+    unsubscribe=unsubscribe,
+    read_control=read_control,
+    symbol=spelling,
+    connect_path=connect_path,
+    # 300 connections in 5 minutes and 7,000 units of weight in 10 s, as `conninfo` says; what a request weighs it does
+    # not. The other numbers are not published.
+    limits=Limits(streams_per_connection=0, messages_per_second=20, streams_per_request=50,
+                  connections_per_5_minutes=300, connection_lifetime_s=0, rest_weight_per_minute=120),
+    max_frame_size=64 << 20,
+    ping_interval_s=20,
+    parser=lambda market: GeminiParser(),
+    rest_url="https://api.gemini.com",
+    read_address=read_address,
+    read_instruments=read_instruments,
+    source="https://developer.gemini.com/websocket/streams",
+    checked="2026-09-15",
+    forms="WebSocket API of 2026: served today, subscribed to. Market data v2 of 2021 to 2026: archived, still served.",
+    evidence=(
+        Evidence("book", "messages", "U and u show a message that is missing (U > last u + 1), old and repeated ones"),
+        Evidence("book (v2)", "capture", "nothing: v2 has no numbers"),
+        Evidence("book, depth=5, 10 or 20", "sheet example", "lastUpdateId never falls; each message is whole"),
+        Evidence("quotes", "messages", "nothing; both sides may be absent"),
+        Evidence("trades", "messages", "nothing; v2: capture"),
+        Evidence("mark", "sheet example", "nothing"),
+    ),
+)
