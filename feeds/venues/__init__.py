@@ -32,6 +32,9 @@ _MODULES = {
     "bitstamp": ("feeds.venues.bitstamp", "SPEC"),
     "gemini": ("feeds.venues.gemini", "SPEC"),
     "htx": ("feeds.venues.htx", "SPEC"),
+    "cryptocom": ("feeds.venues.cryptocom", "SPEC"),
+    "dydx": ("feeds.venues.dydx", "SPEC"),
+    "mexc": ("feeds.venues.mexc", "SPEC"),
 }
 
 VENUES = tuple(_MODULES)
