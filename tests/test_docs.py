@@ -51,6 +51,12 @@ def test_files_that_documents_name_exist() -> None:
         assert not missing, f"{path.name} names {missing}"
 
 
+def test_the_table_of_evidence_is_what_the_specs_say() -> None:
+    """`python docs/evidence.py` prints the table that docs/venues.md ends with."""
+    text = (ROOT / "docs" / "venues.md").read_text()
+    assert text.endswith("\n\n" + run(ROOT / "docs" / "evidence.py", cwd=ROOT))
+
+
 @pytest.mark.slow
 def test_the_cython_strategy_compiles_and_runs(tmp_path: Path) -> None:
     (tmp_path / "strategy.pyx").write_text(block("docs/cython.md", "strategy.pyx"))
