@@ -180,6 +180,7 @@ cdef struct Message:
     const char* more          # where the next message of the same frame begins, NULL if there is none
     uint64_t needed           # bit i: the message is not complete without slot i
     uint64_t seen             # bit i: slot i was filled
+    bint once                 # its frame must not be learned: what lies between the values does not repeat
     int n_tokens
     const char* expected      # what should have stood where a conversion failed, NULL if its status says it all
     int price_decimals        # after NEEDS_SCALE: decimals that a price needs, else 0
@@ -216,6 +217,7 @@ cdef inline void message_clear(Message* self) noexcept nogil:
     self.expected = NULL
     self.needed = self.seen = 0
     self.n_tokens = 0
+    self.once = False
     self.price_decimals = self.qty_decimals = 0
     self.price_printed = self.qty_printed = 0
     self.price_trailing = self.qty_trailing = self.line_jump = self.own = False

@@ -10,7 +10,13 @@ cdef class Runner:
     cdef readonly bint simd
 
 
+# Takes the message of a usual frame as `Parser.parse` does, keeping nothing. Anything else it leaves with KIND_NONE,
+# with `more`, or with an error: then `parse` reads it.
+ctypedef void (*quick_function)(Cursor* c, Message* m) noexcept nogil
+
+
 cdef class Parser:
+    cdef quick_function quick # for frames that are no JSON, and so cannot be learned; NULL: there are none
     cdef int route_marks      # the stream is named by the text up to this many of `route_mark`; 0: no layouts are learned
     cdef char route_mark      # a quote, or a comma where the text before the values has no quotes
     cdef int array_marks      # the same for frames that begin with '['; 0: those are not learned

@@ -8,6 +8,7 @@ from feeds.levels cimport LevelText, Piece, take_level
 from feeds.message cimport (Form, Message, Token, bit, SLOT_LEVEL_ID, SLOT_SPARE, TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE,
                             TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_TIME)
 from feeds.numbers cimport read_own
+from feeds.pairs cimport Widths, read_pairs, read_short
 from feeds.protobuf cimport next_pair
 from feeds.scan cimport Cursor, Text, cursor_init, fail, next_item, open_array, peek
 
@@ -147,9 +148,9 @@ cdef Status read_levels(Cursor* c, const Form* form, int list_side, Message* m, 
     return c.status
 
 
-cdef Status read_protobuf(Cursor* c, const Form* form, int list_side, Message* m, int price_scale,
-                          int qty_scale) noexcept nogil:
-    """Read the levels of one side from the fields of a protobuf message."""
+cdef Status read_protobuf(Cursor* c, const char* frame, const Form* form, int list_side, Message* m, int price_scale,
+                          int qty_scale, Widths* widths) noexcept nogil:
+    """Read the levels of one side from the fields of a protobuf message; those of the usual form many at a time."""
     cdef Levels* levels = &m.asks if list_side else &m.bids
     cdef Text price, qty
     cdef Piece piece
@@ -159,7 +160,12 @@ cdef Status read_protobuf(Cursor* c, const Form* form, int list_side, Message* m
     piece.quoted = True
     if not levels_reserve(levels, levels.count + (c.end - c.pos) // 8 + 1):
         return NO_MEMORY
-    while next_pair(&c.pos, c.end, form.list_number, &price, &qty, &status):
+    while True:
+        if not m.checksum:
+            levels.count += read_pairs(&c.pos, c.end, frame, form.list_number, price_scale, qty_scale,
+                                       &levels.price[levels.count], &levels.qty[levels.count], widths, True)
+        if not next_pair(&c.pos, c.end, form.list_number, &price, &qty, &status):
+            break
         n = levels.count
         piece.take = TAKE_PRICE
         piece.start = price.data
@@ -186,14 +192,20 @@ cdef Status convert_message(const char* frame, Message* m, int price_scale, int 
     """
     cdef int i, needed
     cdef Token* token
+    cdef Widths widths
     cdef Status status, result = OK
     cdef Cursor c
+    widths.head = 0
     m.price_decimals = m.qty_decimals = 0
     m.bids.count = m.asks.count = m.rows.count = 0
     for i in range(m.n_tokens):
         token = &m.token[i]
         status = OK
-        if token.kind <= TAKE_DOUBLE or token.kind >= TAKE_TIME:
+        if ((token.kind == TAKE_PRICE or token.kind == TAKE_QTY) and token.start > 16
+                and read_short(frame + token.end, <int> (token.end - token.start),
+                               price_scale if token.kind == TAKE_PRICE else qty_scale, &m.slot[token.slot])):
+            pass                                  # as it is nearly always written
+        elif token.kind <= TAKE_DOUBLE or token.kind >= TAKE_TIME:
             needed = 0
             status = convert_number(token.kind, frame + token.start, frame + token.end, price_scale, qty_scale,
                                     &m.slot[token.slot], &needed)
@@ -207,7 +219,7 @@ cdef Status convert_message(const char* frame, Message* m, int price_scale, int 
         elif token.kind == TAKE_LEVELS:
             cursor_init(&c, frame + token.start, <Py_ssize_t> token.end - <Py_ssize_t> token.start, NULL)
             if token.form.protobuf:
-                status = read_protobuf(&c, token.form, token.slot, m, price_scale, qty_scale)
+                status = read_protobuf(&c, frame, token.form, token.slot, m, price_scale, qty_scale, &widths)
             else:
                 status = read_levels(&c, token.form, token.slot, m, price_scale, qty_scale)
             if status != OK and status != NEEDS_SCALE:

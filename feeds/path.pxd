@@ -13,15 +13,16 @@ from orderbook.types cimport Status, OK, NEEDS_SCALE, NO_FIT, BOOK_EMPTY, BOOK_S
 from feeds.checksum cimport checksum_of
 from feeds.engine cimport Engine, frame_function
 from feeds.latency cimport CLOCK_MONOTONIC, Histogram, histogram_add, read_clock
-from feeds.message cimport (CHECKSUM_PAIRS, DEPTH_BITS, Message, bit, time_ns, KIND_DELTA, KIND_MARK,
-                            KIND_OPEN_INTEREST, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, N_KINDS,
+from feeds.message cimport (CHECKSUM_PAIRS, DEPTH_BITS, Message, bit, message_clear, variant_of, time_ns, KIND_DELTA,
+                            KIND_MARK, KIND_OPEN_INTEREST, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, N_KINDS,
                             RESYNC_RESUBSCRIBE, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE,
                             SLOT_BID_QTY, SLOT_CHECKSUM, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_LEVEL_ID,
                             SLOT_LEVEL_PRICE, SLOT_LEVEL_SEQ, SLOT_LINE_SEQ, SLOT_MAKER_BOUGHT, SLOT_PARTIAL,
                             SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_TOO, SLOT_TIME, SLOT_TRADE_ID)
 from feeds.odd cimport level_alone, levels_by_id, levels_by_offset, levels_newer
-from feeds.parser cimport convert_message
-from feeds.symbols cimport Target
+from feeds.parser cimport convert_message, quick_function
+from feeds.scan cimport Cursor, cursor_init
+from feeds.symbols cimport Target, symbols_find
 from feeds.sync cimport (APPLY, COUNT_NONE, GAP, LINK_CONNECTION, LINK_NOT_BELOW, LINK_OFFSETS, LINK_OVERLAP,
                          LINK_OVERLAP_OR_WHOLE, LINK_RISES, LOOSE, OLD, LineCount, judge, line_follows)
 from feeds.track cimport (OLD_IN_A_ROW, Track, WHY_CHECKSUM, WHY_DEPTH, WHY_FIRST_DELTA, WHY_GAP, WHY_LINE,
@@ -65,6 +66,7 @@ cdef struct Counters:
 cdef struct Path:
     Engine engine                 # what is learned of the venue's frames
     frame_function read           # of the runner
+    quick_function quick          # of the parser, NULL if it has none
     Message message               # the message at work
     Track* track                  # by index of the instrument. Owned
     int32_t track_room
@@ -98,7 +100,9 @@ cdef inline int path_step(Path* self, const char* data, Py_ssize_t size, Py_ssiz
         self.sample_left = self.sample_every
         self.mark_start = read_clock(CLOCK_MONOTONIC)
     self.engine.line = line
-    if unlikely(self.read(&self.engine, data, data + size, data + size + slack, &self.message) != OK):
+    if unlikely(self.quick != NULL and path_quick(self, data, size)):
+        pass
+    elif unlikely(self.read(&self.engine, data, data + size, data + size + slack, &self.message) != OK):
         return CAREFUL
     if unlikely(self.message.checksum and self.message.kind == KIND_SNAPSHOT):
         return CAREFUL                                # it tells how the venue prints numbers; see `track_printed`
@@ -106,6 +110,24 @@ cdef inline int path_step(Path* self, const char* data, Py_ssize_t size, Py_ssiz
     if unlikely(self.message.seen & bit(SLOT_LINE_SEQ)):
         path_line(self, line)
     return path_act(self, data, size, receive_ns, line)
+
+
+cdef inline bint path_quick(Path* self, const char* data, Py_ssize_t size) noexcept nogil:
+    """Read a frame that is no JSON, if it is a usual one of a known instrument."""
+    cdef Message* m = &self.message
+    cdef Cursor c
+    cdef Py_ssize_t offset
+    if size == 0 or data[0] == c'{':
+        return False
+    message_clear(m)
+    m.link = self.link
+    m.resync = self.resync
+    cursor_init(&c, data, size, m)
+    self.quick(&c, m)
+    if c.status != OK or m.kind < KIND_DELTA or m.more != NULL or m.needed & ~m.seen:
+        return False
+    m.target = symbols_find(&self.engine.symbols, m.symbol, m.symbol_size, variant_of(m))
+    return m.target >= 0 and path_convert(self, data, &offset) == OK
 
 
 cdef inline int path_act(Path* self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) noexcept nogil:

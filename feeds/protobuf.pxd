@@ -9,8 +9,9 @@ Source: https://protobuf.dev/programming-guides/encoding/, checked 2026-11-22.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 from orderbook.types cimport Status, OK, BAD_VALUE, TOO_DEEP
-from feeds.message cimport TAKE_CONSTANT, TAKE_SYMBOL
-from feeds.scan cimport Cursor, MAX_DEPTH, Text, cursor_init, fail, take, take_constant
+from feeds.message cimport bit, TAKE_CONSTANT, TAKE_INT, TAKE_SYMBOL
+from feeds.pairs cimport read_whole
+from feeds.scan cimport Cursor, MAX_DEPTH, Text, cursor_init, fail, take
 
 cdef enum:
     # How the value of a field is written.
@@ -35,6 +36,10 @@ cdef inline bint read_varint(Cursor* c, uint64_t* value) noexcept nogil:
     value[0] = 0
     if c.status != OK:
         return False
+    if p != c.end and <uint8_t> p[0] < 0x80:
+        value[0] = <uint8_t> p[0]
+        c.pos = p + 1
+        return True
     while p != c.end and shift < 64:
         byte = <uint8_t> p[0]
         if shift == 63 and byte > 1:
@@ -129,6 +134,17 @@ cdef inline bint skip_field(Cursor* c, uint32_t number, int wire) noexcept nogil
     return skip_plain(c, wire)
 
 
+cdef inline void skip_repeated(Cursor* c, uint32_t number) noexcept nogil:
+    """Step over the short spans of one field (below 16) that follow each other; what is no such thing is left."""
+    cdef const uint8_t* p = <const uint8_t*> c.pos
+    cdef const uint8_t* end = <const uint8_t*> c.end
+    if c.status != OK:
+        return
+    while end - p >= 2 and p[0] == (number << 3 | WIRE_SPAN) and p[1] < 0x80 and end - p - 2 >= p[1]:
+        p += 2 + p[1]
+    c.pos = <const char*> p
+
+
 cdef inline const char* enter(Cursor* c, const Text* message) noexcept nogil:
     """Stand before the first field of a message inside; returns what `leave` needs."""
     cdef const char* end = c.end
@@ -154,6 +170,26 @@ cdef struct Numbered:
     uint8_t slot              # where the value goes
 
 
+cdef inline bint set_value(Cursor* c, int slot, int64_t value) noexcept nogil:
+    """Fill a slot with what needs no conversion."""
+    if c.status != OK:
+        return False
+    if c.message != NULL:
+        c.message.slot[slot] = value
+        c.message.seen |= bit(slot)
+    return True
+
+
+cdef inline bint take_whole(Cursor* c, int slot, const Text* text) noexcept nogil:
+    """Take an integer written as text; an empty text tells nothing."""
+    cdef int64_t value
+    if text.size == 0:
+        return c.status == OK
+    if text.data - c.start > 15 and read_whole(text.data + text.size, text.size, &value):
+        return set_value(c, slot, value)
+    return take(c, TAKE_INT, slot, text.data, text.data + text.size, True)
+
+
 cdef inline bint take_numbered(Cursor* c, uint32_t number, int wire, const Numbered* fields) noexcept nogil:
     """Take the value of a field as the list says; a field that is not in the list is stepped over, as is empty text."""
     cdef uint64_t value
@@ -163,9 +199,11 @@ cdef inline bint take_numbered(Cursor* c, uint32_t number, int wire, const Numbe
     if fields.number == 0 or wire != (WIRE_VARINT if fields.take == TAKE_CONSTANT else WIRE_SPAN):
         return skip_field(c, number, wire)
     if fields.take == TAKE_CONSTANT:
-        return read_varint(c, &value) and take_constant(c, fields.slot, <int64_t> value)
+        return read_varint(c, &value) and set_value(c, fields.slot, <int64_t> value)
     if not read_span(c, &text) or text.size == 0:
         return c.status == OK
+    if fields.take == TAKE_INT:
+        return take_whole(c, fields.slot, &text)
     if fields.take == TAKE_SYMBOL and c.message != NULL:
         c.message.symbol = text.data
         c.message.symbol_size = text.size

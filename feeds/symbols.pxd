@@ -1,6 +1,6 @@
 """Instruments by the venue's text, found without making a Python string."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, realloc, free
 from libc.string cimport memcpy, memcmp, memset
 from feeds.message cimport MAX_NAME
@@ -27,6 +27,7 @@ cdef struct Symbols:
 cdef inline uint64_t name_hash(const char* name, Py_ssize_t size, int variant) noexcept nogil:
     """Mix of all bytes of a name and the variant."""
     cdef uint64_t hash = <uint64_t> size * 31 + <uint64_t> variant, word
+    cdef uint32_t half[2]
     while size >= 8:
         memcpy(&word, name, 8)
         hash = (hash ^ word) * <uint64_t> 0x9E3779B97F4A7C15
@@ -34,7 +35,12 @@ cdef inline uint64_t name_hash(const char* name, Py_ssize_t size, int variant) n
         name += 8
         size -= 8
     word = 0
-    memcpy(&word, name, size)
+    if size >= 4:                             # two halves that may overlap: no loop over bytes
+        memcpy(&half[0], name, 4)
+        memcpy(&half[1], name + size - 4, 4)
+        word = half[0] | <uint64_t> half[1] << 32
+    else:
+        memcpy(&word, name, size)
     hash = (hash ^ word) * <uint64_t> 0x9E3779B97F4A7C15
     return hash ^ (hash >> 32)
 

@@ -8,12 +8,16 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Malloc, PyMem_Free
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport malloc, free
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 from orderbook.book cimport Book
+from orderbook.core cimport book_cut
 from orderbook.ladder cimport (Ladder, Page, Walk, ladder_apply, ladder_best, ladder_best_qty, ladder_bytes,
-                               ladder_clear, ladder_find, ladder_free, ladder_get, ladder_init, ladder_undo, walk_next,
-                               walk_start)
+                               ladder_clear, ladder_find, ladder_free, ladder_get, ladder_init, ladder_reach,
+                               ladder_undo, ladder_worst, walk_next, walk_start)
+from orderbook.quantity cimport qty_double, qty_is_own, qty_make_own
 from orderbook.types cimport NOT_COVERED, Status, status_text
+from orderbook.update cimport Levels, levels_free, levels_reserve
+from feeds.checksum cimport LONGEST, checksum_of, crc32, write_number, write_plain_digits, write_script
 from feeds.engine cimport Engine
 from feeds.events cimport Quote, Trade
 from feeds.handler cimport Handler
@@ -22,12 +26,32 @@ from feeds.latency cimport bucket_ns as c_bucket_ns
 from feeds.latency cimport bucket_of as c_bucket_of
 from feeds.latency cimport histogram_add, histogram_percentile
 from feeds.layout cimport pattern_key
-from feeds.message cimport Message
-from feeds.numbers cimport read_double, read_integer, read_units
+from feeds.levelmap cimport (LevelMap, map_clear, map_fits, map_free, map_get, map_put, map_reserve)
+from feeds.levels cimport LevelText, Piece, take_level
+from feeds.message cimport (Form, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_QUOTE, KIND_SNAPSHOT, KIND_TRADE,
+                            Message, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY,
+                            SLOT_CHECKSUM, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_LEVEL_COUNT, SLOT_LEVEL_GONE,
+                            SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ, SLOT_LEVEL_SIDE,
+                            SLOT_LINE_SEQ, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_SPARE, SLOT_TIME, SLOT_TRADE_ID,
+                            TAKE_ANY, TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE,
+                            TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME, as_ns, bit, message_clear)
+from feeds.numbers cimport read_date, read_double, read_id, read_integer, read_own, read_time, read_units
+from feeds.odd cimport level_alone, levels_by_id, levels_by_offset, levels_newer
+from feeds.parser cimport Parser
 from feeds.pipeline cimport Pipeline
+from feeds.pairs cimport Widths, read_pairs, read_whole
 from feeds.protobuf cimport (WIRE_SPAN, WIRE_VARINT, enter, leave, next_field, next_pair, read_span, read_varint,
                              skip_field)
-from feeds.scan cimport Cursor, Text, at_end, cursor_init, skip_value
+from feeds.routes cimport Route, Routes, routes_add, routes_find, routes_free
+from feeds.routes cimport prefix_size as c_prefix_size
+from feeds.scan cimport (Cursor, Field, NAME_SYMBOL, TAKE_CLOSED_SIDE, TAKE_EACH, TAKE_INSIDE, TAKE_SIDE, Text, at_end,
+                         begins, cursor_init, empty_text, fill_sides, find_text, first_item, list_fields, list_form,
+                         name_symbol, note_more, number_at, plain_is, read_count, skip_value, take_aggressor, take_array,
+                         take_best, take_constant, take_levels, take_number, take_object, take_or_zero, take_signed,
+                         take_symbol, take_value)
+from feeds.scan cimport is_zero as c_is_zero
+from feeds.symbols cimport Symbols, symbols_add, symbols_find, symbols_free
+from feeds.sync cimport LineCount, line_follows
 from feeds.sync cimport judge as c_judge
 
 from enum import IntEnum
@@ -525,6 +549,37 @@ def protobuf_pairs(bytes message, int number):
     return found, Result(status), at - exact.data
 
 
+def protobuf_quick_pairs(bytes before, lists, int number, int price_scale, int qty_scale, bint simd):
+    """Levels that need no care, of each list in turn, with `before` in front of it: [[(price, qty)]] in units."""
+    cdef Exact exact
+    cdef const char* at
+    cdef Widths widths
+    cdef int64_t i, n, room
+    cdef int64_t* units
+    widths.head = 0
+    found = []
+    for listed in lists:
+        exact = Exact(before + listed)
+        at = exact.data + len(before)
+        room = len(listed) // 8 + 1
+        units = <int64_t*> malloc(2 * room * sizeof(int64_t))
+        n = read_pairs(&at, exact.data + exact.size, exact.data, number, price_scale, qty_scale, units, units + room,
+                       &widths, simd)
+        found.append([(units[i], units[room + i]) for i in range(n)])
+        assert at - exact.data <= exact.size
+        free(units)
+    return found
+
+
+def quick_whole(bytes text):
+    """A whole number of 1 to 16 digits with other bytes before it; None if it is something else."""
+    cdef Exact exact = Exact(b"7" * 16 + text)
+    cdef int64_t value = 0
+    if not read_whole(exact.data + exact.size, len(text), &value):
+        return None
+    return value
+
+
 # ---- layouts
 
 cdef Status nothing_known(Engine* engine, const char* data, const char* end, const char* safe,
@@ -536,9 +591,499 @@ cdef Status nothing_known(Engine* engine, const char* data, const char* end, con
 def never_fast(Pipeline pipeline):
     """Let a pipeline read every frame by its venue's parser; all else stays as it is. Returns it."""
     pipeline.path.read = nothing_known
+    pipeline.path.quick = NULL
     return pipeline
 
 
 def all_books(Pipeline pipeline):
     """Every Book of a pipeline, partial ones too."""
     return list(pipeline.book_list)
+
+
+# ---- numbers
+
+def time_text(bytes text):
+    """A time as ns: (Result, value)."""
+    cdef Exact exact = Exact(text)
+    cdef int64_t value = 0
+    status = read_time(exact.data, exact.data + exact.size, &value)
+    return Result(status), value
+
+
+def date_text(bytes text):
+    """A date as ns: (Result, value)."""
+    cdef Exact exact = Exact(text)
+    cdef int64_t value = 0
+    status = read_date(exact.data, exact.data + exact.size, &value)
+    return Result(status), value
+
+
+def id_text(bytes text):
+    """A name that is a number: (Result, value)."""
+    cdef Exact exact = Exact(text)
+    cdef int64_t value = 0
+    status = read_id(exact.data, exact.data + exact.size, &value)
+    return Result(status), value
+
+
+def own_text(bytes text):
+    """A quantity with its own decimals, as its word; None if it has none."""
+    cdef Exact exact = Exact(text)
+    cdef int64_t qty = 0
+    return qty if read_own(exact.data, exact.data + exact.size, &qty) else None
+
+
+def ns(int64_t value):
+    """A time in s, ms, us or ns as ns."""
+    return as_ns(value)
+
+
+# ---- quantities
+
+def make_own(uint64_t digits, int64_t decimals):
+    """An own quantity as its word; None if it cannot be."""
+    cdef int64_t qty = 0
+    return qty if qty_make_own(digits, decimals, &qty) else None
+
+
+def is_own(int64_t qty):
+    return qty_is_own(qty)
+
+
+def qty_float(int64_t qty, double power):
+    """A quantity as a double."""
+    return qty_double(qty, power)
+
+
+# ---- books
+
+def cut(Book book, int64_t depth):
+    """Drop the levels beyond the best `depth` of each side."""
+    book_cut(book.data, depth)
+
+
+def worst(LadderProbe ladder):
+    """(rank of the worst level, distance of the farthest from rank 0); None without levels."""
+    if ladder.data.best == NULL:
+        return None
+    return ladder_worst(&ladder.data), ladder_reach(&ladder.data)
+
+
+# ---- checksums
+
+def crc(bytes text):
+    """CRC-32 of some bytes."""
+    cdef Exact exact = Exact(text)
+    return crc32(exact.data, exact.size)
+
+
+def written(str how, int64_t units, int scale, int decimals=0):
+    """The text of a number in a checksum; how: "number", "digits" or "script"."""
+    cdef char out[64]
+    cdef char* past
+    memset(out, 0x7f, sizeof(out))
+    if how == "number":
+        past = write_number(out, units, scale, decimals)
+    elif how == "digits":
+        past = write_plain_digits(out, units, scale, decimals)
+    else:
+        past = write_script(out, units, scale)
+    assert past - out <= LONGEST
+    return out[:past - out].decode()
+
+
+def checksum(Book book, int recipe, int price_fixed=0, int qty_fixed=0, int price_printed=0, int qty_printed=0):
+    """The checksum that a venue would have for this book."""
+    return checksum_of(recipe, book.data, price_fixed, qty_fixed, price_printed, qty_printed)
+
+
+# ---- tables
+
+cdef class Map:
+    """A table from whole numbers to whole numbers."""
+
+    cdef LevelMap data
+
+    def __dealloc__(self):
+        map_free(&self.data)
+
+    def __setitem__(self, int64_t key, int64_t value):
+        if not map_reserve(&self.data, 1):
+            raise MemoryError("no memory for a key")
+        map_put(&self.data, key, value)
+
+    def get(self, int64_t key, int64_t absent):
+        return map_get(&self.data, key, absent)
+
+    def reserve(self, int64_t more):
+        return map_reserve(&self.data, more)
+
+    def clear(self):
+        map_clear(&self.data)
+
+    def fits(self, int64_t factor, bint keys):
+        return map_fits(&self.data, factor, keys)
+
+    def __len__(self):
+        return self.data.count
+
+    @property
+    def places(self):
+        return self.data.n_slots
+
+
+cdef class Names:
+    """The instruments of a pipeline."""
+
+    cdef Symbols data
+
+    def __dealloc__(self):
+        symbols_free(&self.data)
+
+    def add(self, bytes name, int variant=0):
+        return symbols_add(&self.data, name, len(name), variant)
+
+    def find(self, bytes name, int variant=0):
+        cdef Exact exact = Exact(name)
+        return symbols_find(&self.data, exact.data, exact.size, variant)
+
+
+cdef class Streams:
+    """The routes of a pipeline."""
+
+    cdef Routes data
+
+    def __dealloc__(self):
+        routes_free(&self.data)
+
+    def add(self, bytes prefix, int line=0, int target=0):
+        cdef Route* route = routes_add(&self.data, prefix, len(prefix), line, target)
+        return None if route == NULL else route - self.data.route
+
+    def find(self, bytes prefix, int line=0):
+        """Index of the route, None if there is none."""
+        cdef Exact exact = Exact(prefix)
+        cdef Route* route = routes_find(&self.data, exact.data, exact.size, line)
+        return None if route == NULL else route - self.data.route
+
+
+def prefix_size(bytes text, bytes mark, int marks):
+    """Bytes that name a stream."""
+    cdef Exact exact = Exact(text)
+    return c_prefix_size(exact.data, exact.size, mark[0], marks)
+
+
+cdef class Line:
+    """The numbers of one connection."""
+
+    cdef LineCount data
+
+    def follows(self, int rule, int64_t number):
+        return line_follows(&self.data, rule, number)
+
+
+# ---- taking
+
+SLOTS = {
+    "TIME": SLOT_TIME, "FIRST_SEQ": SLOT_FIRST_SEQ, "LAST_SEQ": SLOT_LAST_SEQ, "PREV_SEQ": SLOT_PREV_SEQ,
+    "PRICE": SLOT_PRICE, "QTY": SLOT_QTY, "TRADE_ID": SLOT_TRADE_ID, "AGGRESSOR": SLOT_AGGRESSOR,
+    "BID_PRICE": SLOT_BID_PRICE, "BID_QTY": SLOT_BID_QTY, "ASK_PRICE": SLOT_ASK_PRICE, "ASK_QTY": SLOT_ASK_QTY,
+    "LINE_SEQ": SLOT_LINE_SEQ, "CHECKSUM": SLOT_CHECKSUM, "LEVEL_PRICE": SLOT_LEVEL_PRICE,
+    "LEVEL_QTY": SLOT_LEVEL_QTY, "LEVEL_SIDE": SLOT_LEVEL_SIDE, "LEVEL_GONE": SLOT_LEVEL_GONE,
+    "LEVEL_SEQ": SLOT_LEVEL_SEQ, "LEVEL_ID": SLOT_LEVEL_ID, "LEVEL_COUNT": SLOT_LEVEL_COUNT, "SPARE": SLOT_SPARE,
+    "BIDS": 0, "ASKS": 1, "BOTH": 2,
+}
+TAKES = {
+    "INT": TAKE_INT, "PRICE": TAKE_PRICE, "QTY": TAKE_QTY, "DOUBLE": TAKE_DOUBLE, "BOOL": TAKE_BOOL,
+    "SYMBOL": TAKE_SYMBOL, "TEXT": TAKE_TEXT, "LEVELS": TAKE_LEVELS, "CONSTANT": TAKE_CONSTANT, "ANY": TAKE_ANY,
+    "TIME": TAKE_TIME, "ID": TAKE_ID, "SIDE": TAKE_SIDE, "CLOSED_SIDE": TAKE_CLOSED_SIDE, "NAME": NAME_SYMBOL,
+    "EACH": TAKE_EACH, "INSIDE": TAKE_INSIDE,
+}
+KINDS = {"delta": KIND_DELTA, "snapshot": KIND_SNAPSHOT, "trade": KIND_TRADE, "quote": KIND_QUOTE}
+cdef dict SLOT_OF = {value: name for name, value in SLOTS.items() if name not in ("BIDS", "ASKS", "BOTH")}
+cdef dict TAKE_OF = {value: name for name, value in TAKES.items()}
+
+
+cdef class Levelform:
+    """How a level is written; see list_form."""
+
+    cdef Form data
+
+    def __cinit__(self, rows, words=None, bint gone=False, bint nullable=False):
+        list_form(&self.data, rows, words, gone, nullable)
+
+
+def level_text(Levelform form, bytes text):
+    """One level taken apart: (side, gone, {name: text}, (offset, what was expected) or None)."""
+    cdef Exact exact = Exact(text)
+    cdef Cursor c
+    cdef LevelText level
+    cdef const Piece* piece
+    cursor_init(&c, exact.data, exact.size, NULL)
+    if not take_level(&c, &form.data, &level):
+        return None, None, None, (c.pos - c.start, c.expected.decode())
+    found = {}
+    for name, address in (("price", <size_t> level.price), ("qty", <size_t> level.qty), ("seq", <size_t> level.seq),
+                          ("id", <size_t> level.id)):
+        if address:
+            piece = <const Piece*> <size_t> address
+            found[name] = piece.start[:piece.past - piece.start].decode("latin-1")
+    return level.side, bool(level.gone), found, None
+
+
+def text_facts(bytes text, bytes word, Py_ssize_t at):
+    """(whether it begins with the word, whether it is 0, the number that stands at a place)."""
+    cdef Exact exact = Exact(text)
+    cdef Text part
+    part.data, part.size = exact.data, exact.size
+    return bool(begins(&part, word)), bool(c_is_zero(&part)), number_at(&part, at)
+
+
+cdef class Taking:
+    """A cursor with a message, and what was taken.
+
+    Parameters: text -- what the cursor stands before. fields -- (key, name of TAKES, name of SLOTS). form -- of lists.
+    """
+
+    cdef Exact exact
+    cdef Cursor c
+    cdef Message m
+    cdef Field fields[12]
+    cdef Levelform form
+
+    def __cinit__(self, bytes text, fields=(), Levelform form=None, bint recording=True):
+        self.exact = Exact(text)
+        self.form = form
+        memset(&self.m, 0, sizeof(Message))
+        message_clear(&self.m)
+        cursor_init(&self.c, self.exact.data, self.exact.size, &self.m if recording else NULL)
+        list_fields(self.fields, tuple((key, TAKES[take], SLOTS[slot]) for key, take, slot in fields),
+                    &form.data if form is not None else NULL)
+
+    def __dealloc__(self):
+        levels_free(&self.m.bids)
+        levels_free(&self.m.asks)
+        levels_free(&self.m.rows)
+
+    def best(self):
+        return take_best(&self.c, SLOT_BID_PRICE, SLOT_BID_QTY)
+
+    def or_zero(self):
+        return take_or_zero(&self.c, TAKE_PRICE, SLOT_PRICE)
+
+    def fill(self):
+        return fill_sides(&self.c)
+
+    def name(self):
+        return name_symbol(&self.c)
+
+    def symbol_text(self):
+        return take_symbol(&self.c)
+
+    def array(self):
+        return take_array(&self.c, self.fields)
+
+    def object(self):
+        return take_object(&self.c, self.fields)
+
+    def value(self):
+        return take_value(&self.c, self.fields)
+
+    def aggressor(self, bytes buy, bytes sell):
+        return take_aggressor(&self.c, buy, sell)
+
+    def levels(self, int side=0):
+        return take_levels(&self.c, side, &self.form.data)
+
+    def signed(self, int plus=1):
+        return take_signed(&self.c, SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, plus)
+
+    def count(self):
+        return read_count(&self.c)
+
+    def first(self):
+        """Step into an array of messages: where it ends, None if it has none."""
+        cdef const char* end = first_item(&self.c)
+        return None if end == NULL else end - self.c.start
+
+    def more(self):
+        """After an element: where the next one begins, None if there is none."""
+        self.m.more = NULL
+        note_more(&self.c, &self.m)
+        return None if self.m.more == NULL else self.m.more - self.c.start
+
+    def constant(self, str slot, int64_t value):
+        return take_constant(&self.c, SLOTS[slot], value)
+
+    def number(self, str take, str slot):
+        return take_number(&self.c, TAKES[take], SLOTS[slot])
+
+    def plain_is(self, bytes word):
+        return bool(plain_is(&self.c, word))
+
+    def empty(self):
+        return bool(empty_text(&self.c))
+
+    def find(self, bytes word):
+        """Text of a key of the object that is next, None if there is none."""
+        cdef Text text
+        return text.data[:text.size] if find_text(&self.c, word, &text) else None
+
+    def end(self):
+        return bool(at_end(&self.c))
+
+    @property
+    def tokens(self):
+        """(name of TAKES, name of SLOTS, text or value) of each token."""
+        cdef int i
+        found = []
+        for i in range(self.m.n_tokens):
+            token = self.m.token[i]
+            found.append((TAKE_OF[token.kind],
+                          token.slot if token.kind == TAKE_LEVELS else SLOT_OF.get(token.slot, token.slot),
+                          token.value if token.kind == TAKE_CONSTANT
+                          else self.exact.data[token.start:token.end].decode("latin-1")))
+        return found
+
+    @property
+    def symbol(self):
+        """(text, whether it must repeat) of the instrument, None if it was not named."""
+        return None if self.m.symbol == NULL else (self.m.symbol[:self.m.symbol_size].decode("latin-1"),
+                                                   bool(self.m.fixed_symbol))
+
+    @property
+    def place(self):
+        return self.c.pos - self.c.start
+
+    @property
+    def error(self):
+        """(Result, what was expected), None without an error."""
+        return (Result(self.c.status), self.c.expected.decode()) if self.c.status else None
+
+    def sees(self, str slot):
+        return bool(self.m.seen & bit(SLOTS[slot]))
+
+
+# ---- odd levels
+
+cdef int fill_side(Levels* levels, rows) except -1:
+    if not levels_reserve(levels, len(rows)):
+        raise MemoryError("no memory for levels")
+    for i, (price, qty, rank) in enumerate(rows):
+        levels.price[i] = price
+        levels.qty[i] = qty
+        levels.rank[i] = rank
+    levels.count = len(rows)
+    return 0
+
+
+cdef list side_list(const Levels* levels):
+    cdef int64_t i
+    return [(levels.price[i], levels.qty[i]) for i in range(levels.count)]
+
+
+cdef class Odd:
+    """Levels that are not simply set, and the table that they need."""
+
+    cdef Message m
+    cdef LevelMap table
+
+    def __cinit__(self):
+        memset(&self.m, 0, sizeof(Message))
+        message_clear(&self.m)
+
+    def __dealloc__(self):
+        levels_free(&self.m.bids)
+        levels_free(&self.m.asks)
+        levels_free(&self.m.rows)
+        map_free(&self.table)
+
+    def alone(self, **slots):
+        """A message that is one level: (bids, asks, rows as (price, qty, rank))."""
+        message_clear(&self.m)
+        for name, value in slots.items():
+            self.m.slot[<int> SLOTS[name]] = value
+            self.m.seen |= bit(SLOTS[name])
+        assert level_alone(&self.m)
+        rows = [(self.m.rows.price[i], self.m.rows.qty[i], self.m.rows.rank[i]) for i in range(self.m.rows.count)]
+        return side_list(&self.m.bids), side_list(&self.m.asks), rows
+
+    def newer(self, rows, int64_t last):
+        """Of (price, qty, number), the levels that are newer."""
+        fill_side(&self.m.bids, rows)
+        levels_newer(&self.m.bids, last)
+        return side_list(&self.m.bids)
+
+    def by_offset(self, str kind, bids, asks, int64_t frame):
+        """(bids, asks) of (price, qty, number) that count."""
+        message_clear(&self.m)
+        self.m.kind = KINDS[kind]
+        fill_side(&self.m.bids, bids)
+        fill_side(&self.m.asks, asks)
+        assert levels_by_offset(&self.m, &self.table, frame)
+        return side_list(&self.m.bids), side_list(&self.m.asks)
+
+    def by_id(self, str kind, rows, bint strict=False):
+        """(uncounted, breaks, bids, asks) of rows (price, qty, 4 * id + side)."""
+        cdef int64_t breaks = 0, uncounted
+        message_clear(&self.m)
+        self.m.kind = KINDS[kind]
+        fill_side(&self.m.rows, rows)
+        uncounted = levels_by_id(&self.m, &self.table, &breaks, strict)
+        return uncounted, breaks, side_list(&self.m.bids), side_list(&self.m.asks)
+
+
+# ---- a venue of the tests' own
+
+cdef class KeyParser(Parser):
+    """Objects whose keys mean what a list says; the key "kind" names one of KINDS, "control" or "ignored".
+
+    Parameters: fields -- (key, name of TAKES, name of SLOTS). needed -- {kind: names of SLOTS}. options -- attributes
+    of Parser (route_marks, by_line ...) and of the message (link, resync, depth, checksum, cut).
+    """
+
+    cdef Field fields[24]
+    cdef Levelform form
+    cdef uint64_t needed[16]
+    cdef int link, resync, depth, checksum, cut
+
+    def __cinit__(self, fields, Levelform form=None, needed=(), int market=0, bytes mark=b'"', int marks=2,
+                  int array_marks=0, bint by_line=False, int link=-1, int resync=-1, int depth=0, int checksum=0,
+                  int cut=0):
+        self.form = form
+        list_fields(self.fields, tuple((key, TAKES[take], SLOTS[slot]) for key, take, slot in fields),
+                    &form.data if form is not None else NULL)
+        memset(self.needed, 0, sizeof(self.needed))
+        for kind, slots in dict(needed).items():
+            for slot in slots:
+                self.needed[<int> KINDS[kind]] |= bit(SLOTS[slot])
+        self.market = market
+        self.route_mark = mark[0]
+        self.route_marks = marks
+        self.array_marks = array_marks
+        self.by_line = by_line
+        self.link, self.resync, self.depth, self.checksum, self.cut = link, resync, depth, checksum, cut
+
+    cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
+        cdef Text kind
+        find_text(c, b"kind", &kind)
+        if kind.size:
+            m.kind = (KIND_DELTA if kind.data[0] == c'd' else KIND_SNAPSHOT if kind.data[0] == c's'
+                      else KIND_TRADE if kind.data[0] == c't' else KIND_QUOTE if kind.data[0] == c'q'
+                      else KIND_CONTROL if kind.data[0] == c'c' else KIND_IGNORED)
+        m.needed = self.needed[m.kind]
+        if self.link >= 0:
+            m.link = self.link
+        if self.resync >= 0:
+            m.resync = self.resync
+        m.depth = self.depth
+        m.checksum = self.checksum
+        m.cut = self.cut
+        take_object(c, self.fields)
+        at_end(c)
+
+    cdef void parse_rest(self, Cursor* c, Message* m) noexcept nogil:
+        m.kind = KIND_SNAPSHOT
+        m.needed = self.needed[<int> KIND_SNAPSHOT]
+        take_object(c, self.fields)
+        at_end(c)

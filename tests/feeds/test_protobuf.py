@@ -175,3 +175,87 @@ def test_flipped_bytes():
 
 def test_the_writer_s_spans_are_what_it_says():
     assert span(1, b"abc") == b"\x0a\x03abc"
+
+
+# ---- levels without a loop over digits
+
+SIMD = pytest.mark.parametrize("simd", [True, False])
+BEFORE = b"x" * 20          # what stands before a list may be looked at
+
+TEXTS = ["0", "1", "0.5", "0.00000000", "92877.58", "92870.00", "12345678.12345678", "1234567.12345678", "99999999.9",
+         "0.1", "00.10", "123456789012345.6", "1234567890123456", "1.5", "7", "10.", ".5", "1e3", "-1", "+1", "1.2.3",
+         "", ".", "a", "1 ", "1/2", "1:0", "99999999999999999", "0.123456789", "123456789.5", "1.000000000000"]
+
+
+def careful(text, scale):
+    """Units of 10**-scale by the careful reader; None where it refuses or asks for a wider scale."""
+    result, value, _ = _probe.units(text.encode(), scale)
+    return value if result == _probe.Result.OK else None
+
+
+def quick(levels, price_scale, qty_scale, simd, before=BEFORE):
+    return _probe.protobuf_quick_pairs(before, [message(*pairs(1, levels))], 1, price_scale, qty_scale, simd)[0]
+
+
+@SIMD
+def test_usual_levels_are_all_read_quickly(simd):
+    levels = [("92877.58", "0.00000000"), ("92870.00", "0.5"), ("92869.1", "1234567.12345678"), ("1.25", "0.00008235"),
+              ("99999999.99", "1.0"), ("92877.59", "0.00000001")]
+    want = [(careful(price, 2), careful(qty, 8)) for price, qty in levels]
+    assert quick(levels, 2, 8, simd) == want
+    assert quick(levels * 50, 2, 8, simd) == want * 50
+
+
+@SIMD
+@pytest.mark.parametrize("scale", [0, 1, 2, 8, 12, 18])
+def test_what_is_read_quickly_is_what_is_read_with_care(simd, scale):
+    for text in TEXTS:
+        for levels in ([(text, "0.5")], [("1.5", text)], [("1.5", "0.5"), (text, text), ("1.5", "0.5")]):
+            found = quick(levels, scale, scale, simd)
+            assert found == [(careful(price, scale), careful(qty, scale)) for price, qty in levels[:len(found)]], levels
+
+
+@SIMD
+@settings(max_examples=300)
+@given(st.data())
+def test_any_levels(simd, data):
+    text = st.one_of(
+        st.from_regex(r"[0-9]{1,9}\.[0-9]{1,9}", fullmatch=True), st.from_regex(r"[0-9]{1,18}", fullmatch=True),
+        st.text("0123456789.-+eE/: ", max_size=18), st.sampled_from(TEXTS))
+    lists = data.draw(st.lists(st.lists(st.tuples(text, text), max_size=5), max_size=3))
+    price_scale, qty_scale = data.draw(st.integers(0, 18)), data.draw(st.integers(0, 18))
+    written = [message(*pairs(1, levels)) for levels in lists]
+    for levels, found in zip(lists, _probe.protobuf_quick_pairs(BEFORE, written, 1, price_scale, qty_scale, simd),
+                             strict=True):
+        assert found == [(careful(price, price_scale), careful(qty, qty_scale)) for price, qty in levels[:len(found)]]
+
+
+@SIMD
+def test_quick_levels_of_changed_bytes(simd):
+    draw = random.Random(9)
+    whole = message(*pairs(1, LEVELS * 3), (3, "event"))
+    for _ in range(20000):
+        data = bytearray(whole)
+        for _ in range(draw.choice((1, 1, 2, 6))):
+            data[draw.randrange(len(data))] = draw.choice((draw.randrange(256), 0x2E, 0x30, 0x0A, 0x12, 8))
+        data = bytes(data[:draw.choice((len(data), draw.randrange(len(data))))])
+        before = b"y" * draw.randrange(20)
+        (found,) = _probe.protobuf_quick_pairs(before, [data], 1, 8, 8, simd)
+        texts, _, _ = _probe.protobuf_pairs(data, 1)
+        assert found == [(careful(price.decode("latin1"), 8), careful(qty.decode("latin1"), 8))
+                         for price, qty in texts[:len(found)]]
+
+
+@SIMD
+def test_lists_of_other_fields_are_left(simd):
+    for number in (2, 15, 16, 300):
+        data = message(*pairs(number, LEVELS[:2]))
+        assert _probe.protobuf_quick_pairs(BEFORE, [data], 1, 2, 8, simd) == [[]]
+        assert len(_probe.protobuf_quick_pairs(BEFORE, [data], number, 8, 8, simd)[0]) == (2 if number < 16 else 0)
+
+
+def test_whole_numbers():
+    for text in ("0", "7", "12345678", "123456789", "10589632360", "9999999999999999", "0000000000000001"):
+        assert _probe.quick_whole(text.encode()) == int(text)
+    for text in ("", "12345678901234567", "1.5", "-1", "1e3", "12345678x", "x2345678", "1234/678", "1234:678", " 1"):
+        assert _probe.quick_whole(text.encode()) is None
