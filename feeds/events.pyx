@@ -8,6 +8,7 @@ from libc.math cimport NAN
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 from orderbook.core cimport POWER
+from orderbook.quantity cimport units_double
 from feeds.message cimport (Message, bit, time_ns, SLOT_AGGRESSOR, SLOT_ASK_IV, SLOT_ASK_PRICE, SLOT_ASK_QTY,
                             SLOT_AVERAGE, SLOT_BID_IV, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHANGE, SLOT_CHANGE_PCT,
                             SLOT_CLOSE_TIME, SLOT_COUNT, SLOT_DELTA, SLOT_FIRST_ID, SLOT_FUNDING, SLOT_GAMMA, SLOT_HIGH,
@@ -32,7 +33,7 @@ cdef inline double real(const Message* m, int slot) noexcept nogil:
 
 cdef inline double units(const Message* m, int slot, int scale) noexcept nogil:
     """A slot that counts units of a price or quantity, nan if absent."""
-    return m.slot[slot] / POWER[scale] if m.seen & bit(slot) else NAN
+    return units_double(m.slot[slot], POWER[scale]) if m.seen & bit(slot) else NAN
 
 
 cdef inline int64_t whole(const Message* m, int slot) noexcept nogil:
@@ -74,12 +75,12 @@ cdef class Trade(Event):
     @property
     def price(self):
         """Price as float."""
-        return self.price_int / POWER[self.price_scale]
+        return units_double(self.price_int, POWER[self.price_scale])
 
     @property
     def qty(self):
         """Quantity as float, in base units or contracts as the venue counts."""
-        return self.qty_int / POWER[self.qty_scale]
+        return units_double(self.qty_int, POWER[self.qty_scale])
 
     @property
     def aggressor(self):
@@ -114,22 +115,22 @@ cdef class Quote(Event):
     @property
     def bid_price(self):
         """Best bid price as float."""
-        return self.bid_price_int / POWER[self.price_scale]
+        return units_double(self.bid_price_int, POWER[self.price_scale])
 
     @property
     def bid_qty(self):
         """Quantity at the best bid as float."""
-        return self.bid_qty_int / POWER[self.qty_scale]
+        return units_double(self.bid_qty_int, POWER[self.qty_scale])
 
     @property
     def ask_price(self):
         """Best ask price as float."""
-        return self.ask_price_int / POWER[self.price_scale]
+        return units_double(self.ask_price_int, POWER[self.price_scale])
 
     @property
     def ask_qty(self):
         """Quantity at the best ask as float."""
-        return self.ask_qty_int / POWER[self.qty_scale]
+        return units_double(self.ask_qty_int, POWER[self.qty_scale])
 
     def copy(self):
         """A quote of the caller's own."""
@@ -258,12 +259,12 @@ cdef class Liquidation(Event):
     @property
     def price(self):
         """Price of the forced order as float."""
-        return self.price_int / POWER[self.price_scale]
+        return units_double(self.price_int, POWER[self.price_scale])
 
     @property
     def qty(self):
         """Quantity of the forced order as float."""
-        return self.qty_int / POWER[self.qty_scale]
+        return units_double(self.qty_int, POWER[self.qty_scale])
 
     @property
     def side(self):

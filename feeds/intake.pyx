@@ -129,7 +129,7 @@ cdef class Intake:
                 status = path_convert(&self.path, data, &offset)
                 if status != OK:
                     return self.bad(data, size, offset, words(m, status))
-                if not several:
+                if not several and not m.once:
                     engine_learn(&self.path.engine, data, size, m, &self.scratch)
                 self.finish(path_act(&self.path, data, size, receive_ns, line), receive_ns)
                 m.more = more
@@ -227,7 +227,7 @@ cdef class Intake:
         cdef Message* m = &self.path.message
         cdef const Route* route
         cdef int32_t target = m.target
-        cdef int kind = m.kind
+        cdef int kind = m.kind, i
         cdef Book book = None
         self.path.counts.errors += 1
         if target < 0 and m.symbol != NULL:
@@ -237,8 +237,9 @@ cdef class Intake:
                                 engine_line(&self.path.engine))
             if route != NULL:
                 target = route.target
-                if kind == KIND_NONE and route.n_layouts:
-                    kind = self.path.engine.layout[route.layout[route.current]].kind
+                for i in range(route.n_layouts if kind == KIND_NONE else 0):
+                    if self.path.engine.layout[route.layout[i]].kind in (KIND_DELTA, KIND_SNAPSHOT):
+                        kind = KIND_DELTA
         if target >= 0:
             book = self.book_list[target]
         self.error = FeedError(self.venue, book.symbol if book is not None else "", offset, expected)

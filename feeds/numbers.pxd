@@ -209,7 +209,8 @@ cdef inline Status read_date(const char* p, const char* end, int64_t* ns) noexce
 
 cdef inline Status read_time(const char* p, const char* end, int64_t* ns) noexcept nogil:
     """Read a time as ns since the Unix epoch: s, ms, us or ns with or without a fraction, or a date; 0 if absurd."""
-    cdef int64_t whole = 0, unit, value
+    cdef uint64_t digits = 0
+    cdef int64_t whole, unit, value
     cdef const char* first = p
     cdef Decimal number
     cdef Status status
@@ -217,8 +218,9 @@ cdef inline Status read_time(const char* p, const char* end, int64_t* ns) noexce
     if p == end:
         return OK
     while p != end and is_digit(p[0]) and p - first < 19:
-        whole = whole * 10 + (p[0] - c'0')
+        digits = digits * 10 + <uint64_t> (p[0] - c'0')      # 19 of them fit
         p += 1
+    whole = <int64_t> digits if digits <= <uint64_t> INT64_MAX else 0
     if p == end:
         ns[0] = as_ns(whole)
         return OK
@@ -228,6 +230,8 @@ cdef inline Status read_time(const char* p, const char* end, int64_t* ns) noexce
         status = read_decimal(first, end, &number)    # an exponent, a sign: right, if it is a whole number
         return status if status != OK else read_integer(first, end, ns)
     value = as_ns(whole)
+    if value > INT64_MAX - 1000000000:            # the last second that int64 holds
+        value = 0
     unit = value // whole if whole else 1
     p += 1
     while p != end and is_digit(p[0]):

@@ -1,6 +1,6 @@
 """Why a book can be trusted: judge() says what a delta's numbers prove; it decides and changes nothing."""
 
-from libc.stdint cimport int64_t, uint8_t, INT64_MAX
+from libc.stdint cimport int64_t, uint8_t, uint64_t, INT64_MAX
 from libc.string cimport memset
 
 cdef enum:
@@ -22,7 +22,7 @@ cdef enum:
     COUNT_NONE = 0
     COUNT_NEXT = 1            # each is the one before + 1
     COUNT_EACH_ONCE = 2       # each comes once, some of them late
-    LATE = 512                # messages after which one that did not come is missing
+    LATE = 512                # messages after which one that did not come is missing; a power of two
 
 cdef struct LineCount:
     bint started              # a number was seen since the connection opened
@@ -86,26 +86,33 @@ cdef inline int judge(int link, bint joined, int64_t last, int64_t first, int64_
     return LOOSE if prev <= last else GAP
 
 
+cdef inline int late_place(int64_t number) noexcept nogil:
+    """Place of a number in `came`; a negative one has a place, too."""
+    return <int> (<uint64_t> number & (LATE - 1))
+
+
 cdef inline bint line_follows(LineCount* self, int rule, int64_t number) noexcept nogil:
     """Take in the number of a connection's message; False if one is missing before it."""
     cdef bint good
     if not self.started or rule == COUNT_NEXT:
-        good = not self.started or number == self.last + 1
+        good = not self.started or <uint64_t> number - <uint64_t> self.last == 1
         self.started = True
         self.last = self.floor = number
         memset(self.came, 0, sizeof(self.came))
         return good
-    if number <= self.floor or number > self.floor + 4 * LATE:
-        return number <= self.floor                   # once more, or far out
+    if number <= self.floor:
+        return True                                   # once more
+    if <uint64_t> number - <uint64_t> self.floor > 4 * LATE:
+        return False                                  # far out
     good = True
     while number - self.floor > LATE:                 # what has not come by now will not come
         self.floor += 1
-        good &= self.came[self.floor % LATE] != 0
-        self.came[self.floor % LATE] = 0
-    self.came[number % LATE] = 1
-    while self.came[(self.floor + 1) % LATE]:
+        good &= self.came[late_place(self.floor)] != 0
+        self.came[late_place(self.floor)] = 0
+    self.came[late_place(number)] = 1
+    while self.came[late_place(self.floor + 1)]:
         self.floor += 1
-        self.came[self.floor % LATE] = 0
+        self.came[late_place(self.floor)] = 0
     if number > self.last:
         self.last = number
     return good

@@ -3,7 +3,7 @@
 cimport numpy as cnp
 from libc.math cimport NAN, INFINITY
 from libc.stdint cimport int64_t, INT64_MAX, INT64_MIN
-from orderbook.quantity cimport qty_double
+from orderbook.quantity cimport qty_double, units_double
 from orderbook.types cimport qty_t, Status, OK, BOOK_LIVE, status_text
 from orderbook.update cimport Levels, levels_free, levels_reserve
 from orderbook.ladder cimport Ladder, Walk, walk_start, walk_next, ladder_bytes
@@ -57,7 +57,7 @@ cdef class BookReads:
         self.check(touch.status)
         if touch.bid_qty == 0:
             return None
-        return touch.bid / POWER[touch.price_scale], qty_double(touch.bid_qty, POWER[touch.qty_scale])
+        return units_double(touch.bid, POWER[touch.price_scale]), qty_double(touch.bid_qty, POWER[touch.qty_scale])
 
     @property
     def best_ask(self):
@@ -70,7 +70,7 @@ cdef class BookReads:
         self.check(touch.status)
         if touch.ask_qty == 0:
             return None
-        return touch.ask / POWER[touch.price_scale], qty_double(touch.ask_qty, POWER[touch.qty_scale])
+        return units_double(touch.ask, POWER[touch.price_scale]), qty_double(touch.ask_qty, POWER[touch.qty_scale])
 
     @property
     def best_bid_int(self):
@@ -98,9 +98,9 @@ cdef class BookReads:
         price_power = POWER[touch.price_scale]
         qty_power = POWER[touch.qty_scale]
         if touch.bid_qty:
-            bid, bid_qty = touch.bid / price_power, qty_double(touch.bid_qty, qty_power)
+            bid, bid_qty = units_double(touch.bid, price_power), qty_double(touch.bid_qty, qty_power)
         if touch.ask_qty:
-            ask, ask_qty = touch.ask / price_power, qty_double(touch.ask_qty, qty_power)
+            ask, ask_qty = units_double(touch.ask, price_power), qty_double(touch.ask_qty, qty_power)
         return bid, bid_qty, ask, ask_qty
 
     @property
@@ -444,7 +444,7 @@ cdef Py_ssize_t fill(const BookData* data, const Ladder* side, cnp.PyArrayObject
     walk_start(&walk, side)
     if cnp.PyArray_TYPE(<object> array) == cnp.NPY_FLOAT64:
         while i < n and walk_next(&walk, &rank, &qty):
-            floats[2 * i] = (tick * rank) / price_power
+            floats[2 * i] = units_double(tick * rank, price_power)
             floats[2 * i + 1] = qty_double(qty, qty_power)
             i += 1
     else:

@@ -7,6 +7,8 @@ change of a book asks of a quantity, is the same for both, so the hot path does 
 """
 
 from libc.stdint cimport int64_t, uint64_t
+from libc.stdio cimport snprintf
+from libc.stdlib cimport strtod
 from orderbook.types cimport qty_t
 
 cdef extern from *:
@@ -14,10 +16,12 @@ cdef extern from *:
     #define WB_OWN_BELOW (-0x4000000000000000LL)     /* own quantities are below, bit 63 is set and 62 is not */
     #define WB_OWN_DIGITS ((1ULL << 57) - 1)
     #define WB_OWN_BIT (1ULL << 63)
+    #define WB_LAST_EXACT (1LL << 53)                /* doubles hold all whole numbers up to here */
     """
     int64_t OWN_BELOW "WB_OWN_BELOW"
     uint64_t OWN_DIGITS "WB_OWN_DIGITS"
     uint64_t OWN_BIT "WB_OWN_BIT"
+    int64_t LAST_EXACT "WB_LAST_EXACT"
 
 cdef enum:
     OWN_DECIMALS = 31         # an own quantity has at most
@@ -39,17 +43,28 @@ cdef inline bint qty_make_own(uint64_t digits, int64_t decimals, qty_t* out) noe
     return True
 
 
-cdef inline double qty_own_double(qty_t qty) noexcept nogil:
-    """An own quantity as the nearest double (digits below 2**53), or within one unit in the last place."""
-    cdef int decimals = <int> ((<uint64_t> qty >> 57) & OWN_DECIMALS)
-    cdef long double value = <long double> (<uint64_t> qty & OWN_DIGITS)
-    cdef long double power = 1
-    while decimals > 0:
-        power *= 10
-        decimals -= 1
-    return <double> (value / power)
+cdef inline double nearest_double(uint64_t digits, int decimals) noexcept nogil:
+    """The double that is nearest to digits / 10**decimals."""
+    cdef char text[32]
+    snprintf(text, sizeof(text), b"%llue-%d", <unsigned long long> digits, decimals)
+    return strtod(text, NULL)
+
+
+cdef inline double units_double(int64_t units, double power) noexcept nogil:
+    """The double that is nearest to units / power; `power` is 10**scale."""
+    cdef int decimals = 0
+    cdef double value
+    if -LAST_EXACT <= units <= LAST_EXACT:
+        return units / power
+    while power > 1:
+        power /= 10
+        decimals += 1
+    value = nearest_double(<uint64_t> units if units > 0 else 0 - <uint64_t> units, decimals)
+    return value if units > 0 else -value
 
 
 cdef inline double qty_double(qty_t qty, double power) noexcept nogil:
-    """A quantity as a double; `power` is 10**qty_scale."""
-    return qty / power if qty >= 0 else qty_own_double(qty)
+    """The double that is nearest to a quantity; `power` is 10**qty_scale."""
+    if qty >= 0:
+        return units_double(qty, power)
+    return nearest_double(<uint64_t> qty & OWN_DIGITS, <int> ((<uint64_t> qty >> 57) & OWN_DECIMALS))

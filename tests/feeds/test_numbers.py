@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -179,3 +180,109 @@ def test_random_text_is_read_as_decimal_does_or_refused(seed):
 ])
 def test_widths_of_the_numbers_in_a_window(window, layout, found):
     assert _probe.widths(window, *layout) == found
+
+
+# ---- times, dates, names, own quantities
+
+SECOND = 10**9
+FIRST_NS, END_NS = 10**17, 9_223_372_036_854_775_807      # March 1973, April 2262
+
+
+@pytest.mark.parametrize(("text", "ns"), [
+    ("1618678142", 1618678142 * SECOND), ("1618678142557", 1618678142557 * 10**6),
+    ("1618678142557535", 1618678142557535 * 10**3), ("1618678142557535123", 1618678142557535123),
+    ("1618678142.557535", 1618678142557535000), ("1618678142557.5", 1618678142557500000),
+    ("1618678142.557535123456", 1618678142557535123), ("1618678142557535.123999", 1618678142557535123),
+    ("1618678142557535123.9", 1618678142557535123), ("1618678142.", 1618678142 * SECOND),
+    ("2026-08-24T22:34:13.793075885Z", 1787610853793075885), ("2026-08-24T22:34:13Z", 1787610853 * SECOND),
+    ("2026-08-24 22:34:13.5", 1787610853500000000), ("2026-08-25T00:34:13+02:00", 1787610853 * SECOND),
+    ("2026-08-24T16:04:13-06:30", 1787610853 * SECOND), ("2026-08-24T22:34:13.7930758859999Z", 1787610853793075885),
+    ("", 0), ("0", 0), ("1", 0), ("99999999", 0), ("99999999999", 0), ("9999999999999999", 0),
+    ("9223372036", 9223372036 * SECOND), ("9223372037", 0), ("1970-01-01T01:00:00Z", 0), ("1600-01-01T00:00:00Z", 0),
+    ("9999-12-31T23:59:59Z", 0), ("1973-03-03T09:46:41Z", 100000001 * SECOND), ("9223372036854775807", END_NS),
+])
+def test_times(text, ns):
+    assert _probe.time_text(text.encode()) == (Result.OK, ns)
+
+
+@pytest.mark.parametrize("text", ["x", "1x", "1618678142.5x", ".5", "-", "T", "2026-08-24", "2026-08-24T22:34",
+                                  "2026-08-24T22:34:1", "2026-08-24T22:34:13X", "2026-08-24T22:34:13+0200", "26-08-24",
+                                  "2026-13-24T22:34:13Z", "2026-00-24T22:34:13Z", "2026-08-32T22:34:13Z",
+                                  "2026-08-00T22:34:13Z", "2026-08-24T2x:34:13Z", "2026/08/24T22:34:13Z",
+                                  "2026-08-24T22:34:13ZZ", "1.2.3", "1618678142,5", " 1618678142"])
+def test_what_is_no_time(text):
+    assert _probe.time_text(text.encode())[0] != Result.OK
+
+
+@given(st.datetimes(min_value=datetime(1973, 3, 4), max_value=datetime(2261, 12, 31)), st.integers(0, 999),
+       st.integers(0, 9), st.sampled_from(["Z", "", "+00:00", "+09:30", "-11:00"]))
+@settings(max_examples=500)
+def test_dates_against_datetime(moment, more, places, zone):
+    """Any number of decimals; what is past nanoseconds is cut."""
+    fraction = f"{moment.microsecond:06}{more:03}"[:places]
+    text = moment.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0") + (f".{fraction}" if fraction else "") + zone
+    whole = moment.replace(microsecond=0, tzinfo=UTC)
+    if zone[:1] in ("+", "-"):
+        hours, _, minutes = zone[1:].partition(":")
+        offset = timedelta(hours=int(hours), minutes=int(minutes))
+        whole -= offset if zone[0] == "+" else -offset
+    ns = int((whole - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(seconds=1)) * SECOND + int(fraction.ljust(9, "0"))
+    wanted = (Result.OK, ns if ns > FIRST_NS else 0)
+    assert _probe.date_text(text.encode()) == wanted
+    assert _probe.time_text(text.encode()) == wanted
+
+
+@given(st.integers(0, 10**19 - 1), st.text("0123456789", max_size=14))
+@settings(max_examples=800)
+def test_times_against_decimal(whole, fraction):
+    """A number of s, ms, us or ns by its size; 0 if it is absurd as any of them."""
+    text = f"{whole}.{fraction}" if fraction else str(whole)
+    unit = next((unit for unit in (SECOND, 10**6, 10**3, 1) if FIRST_NS <= whole * unit < FIRST_NS * 1000), 0)
+    ns = int(Decimal(text) * unit)
+    status, got = _probe.time_text(text.encode())
+    if FIRST_NS <= whole * unit <= END_NS and ns <= END_NS:
+        assert (status, got) == (Result.OK, ns)
+    elif whole * unit > END_NS:
+        assert (status, got) == (Result.OK, 0)
+    elif ns <= END_NS:
+        assert (status, got) == (Result.OK, 0), (unit, ns)
+
+
+@pytest.mark.parametrize(("text", "number"), [
+    ("0", 0), ("77", 77), ("000123", 123), ("999999999999999999", 10**18 - 1), ("1000000000000000000", 0),
+    ("100182534526255757567432481", 526255757567432481), ("9223372036854775808", 223372036854775808), ("", 0),
+    ("0165e6170000000200000002", 0), ("-5", 0), ("1.5", 0), ("1e3", 0), (" 7", 0), ("abc", 0),
+    ("00000000-006d-1000-0000-000e8737d536", 0)])
+def test_names_that_are_numbers(text, number):
+    assert _probe.id_text(text.encode()) == (Result.OK, number)
+
+
+@given(st.text("0123456789", min_size=1, max_size=60))
+def test_names_keep_their_last_eighteen_digits(text):
+    assert _probe.id_text(text.encode()) == (Result.OK, int(text[-18:]))
+
+
+@given(ANY)
+@settings(max_examples=600)
+def test_own_quantities_against_decimal(text):
+    """Every decimal of up to 17 digits and 31 decimals, and nothing else."""
+    value = Decimal(text)
+    qty = _probe.own_text(text.encode())
+    if qty is not None:
+        assert Decimal(qty & (2**57 - 1)).scaleb(-((qty >> 57) & 31)) == value
+        return
+    _, digits, exponent = value.normalize().as_tuple()
+    digits = int("".join(map(str, digits))) * 10 ** max(exponent, 0)
+    assert text.startswith("-") or value == 0 or digits > 2**57 - 1 or exponent < -31 or len(text) > 17
+
+
+def test_random_text_is_no_time_or_a_time(seed):
+    rng = random.Random(seed)
+    for _ in range(20_000):
+        text = "".join(rng.choices("0123456789.-T:Z+eE ", weights=[6] * 10 + [1] * 9, k=rng.randint(0, 30))).encode()
+        status, ns = _probe.time_text(text)
+        if status == Result.OK:
+            assert ns >= 0 or b"-" in text, text
+        _probe.date_text(text)
+        _probe.id_text(text)
+        _probe.own_text(text)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 
 import pytest
 
 from feeds.pipeline import Pipeline
-from feeds.venue import Link
+from feeds.venue import Count, Link
 from orderbook import BookState
 from tests import frames
-from tests._probe import Verdict, judge
+from tests._probe import Line, Verdict, judge
 from tests.model import ModelBook
+from tests.own import own_spec
 
 APPLY, LOOSE, OLD, GAP = Verdict
 
@@ -76,11 +78,237 @@ def test_nothing_to_test():
     assert judge(Link.NONE, True, 100, 5, 5, 5) == APPLY
 
 
-@pytest.mark.parametrize("link", [Link.RANGE, Link.PREVIOUS])
+@pytest.mark.parametrize("link", [Link.NONE, Link.OFFSETS, Link.CONNECTION])
+def test_messages_whose_own_numbers_prove_nothing(link):
+    for joined, numbers in itertools.product((False, True), itertools.product((0, 5, 100, 101, 900), repeat=3)):
+        assert judge(link, joined, 100, *numbers) == APPLY
+
+
+@pytest.mark.parametrize(
+    ("joined", "last", "final", "verdict"),
+    [
+        (False, 100, 101, APPLY), (True, 100, 101, APPLY),
+        (False, 100, 100, OLD), (True, 100, 100, OLD),      # once more
+        (False, 100, 99, OLD), (False, 100, 2, OLD),        # the snapshot has it
+        (True, 100, 99, GAP), (True, 100, 2, GAP),          # the venue's count began again
+        (False, 100, 1, GAP), (True, 100, 1, GAP),
+        (False, 0, 1, APPLY), (True, 0, 1, APPLY), (False, 1, 1, OLD),
+        (False, 100, 102, GAP), (True, 100, 102, GAP), (True, 100, 10**9, GAP),
+    ],
+)
+def test_a_counter(joined, last, final, verdict):
+    assert judge(Link.COUNTER, joined, last, 0, final) == verdict
+
+
+@pytest.mark.parametrize("joined", [False, True])
+@pytest.mark.parametrize(
+    ("link", "last", "final", "verdict"),
+    [
+        (Link.RISES, 100, 101, APPLY), (Link.RISES, 100, 9000, APPLY), (Link.RISES, 100, 100, OLD),
+        (Link.RISES, 100, 5, OLD), (Link.RISES, 0, 1, APPLY),
+        (Link.NOT_BELOW, 100, 100, APPLY), (Link.NOT_BELOW, 100, 101, APPLY), (Link.NOT_BELOW, 100, 9000, APPLY),
+        (Link.NOT_BELOW, 100, 99, OLD), (Link.NOT_BELOW, 0, 0, APPLY),
+    ],
+)
+def test_numbers_that_rise(joined, link, last, final, verdict):
+    assert judge(link, joined, last, 0, final) == verdict
+
+
+@pytest.mark.parametrize("joined", [False, True])
+@pytest.mark.parametrize(
+    ("last", "final", "previous", "verdict"),
+    [
+        (100, 105, 100, APPLY), (100, 101, 100, APPLY),
+        (100, 100, 100, APPLY),         # nothing has happened: the number again
+        (100, 7, 100, APPLY),           # the venue's numbers began again: a legal reset
+        (100, 105, 99, GAP), (100, 105, 101, GAP), (100, 105, -1, GAP),
+        (100, 100, 95, OLD), (100, 90, 80, OLD),
+        (100, 90, 101, GAP),            # it follows what is not known
+        (0, 5, 0, APPLY), (-1, 5, -1, APPLY),
+    ],
+)
+def test_a_chain(joined, last, final, previous, verdict):
+    assert judge(Link.CHAIN, joined, last, 0, final, previous) == verdict
+
+
+@pytest.mark.parametrize("joined", [False, True])
+@pytest.mark.parametrize("link", [Link.OVERLAP, Link.OVERLAP_OR_WHOLE])
+@pytest.mark.parametrize(
+    ("last", "first", "final", "verdict"),
+    [
+        (100, 101, 101, APPLY), (100, 101, 200, APPLY), (100, 90, 101, APPLY), (100, 100, 150, APPLY),
+        (100, 1, 100, OLD), (100, 90, 100, OLD), (100, 5, 6, OLD), (100, 100, 100, OLD),
+        (100, 102, 102, GAP), (100, 500, 600, GAP),
+        (100, 105, 104, GAP), (100, 105, 100, OLD),     # a first number past the last one was sent once
+        (-1, 0, 7, APPLY), (0, 1, 1, APPLY),
+    ],
+)
+def test_overlaps(link, joined, last, first, final, verdict):
+    assert judge(link, joined, last, first, final) == verdict
+
+
+@pytest.mark.parametrize("link", Link)
 def test_numbers_at_the_limits(link):
     for joined in (False, True):
         for numbers in itertools.product((-(2**63), -1, 0, 1, 2**63 - 1), repeat=4):
             assert judge(link, joined, *numbers) in Verdict
+
+
+@pytest.mark.parametrize("link", [Link.RANGE, Link.PREVIOUS, Link.COUNTER, Link.CHAIN, Link.OVERLAP])
+def test_what_continues_a_book_leaves_no_event_out(link, seed):
+    """Events 1 to n in messages; a book that stands at an event takes messages in any order, each by its verdict."""
+    applied = 0
+    for turn in range(300):
+        rng = random.Random(f"{seed} {turn}")
+        messages, last = [], rng.randint(0, 50)
+        start = last
+        for _ in range(30):
+            size = 1 if link is Link.COUNTER else rng.randint(1, 4)
+            messages.append((last + 1, last + size, last))
+            last += size
+        book, joined = rng.randint(start, start + 10), False
+        if link is Link.CHAIN:
+            book = start                                # its snapshots stand where a message ends
+        for i in range(len(messages) * 3):
+            at = i // 3 + rng.choice([0, 0, 0, 1, -1, -5])
+            if not 0 <= at < len(messages):
+                continue
+            first, final, previous = messages[at]
+            verdict = judge(link, joined, book, first, final, previous)
+            if verdict in (APPLY, LOOSE):
+                assert first <= book + 1, "events are missing"
+                assert final > book or (not joined and link is Link.PREVIOUS and final == book), "it is old"
+                book, joined = final, True
+                applied += 1
+            elif first == book + 1:
+                raise AssertionError(f"{verdict} of the very next message")
+            elif verdict == OLD:
+                assert final <= book
+            elif link is not Link.COUNTER or final > book:      # a lower number of a counter is a new beginning
+                assert first > book + 1 or (first <= book < final), "nothing is missing"
+    assert applied > 1000
+
+
+# ---- the numbers of a connection
+
+NEXT, EACH_ONCE = Count.NEXT, Count.EACH_ONCE
+LATE = 512          # messages that may come before one that is late
+
+
+class SetModel:
+    """Numbers that come once each, some of them late, with a set."""
+
+    def __init__(self):
+        self.floor, self.came = None, set()
+
+    def follows(self, number):
+        if self.floor is None:
+            self.floor = number
+            return True
+        if not self.floor < number <= self.floor + 4 * LATE:
+            return number <= self.floor
+        missing = [n for n in range(self.floor + 1, number - LATE + 1) if n not in self.came]
+        self.floor = max(self.floor, number - LATE)
+        self.came.add(number)
+        while self.floor + 1 in self.came:
+            self.floor += 1
+        return not missing
+
+
+@pytest.mark.parametrize(("rule", "numbers", "answers"), [
+    (NEXT, [1, 2, 3], [True] * 3), (NEXT, [77, 78], [True] * 2), (NEXT, [1, 3, 4], [True, False, True]),
+    (NEXT, [5, 5, 6], [True, False, True]), (NEXT, [5, 4, 5], [True, False, True]), (NEXT, [0, 1], [True] * 2),
+    (NEXT, [9, 0, 1], [True, False, True]), (NEXT, [2**63 - 2, 2**63 - 1], [True] * 2),
+    (EACH_ONCE, [0, 2, 1, 3], [True] * 4), (EACH_ONCE, [5, 7, 7, 6, 6, 1], [True] * 6),
+    (EACH_ONCE, [0, 1, LATE + 1], [True] * 3), (EACH_ONCE, [0, 1, LATE + 2], [True, True, False]),
+    (EACH_ONCE, [0, LATE + 1, 1], [True, False, True]), (EACH_ONCE, [0, 5 * LATE], [True, False]),
+    (EACH_ONCE, [0, 5 * LATE, 1, 2], [True, False, True, True]),
+])
+def test_numbers_of_a_connection(rule, numbers, answers):
+    line = Line()
+    assert [bool(line.follows(rule, number)) for number in numbers] == answers
+
+
+def test_random_numbers_against_a_set(seed):
+    for turn in range(30):
+        rng = random.Random(f"{seed} {turn}")
+        line, model, number = Line(), SetModel(), rng.randint(0, 1000)
+        for step in range(4000):
+            number += rng.choice([1] * 30 + [2, 3, rng.randint(1, 700)])
+            told = number - rng.choice([0, 0, 0, 1, rng.randint(0, 600)]) + 9 * LATE * (rng.random() < 0.001)
+            assert bool(line.follows(EACH_ONCE, told)) == model.follows(told), (seed, turn, step)
+
+
+def test_late_numbers_are_not_missing_and_missing_ones_are_told_once(seed):
+    rng = random.Random(seed)
+    for lost in (None, 700):
+        line = Line()
+        numbers = sorted(range(3000), key=lambda number: number + rng.choice([0] * 9 + [rng.randint(0, LATE - 2)]))
+        answers = [line.follows(EACH_ONCE, number) for number in [0, *numbers] if number != lost]
+        assert answers.count(False) == (lost is not None)
+
+
+# ---- a connection whose numbers jump, in a pipeline
+
+def numbered(number, symbol, price):
+    return json.dumps({"kind": "delta", "s": symbol, "n": number, "b": [[price, "1"]], "a": []}).encode()
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """A function that makes a pipeline of a venue of the tests' own, whose connections count their messages."""
+    def make(count, on_gap="resync", **more):
+        spec = own_spec(fields=[("kind", "TEXT", "SPARE"), ("s", "SYMBOL", "SPARE"), ("n", "INT", "LINE_SEQ"),
+                                ("b", "LEVELS", "BIDS"), ("a", "LEVELS", "ASKS")], count=count, **more)
+        monkeypatch.setattr("feeds.pipeline.load", lambda name: spec)
+        pipeline = Pipeline("own", on_gap=on_gap)
+        pipeline.opened(0)
+        for number, symbol in enumerate("AB"):
+            pipeline.feed(numbered(number, symbol, "1").replace(b"delta", b"snapshot"))
+        return pipeline
+
+    return make
+
+
+@pytest.mark.parametrize("link", [Link.NONE, Link.CONNECTION])
+def test_a_jump_of_a_connection_makes_its_books_stale(counted, link):
+    pipeline = counted(Count.NEXT, link=link)
+    pipeline.feed(numbered(2, "A", "2"))
+    assert pipeline.book("A").status is BookState.LIVE
+    pipeline.feed(numbered(4, "A", "3"))
+    assert [pipeline.book(symbol).status for symbol in "AB"] == [BookState.STALE] * 2
+    assert pipeline.counters["line_jumps"] == 1
+    assert [want.kind for want in pipeline.wanted()][:1] == ["reconnect"]
+    pipeline.opened(0)
+    assert pipeline.wanted() == []
+
+
+def test_a_jump_is_counted_in_a_recording(counted):
+    pipeline = counted(Count.NEXT, "count", link=Link.CONNECTION)
+    for number in (2, 3, 7, 8, 8):
+        pipeline.feed(numbered(number, "A", str(number)))
+    assert pipeline.symbol_stats("A")["breaks"] == 2
+    assert pipeline.counters["line_jumps"] == 2
+    assert pipeline.symbol_stats("A")["updates"] == 5       # counted, and applied
+
+
+def test_lines_have_numbers_of_their_own(counted):
+    pipeline = counted(Count.NEXT)
+    pipeline.feed(numbered(900, "C", "1").replace(b"delta", b"snapshot"), line=5)
+    pipeline.feed(numbered(2, "A", "2"))
+    pipeline.feed(numbered(901, "C", "2"), line=5)
+    assert pipeline.counters["line_jumps"] == 0
+    pipeline.feed(numbered(903, "C", "3"), line=5)
+    assert [pipeline.book(symbol).status for symbol in "ABC"] == [BookState.LIVE, BookState.LIVE, BookState.STALE]
+
+
+def test_late_messages_of_a_connection_are_no_jump(counted):
+    pipeline = counted(Count.EACH_ONCE)
+    for number in (3, 5, 2, 4):
+        pipeline.feed(numbered(number, "A", str(number)))
+    assert (pipeline.counters["line_jumps"], pipeline.book("A").status) == (0, BookState.LIVE)
+    pipeline.feed(numbered(5 + LATE + 1, "A", "9"))
+    assert (pipeline.counters["line_jumps"], pipeline.book("A").status) == (1, BookState.STALE)
 
 
 # ---- every order in which a snapshot can come between the deltas of a stream

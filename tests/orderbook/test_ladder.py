@@ -138,3 +138,24 @@ def test_without_memory_nothing_is_applied(method):
         if failures <= after:
             break
     assert 5 < failures < 200
+
+
+def test_the_worst_level_and_the_reach():
+    ladder = _probe.LadderProbe()
+    assert _probe.worst(ladder) is None
+    ladder.apply([(5, 1), (-100, 2), (64, 3)])
+    assert _probe.worst(ladder) == (-100, 100)
+    ladder.apply([(-100, 0), (6, 1)])                   # the page of -100 may stay, empty
+    assert _probe.worst(ladder) == (5, 64)
+    ladder.apply([(5, 0), (64, 0)])
+    assert _probe.worst(ladder) == (6, 6)
+
+
+def test_the_worst_level_of_random_messages(seed):
+    rng = random.Random(seed)
+    ladder, held = _probe.LadderProbe(rng.choice([1, -1])), {}
+    for _ in range(2000):
+        spread = rng.choice([3, 70, 5000])
+        levels = [(rng.randint(-spread, spread), rng.choice([0, 0, 1, 9])) for _ in range(rng.randint(1, 4))]
+        apply(ladder, held, levels)
+        assert _probe.worst(ladder) == ((min(held), max(map(abs, held))) if held else None)
