@@ -107,9 +107,9 @@ SANITIZED_TESTS := $(filter-out $(NOT_SANITIZED),$(wildcard tests/orderbook/test
 
 asan: SHORT =
 sanitize: SHORT = -m "not slow" --maxfail=3
-# The short form inside `make test` keeps to bytes, numbers and levels.
-sanitize: SANITIZED_TESTS := $(filter-out $(patsubst %,tests/feeds/test_%.py,allocations replay roundtrip threads),\
-	$(SANITIZED_TESTS))
+# The short form inside `make test` keeps to bytes, numbers and levels: every venue's frames, cut, changed and recorded.
+sanitize: SANITIZED_TESTS := tests/orderbook $(patsubst %,tests/feeds/test_%.py,bad_input checksum layout_forms levelmap \
+	levels numbers odd parser pipeline protobuf scan sync venues) -k "not other_forms and not twin"
 asan sanitize: export ASAN_OPTIONS = detect_leaks=0
 asan sanitize: export UBSAN_OPTIONS = print_stacktrace=1
 asan sanitize: $(VENV)/test.stamp

@@ -5,10 +5,11 @@ does nothing, so a parser reads like the message and checks once. It knows JSON,
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport realloc
 from libc.string cimport memcmp, memcpy, memset, strlen
-from orderbook.types cimport Status, OK, BAD_JSON, BAD_NUMBER, BAD_VALUE, MISSING_KEY, TOO_DEEP, TOO_MANY
+from orderbook.types cimport Status, OK, BAD_JSON, BAD_NUMBER, BAD_VALUE, MISSING_KEY, NO_MEMORY, TOO_DEEP, TOO_MANY
 from feeds.message cimport (Form, Message, Token, COUNT_FIELD, KIND_DELTA, KIND_LIQUIDATION, KIND_QUOTE, KIND_SNAPSHOT,
-                            KIND_TICKER, KIND_TRADE, MAX_FIELDS, MAX_TOKENS, MAX_WORDS, SEEN_ASKS, SEEN_BIDS,
+                            KIND_TICKER, KIND_TRADE, MAX_FIELDS, MAX_NAME, MAX_TOKENS, MAX_WORDS, SEEN_ASKS, SEEN_BIDS,
                             OR_ZERO, SIGNED_FIELD, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE,
                             SLOT_BID_QTY, SLOT_LAST, SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ,
                             SLOT_PRICE, SLOT_QTY, SLOT_SPARE,
@@ -389,19 +390,25 @@ cdef inline bint take_rest(Cursor* c) noexcept nogil:
     return c.status == OK
 
 
-cdef inline bint find_text(Cursor* c, const char* word, Text* text) noexcept nogil:
-    """Text of the key `word` of the object that is next; the cursor stays, nothing is recorded. False: there is none."""
-    cdef Cursor ahead = c[0]
+cdef inline bint find_value(Cursor* c, const char* word, Cursor* at) noexcept nogil:
+    """Stand with `at` before the value of the key `word` of the object that is next; `c` stays. False: no such key."""
     cdef Text key
-    ahead.message = NULL
+    at[0] = c[0]
+    at.message = NULL
+    open_object(at)
+    while next_key(at, &key):
+        if word_is(&key, word):
+            return True
+        skip_value(at)
+    return False
+
+
+cdef inline bint find_text(Cursor* c, const char* word, Text* text) noexcept nogil:
+    """Text of the key `word` of the object that is next; the cursor stays, nothing is recorded. False: none."""
+    cdef Cursor ahead
     text.data = NULL
     text.size = 0
-    open_object(&ahead)
-    while next_key(&ahead, &key):
-        if word_is(&key, word) and peek(&ahead) == c'"':
-            return read_text(&ahead, text)
-        skip_value(&ahead)
-    return False
+    return find_value(c, word, &ahead) and peek(&ahead) == c'"' and read_text(&ahead, text)
 
 
 cdef inline bint empty_text(Cursor* c) noexcept nogil:
@@ -471,11 +478,25 @@ cdef inline int64_t read_count(Cursor* c) noexcept nogil:
     return count if p == past else 0
 
 
-cdef inline bint take_best(Cursor* c, int price, int qty) noexcept nogil:
-    """Take the first level of a list of at most one, [["31774.7","0.14"]]; [] is the constants 0 and 0."""
-    open_array(c)
-    if not next_item(c):
-        return c.status == OK and take_constant(c, price, 0) and take_constant(c, qty, 0)
+cdef inline int64_t find_count(Cursor* c, const char* word) noexcept nogil:
+    """What read_count gives for the key `word` of the object that is next; the cursor stays. 0: no such key."""
+    cdef Cursor at
+    return read_count(&at) if find_value(c, word, &at) else 0
+
+
+cdef inline bint skip_object(Cursor* c) noexcept nogil:
+    """Step over an object, checking its grammar; another value fails."""
+    cdef Text key
+    open_object(c)
+    while next_key(c, &key):
+        skip_value(c)
+    return c.status == OK
+
+
+cdef inline bint take_pair(Cursor* c, int price, int qty) noexcept nogil:
+    """Take [price, quantity], or a price alone; null and "" tell nothing."""
+    if peek(c) != c'[':
+        return skip_value(c) if peek(c) == c'n' or empty_text(c) else take_number(c, TAKE_PRICE, price)
     open_array(c)
     if next_item(c):
         take_number(c, TAKE_PRICE, price)
@@ -483,6 +504,17 @@ cdef inline bint take_best(Cursor* c, int price, int qty) noexcept nogil:
         take_number(c, TAKE_QTY, qty)
     while next_item(c):
         take_any(c)
+    return c.status == OK
+
+
+cdef inline bint take_best(Cursor* c, int price, int qty) noexcept nogil:
+    """Take the first level of a list of at most one, [["31774.7","0.14"]]; [] is the constants 0 and 0."""
+    open_array(c)
+    if not next_item(c):
+        return c.status == OK and take_constant(c, price, 0) and take_constant(c, qty, 0)
+    if peek(c) != c'[':
+        return fail(c, BAD_VALUE, b"'['")
+    take_pair(c, price, qty)
     while next_item(c):
         skip_value(c)
     return c.status == OK
@@ -499,19 +531,26 @@ cdef inline bint fill_sides(Cursor* c) noexcept nogil:
 
 
 cdef inline bint plain_is(Cursor* c, const char* word) noexcept nogil:
-    """Whether what is left of the frame is this plain text; the cursor stays."""
+    """Whether what is left of the frame is this plain text, white space around it; the cursor stands before it."""
     cdef Py_ssize_t size = strlen(word)
+    cdef Cursor ahead
     skip_space(c)
-    return c.end - c.pos >= size and memcmp(c.pos, word, size) == 0 and c.end - c.pos <= size + 2
+    if c.end - c.pos < size or memcmp(c.pos, word, size) != 0:
+        return False
+    ahead = c[0]
+    ahead.pos += size
+    return peek(&ahead) == 0 and ahead.pos == ahead.end
 
 
 cdef enum:
     # What a field is, beside TAKE_...:
     TAKE_SIDE = 16            # the word "buy" or "sell" (Buy, BUY), which says who crossed the spread;
     TAKE_CLOSED_SIDE = 17     # the word for the other side: of the maker, or of a position that was closed by force;
-    NAME_SYMBOL = 18          # text of the instrument, part of the text that names the stream: see name_symbol;
-    TAKE_EACH = 19            # an array nobody asked for, whose numbers and texts differ from frame to frame;
-    TAKE_INSIDE = 20          # an object whose keys mean what the same list says; of take_object only
+    TAKE_BEST = 18            # a list of at most one level: see take_best; the slot of its quantity is the next one
+    NAME_SYMBOL = 19          # text of the instrument, part of the text that names the stream: see name_symbol;
+    TAKE_EACH = 20            # an array nobody asked for, whose numbers and texts differ from frame to frame;
+    TAKE_INSIDE = 21          # an object whose keys mean what the same list says; of take_object only
+    TAKE_PAIR = 25            # [price, quantity], or a price alone: see take_pair; the slot of the quantity is the next one
 
 cdef struct Field:
     char key[24]              # a key of an object, NUL-terminated; empty after the last field of a list
@@ -533,6 +572,10 @@ cdef inline bint take_value(Cursor* c, const Field* field) noexcept nogil:
         return take_levels(c, field.slot, field.form)
     if kind == TAKE_SIDE or kind == TAKE_CLOSED_SIDE:
         return take_side(c, 1 if kind == TAKE_SIDE else -1)
+    if kind == TAKE_BEST:
+        return take_best(c, field.slot, field.slot + 1)
+    if kind == TAKE_PAIR:
+        return take_pair(c, field.slot, field.slot + 1)
     if kind == TAKE_TEXT:
         return skip_value(c)
     if kind == TAKE_ANY:
@@ -611,6 +654,12 @@ cdef inline int list_fields(Field* fields, tuple rows, const Form* form=NULL) ex
         fields[i].slot = slot
         fields[i].form = form
     return 0
+
+
+cdef inline int list_places(Field* fields, dict places) except -1:
+    """Fill a list for take_array from place -> (TAKE_..., slot); what stands at other places is stepped over."""
+    other = (TAKE_ANY, SLOT_SPARE)
+    return list_fields(fields, tuple([(str(i), *places.get(i, other)) for i in range(max(places) + 1)]))
 
 
 cdef inline int list_form(Form* form, object rows, dict words=None, bint gone=False,
@@ -704,6 +753,7 @@ cdef inline const char* first_item(Cursor* c) noexcept nogil:
     cdef Cursor ahead = c[0]
     ahead.message = NULL
     if not skip_value(&ahead):
+        ahead.message = c.message
         c[0] = ahead
         return NULL
     open_array(c)
@@ -714,6 +764,15 @@ cdef inline bint begins(const Text* text, const char* word) noexcept nogil:
     """Whether the text begins with this NUL-terminated word."""
     cdef Py_ssize_t size = strlen(word)
     return text.size >= size and memcmp(text.data, word, size) == 0
+
+
+cdef inline bint is_zero(const Text* text) noexcept nogil:
+    """Whether the text of a number is 0: zeros, and perhaps a point."""
+    cdef Py_ssize_t i
+    for i in range(text.size):
+        if text.data[i] != c'0' and text.data[i] != c'.':
+            return False
+    return text.size > 0
 
 
 cdef inline int number_at(const Text* text, Py_ssize_t at) noexcept nogil:
@@ -731,7 +790,7 @@ cdef struct Channel:
     int depth                 # of a partial book
     int market                # index of the market
     const Field* fields       # of a message
-    uint64_t needed           # slots its messages need beyond what `expect` says
+    uint64_t needed           # bits of what its messages may not lack, 0 if that is what `expect` says
 
 
 cdef inline const Channel* find_channel(const Channel* channels, const Text* name) noexcept nogil:
@@ -743,8 +802,8 @@ cdef inline const Channel* find_channel(const Channel* channels, const Text* nam
     return NULL
 
 
-cdef inline int add_channel(Channel* channels, bytes name, int kind, const Field* fields, int depth=0, int market=0,
-                            uint64_t needed=0) except -1:
+cdef inline int add_channel(Channel* channels, bytes name, int kind, const Field* fields, uint64_t needed=0,
+                            int depth=0, int market=0) except -1:
     """Enter a channel at the end of a list that is large enough; called when a venue's module is imported."""
     if not 0 < len(name) < 32:
         raise ValueError(f"a name of 1 to 31 bytes, not {name!r}")
@@ -760,6 +819,34 @@ cdef inline int add_channel(Channel* channels, bytes name, int kind, const Field
 cdef inline void expect_channel(Message* m, const Channel* channel) noexcept nogil:
     """Say what a message of this channel is; see `expect`."""
     expect(m, channel.kind)
-    m.needed |= channel.needed
+    if channel.needed:
+        m.needed = channel.needed
     m.depth = channel.depth
     m.market = channel.market
+
+
+cdef struct Note:             # what a frame has told that others need
+    int64_t id                # number of a channel, where it has one
+    int line                  # the connection it holds for
+    int what                  # the venue's own
+    int depth                 # of a book
+    Py_ssize_t size           # bytes of the name
+    char name[MAX_NAME]       # of a symbol
+
+cdef struct Notes:
+    Note* note                # to be freed by the parser
+    int count
+
+
+cdef inline bint notes_add(Cursor* c, Notes* notes, const Note* new) noexcept nogil:
+    """Keep one more note."""
+    cdef int n = notes.count
+    cdef void* memory
+    if n & (n - 1) == 0:                          # a full power of two: room for twice as many
+        memory = realloc(notes.note, (2 * n if n else 1) * sizeof(Note))
+        if memory == NULL:
+            return fail(c, NO_MEMORY, b"memory for another note")
+        notes.note = <Note*> memory
+    notes.note[n] = new[0]
+    notes.count += 1
+    return True

@@ -263,7 +263,7 @@ def frame_text(frame: object) -> str:
 def check_known(who: str, what: str, asked: object, known: Container[object], words: str = "") -> None:
     """Raise `UnsupportedChannel` that lists what is known, or says it in `words`, if `asked` is not of it.
 
-    who, what -- for the message: "okx", "book of depth".
+    who, what -- for the message: the name of the venue, "book of depth".
     """
     if asked not in known:
         listed = words or ", ".join(map(str, known if isinstance(known, Iterable) else ()))
@@ -306,6 +306,12 @@ def instrument_reader(what: str, read: Callable[[Any], Iterable[Instrument]]) ->
     return read_instruments
 
 
+def reason_of(text: str, reasons: Mapping[str, str]) -> str:
+    """Reason of an error that has no code: that of the first of the words (in lower case) found in its text, or ""."""
+    found = text.lower()
+    return next((reason for words, reason in reasons.items() if words in found), "")
+
+
 def each_once(streams: Iterable[Stream]) -> list[Stream]:
     """The streams, each name once: two channels may come in one stream (mark price and ticker)."""
     first: dict[str, Stream] = {}
@@ -314,9 +320,30 @@ def each_once(streams: Iterable[Stream]) -> list[Stream]:
     return list(first.values())
 
 
+def by_channel(names: Iterable[str]) -> dict[str, list[str]]:
+    """Of streams named "channel:symbol" the symbols of each channel, for one request a channel."""
+    symbols: dict[str, list[str]] = {}
+    for name in names:
+        channel, _, symbol = name.partition(":")
+        symbols.setdefault(channel, []).append(symbol)
+    return symbols
+
+
 def instruments_at(*ends: str) -> Callable[[str], Answer | None]:
     """The `read_address` of a venue whose lists of instruments have addresses with a path that ends like these."""
     def read_address(url: str) -> Answer | None:
         return Answer("instruments") if urlsplit(url).path.endswith(ends) else None
 
     return read_address
+
+
+def pick_book(who: str, books: Mapping[tuple[int, str], Any], depth: int | None, speed: str | None) -> Any:
+    """What stands in `books` at (levels a side, speed): the first that fits, where None fits all.
+
+    Raises `UnsupportedChannel` that lists what there is, if none fits. who -- venue and market, for its message.
+    """
+    for (levels, pace), book in books.items():
+        if depth in (None, levels) and speed in (None, pace):
+            return book
+    known = ", ".join(f"{levels} ({pace})" if pace else str(levels) for levels, pace in books)
+    raise UnsupportedChannel(f"{who} has no book of depth {depth!r} and speed {speed!r}; it has: {known}")

@@ -23,7 +23,7 @@ LINES = {
     "orderbook": ["orderbook", "orderbook.*"],
     "scan": ["feeds.scan", "feeds.checksum", "feeds.message", "feeds.numbers", "feeds.symbols", "feeds.routes",
              "feeds.layout", "feeds.window_simd", "feeds.engine", "feeds.levels", "feeds.levelmap", "feeds.odd",
-             "feeds.protobuf"],
+             "feeds.protobuf", "feeds.pairs"],
     "judge": ["feeds.parser", "feeds.run", "feeds.run_scalar", "feeds.run_simd", "feeds.sync", "feeds.arbiter",
               "feeds.venue", "feeds.track", "feeds.events", "feeds.handler", "feeds.latency", "feeds.report"],
     "registry": ["feeds.venues"],

@@ -13,27 +13,26 @@ the places in the status arrays, are as in the clients of 2026. Funding (f...), 
 coarser P1 to P4 are left out.
 """
 
-import json
-
 from libc.stdint cimport int64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy, memset
-from orderbook.types cimport BAD_VALUE, NO_MEMORY
+from orderbook.types cimport BAD_VALUE
 from feeds.message cimport (Form, Message, bit, CHECKSUM_SIGNED, KIND_CONTROL, KIND_DELTA, KIND_IGNORED,
-                            KIND_LIQUIDATION, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, MAX_NAME, SEEN_BOTH,
-                            SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_BID_PRICE, SLOT_CHANGE, SLOT_CHECKSUM,
-                            SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LEVEL_COUNT,
-                            SLOT_LEVEL_GONE, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, SLOT_LINE_SEQ,
-                            SLOT_LOW, SLOT_MARK, SLOT_NEXT_FUNDING, SLOT_OPEN_INTEREST, SLOT_PARTIAL, SLOT_PRICE,
-                            SLOT_QTY, SLOT_SPARE, SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME, TAKE_ANY, TAKE_DOUBLE,
-                            TAKE_PRICE, TAKE_QTY, TAKE_TIME)
+                            KIND_LIQUIDATION, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, MAX_NAME, OR_ZERO, SEEN_BOTH,
+                            SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_BID_PRICE, SLOT_CHANGE, SLOT_CHECKSUM, SLOT_EVENT_TIME,
+                            SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LEVEL_COUNT, SLOT_LEVEL_GONE,
+                            SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, SLOT_LINE_SEQ, SLOT_LOW, SLOT_MARK,
+                            SLOT_NEXT_FUNDING, SLOT_OPEN_INTEREST, SLOT_PARTIAL, SLOT_PRICE, SLOT_QTY, SLOT_TIME,
+                            SLOT_TRADE_ID, SLOT_VOLUME, TAKE_DOUBLE, TAKE_PRICE, TAKE_SYMBOL, TAKE_TIME)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, fail, find_text, is_digit, list_fields, list_form, next_is,
-                         next_item, next_key, open_array, open_object, peek, read_text, scan_number, skip_value, take,
-                         take_any, take_constant, take_array, take_int, take_levels, take_price, take_symbol,
-                         take_time, word_is)
+from feeds.scan cimport (Cursor, Field, Note, Notes, Text, at_end, begins, expect, fail, find_count, find_text,
+                         find_value, first_item, go_to, is_digit, list_form, list_places, next_item, note_more,
+                         notes_add, open_array, peek, read_count, read_text, scan_number, skip_object, skip_value,
+                         take_any, take_array, take_constant, take_int, take_levels, take_price, take_rest, take_signed,
+                         take_time, take_value, word_is)
 
-from feeds.venue import Control, Count, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, read_object
+from feeds.venue import (Control, Count, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known,
+                         frame_text, read_object)
 
 cdef enum:
     # What a channel carries.
@@ -45,26 +44,16 @@ cdef enum:
     LIQUIDATIONS = 5
 
 cdef enum:
-    # Flags of a connection, by its conf frame.
+    # Flags of a connection, by its conf frame; they are kept as the depth of a channel with this number.
+    FLAGS = -1
     TIMESTAMP = 32768         # a time behind the payload, and behind the number if that is there
     SEQ_ALL = 65536
-    MAX_LINES = 1024          # connections whose flags are known
-
-cdef struct Channel:
-    int64_t id                # number on its connection
-    int line                  # the connection
-    int what                  # BOOK, ...
-    int levels                # of a book, a side
-    Py_ssize_t size           # bytes of the symbol
-    char symbol[MAX_NAME]
 
 
 cdef class BitfinexParser(Parser):
     """Messages of one version, and what the channels of each connection carry."""
 
-    cdef Channel* channels    # Owned
-    cdef int n_channels
-    cdef int[MAX_LINES] flags     # by line
+    cdef Notes channels       # by line: their numbers, what they carry, levels a side of books, symbols
 
     def __cinit__(self, int market=0):
         self.market = market
@@ -73,7 +62,7 @@ cdef class BitfinexParser(Parser):
         self.route_marks = self.array_marks = 1   # [225206
 
     def __dealloc__(self):
-        free(self.channels)
+        free(self.channels.note)
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         if peek(c) == c'[':
@@ -87,58 +76,41 @@ cdef class BitfinexParser(Parser):
 
 # ---- what the channels are
 
-cdef inline Channel* find_channel(BitfinexParser self, int64_t number) noexcept nogil:
+cdef inline Note* find_channel(BitfinexParser self, int64_t number) noexcept nogil:
     """A channel of the present line, NULL if it is not known."""
     cdef int i
-    for i in range(self.n_channels):
-        if self.channels[i].id == number and self.channels[i].line == self.line:
-            return &self.channels[i]
+    for i in range(self.channels.count):
+        if self.channels.note[i].id == number and self.channels.note[i].line == self.line:
+            return &self.channels.note[i]
     return NULL
 
 
 cdef inline int flags_of(BitfinexParser self) noexcept nogil:
     """Flags of the present line."""
-    return self.flags[self.line] if 0 <= self.line < MAX_LINES else 0
-
-
-cdef inline bint set_flags(BitfinexParser self, int flags) noexcept nogil:
-    """Note the flags of the present line; whether they were others before."""
-    cdef bint changed = flags != flags_of(self)
-    if 0 <= self.line < MAX_LINES:
-        self.flags[self.line] = flags
-    return changed
+    cdef const Note* channel = find_channel(self, FLAGS)
+    return 0 if channel == NULL else channel.depth
 
 
 cdef inline bint forget_line(BitfinexParser self) noexcept nogil:
     """Forget all of the present line, which was opened anew; whether anything was known."""
-    cdef int i, kept = 0
-    cdef bint changed = set_flags(self, 0)
-    for i in range(self.n_channels):
-        if self.channels[i].line != self.line:
-            self.channels[kept] = self.channels[i]
+    cdef int i, kept = 0, before = self.channels.count
+    for i in range(before):
+        if self.channels.note[i].line != self.line:
+            self.channels.note[kept] = self.channels.note[i]
             kept += 1
-    changed |= kept != self.n_channels
-    self.n_channels = kept
-    return changed
+    self.channels.count = kept
+    return kept != before
 
 
-cdef inline bint add_channel(BitfinexParser self, Cursor* c, const Channel* new) noexcept nogil:
+cdef inline bint add_channel(BitfinexParser self, Cursor* c, const Note* new) noexcept nogil:
     """Note what a channel carries; whether its number meant another one before."""
-    cdef Channel* channel = find_channel(self, new.id)
-    cdef int i = self.n_channels
+    cdef Note* channel = find_channel(self, new.id)
     cdef bint changed
-    cdef void* memory
     if channel == NULL:
-        if i & (i - 1) == 0:                      # a full power of two: room for twice as many
-            memory = realloc(self.channels, (2 * i if i else 1) * sizeof(Channel))
-            if memory == NULL:
-                return fail(c, NO_MEMORY, b"memory for another channel")
-            self.channels = <Channel*> memory
-        self.channels[i] = new[0]
-        self.n_channels += 1
+        notes_add(c, &self.channels, new)
         return False                              # frames of an unknown channel are never learned
-    changed = (channel.what != new.what or channel.levels != new.levels or channel.size != new.size
-               or memcmp(channel.symbol, new.symbol, new.size) != 0)
+    changed = (channel.what != new.what or channel.depth != new.depth or channel.size != new.size
+               or memcmp(channel.name, new.name, new.size) != 0)
     channel[0] = new[0]
     return changed
 
@@ -147,74 +119,51 @@ cdef inline void object_frame(BitfinexParser self, Cursor* c, Message* m) noexce
     # {"event":"subscribed","channel":"book","chanId":225206,"symbol":"tDOGUSD","prec":"P0","freq":"F0","len":"100",
     #  "pair":"DOGUSD"}; status channels have "key":"deriv:tBTCF0:USTF0" or "key":"liq:global" in place of a symbol.
     # {"event":"info","version":2,...} is the first frame of a connection. {"event":"conf","status":"OK","flags":65536}
-    cdef Text key, event, channel, symbol, precision
-    cdef Channel new
-    cdef int64_t flags = 0
-    cdef bint is_version = False
-    memset(&new, 0, sizeof(Channel))
-    new.line = self.line
+    cdef Text event, channel, symbol, precision
+    cdef Cursor version
+    cdef Note new
+    cdef bint is_first
+    memset(&new, 0, sizeof(Note))
     m.kind = KIND_CONTROL
     find_text(c, b"event", &event)
     find_text(c, b"channel", &channel)
     find_text(c, b"prec", &precision)
     if not find_text(c, b"symbol", &symbol):
         find_text(c, b"key", &symbol)
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"chanId"):
-            new.id = read_count(c)
-        elif word_is(&key, b"len"):
-            new.levels = <int> read_count(c)
-        elif word_is(&key, b"flags"):
-            flags = read_count(c)
-        else:
-            is_version |= word_is(&key, b"version")
-            skip_value(c)
-    if not at_end(c):
+    new.line = self.line
+    new.id = FLAGS if word_is(&event, b"conf") else find_count(c, b"chanId")
+    new.depth = <int> find_count(c, b"flags" if new.id == FLAGS else b"len")
+    is_first = word_is(&event, b"info") and find_value(c, b"version", &version)
+    if not skip_object(c) or not at_end(c):
         return
-    if word_is(&event, b"conf"):
-        m.relearn = set_flags(self, <int> flags)
-    elif word_is(&event, b"info") and is_version:
+    if new.id == FLAGS:
+        m.relearn = new.depth != flags_of(self)
+        add_channel(self, c, &new)
+    elif is_first:
         m.relearn = forget_line(self)
     elif word_is(&event, b"unsubscribed"):
         m.relearn = find_channel(self, new.id) != NULL and add_channel(self, c, &new)
     elif word_is(&event, b"subscribed"):
-        if symbol.size > 6 and memcmp(symbol.data, b"deriv:", 6) == 0:
-            symbol.data += 6
-            symbol.size -= 6
-            new.what = DERIVATIVE
-        elif word_is(&symbol, b"liq:global"):
-            new.what = LIQUIDATIONS
-        elif symbol.size and symbol.data[0] == c't':
-            if word_is(&channel, b"book") and word_is(&precision, b"P0"):
-                new.what = BOOK
-            elif word_is(&channel, b"trades"):
-                new.what = TRADES
-            elif word_is(&channel, b"ticker"):
-                new.what = TICKER
-        if symbol.size > MAX_NAME:
-            new.what = NOTHING
+        new.what = carried(&channel, &symbol, &precision)
         if new.what != NOTHING:
             new.size = symbol.size
-            memcpy(new.symbol, symbol.data, symbol.size)
+            memcpy(new.name, symbol.data, symbol.size)
         m.relearn = add_channel(self, c, &new)
 
 
-cdef inline int64_t read_count(Cursor* c) noexcept nogil:
-    """Step over a value; what it is if it is a whole number of up to 15 digits, bare or in quotes, else 0."""
-    cdef int64_t count = 0
-    cdef const char* p
-    cdef int _digit
-    cdef bint quoted = peek(c) == c'"'
-    p = c.pos + quoted
-    if not skip_value(c):
-        return 0
-    for _digit in range(16):
-        if p == c.end or not is_digit(p[0]):
-            return count
-        count = 10 * count + (p[0] - c'0')
-        p += 1
-    return 0
+cdef inline int carried(const Text* channel, Text* symbol, const Text* precision) noexcept nogil:
+    """What a channel carries; of the key of a perpetual's status the symbol is left."""
+    if begins(symbol, b"deriv:t"):
+        symbol.data += 6
+        symbol.size -= 6
+        return DERIVATIVE if symbol.size <= MAX_NAME else NOTHING
+    if word_is(symbol, b"liq:global"):
+        return LIQUIDATIONS
+    if symbol.size > MAX_NAME or not begins(symbol, b"t"):
+        return NOTHING
+    if word_is(channel, b"book"):
+        return BOOK if word_is(precision, b"P0") else NOTHING
+    return TRADES if word_is(channel, b"trades") else TICKER if word_is(channel, b"ticker") else NOTHING
 
 
 # ---- data
@@ -222,7 +171,7 @@ cdef inline int64_t read_count(Cursor* c) noexcept nogil:
 cdef inline void array_frame(BitfinexParser self, Cursor* c, Message* m) noexcept nogil:
     # [225206,[279380,1,0.0089],19], [225206,[[277520,1,0.00383141],...],17], [204928,"hb",127],
     # [81757,"cs",-1175357890,1670], [89,"te",[382489563,1564617600709,0.00705845,10087.98969503],11]
-    cdef const Channel* channel = NULL
+    cdef const Note* channel = NULL
     cdef Text word
     word.size = 0
     open_array(c)
@@ -239,7 +188,7 @@ cdef inline void array_frame(BitfinexParser self, Cursor* c, Message* m) noexcep
         if channel == NULL or channel.what == NOTHING:
             skip_value(c)
         else:
-            memcpy(m.name, channel.symbol, channel.size)
+            memcpy(m.name, channel.name, channel.size)
             m.symbol = m.name
             m.symbol_size = channel.size
             m.fixed_symbol = True
@@ -247,16 +196,21 @@ cdef inline void array_frame(BitfinexParser self, Cursor* c, Message* m) noexcep
     tail(c, flags_of(self))
 
 
-cdef inline void payload(Cursor* c, Message* m, const Channel* channel, const Text* word) noexcept nogil:
+cdef inline void payload(Cursor* c, Message* m, const Note* channel, const Text* word) noexcept nogil:
     """What a channel carries, if it is of use."""
     cdef Cursor ahead = c[0]
     cdef char inner = peek(&ahead) if open_array(&ahead) else 0
     cdef bint is_list = inner == c'[' or inner == c']'
+    cdef const char* end
     if word.size:
         if word_is(word, b"te") and channel.what == TRADES:
             trade(c, m)
-        elif word_is(word, b"cs") and channel.what == BOOK:
-            checksum(c, m, channel)
+        elif word_is(word, b"cs") and channel.what == BOOK and channel.depth >= 25:
+            # [81757,"cs",-1175357890]: of the book as it stands. Of fewer than 25 levels it is not known what counts
+            m.kind = KIND_DELTA
+            m.needed = bit(SLOT_CHECKSUM)
+            m.checksum = CHECKSUM_SIGNED
+            take_int(c, SLOT_CHECKSUM)
         else:
             skip_value(c)
     elif channel.what == BOOK and is_list:
@@ -270,11 +224,9 @@ cdef inline void payload(Cursor* c, Message* m, const Channel* channel, const Te
     elif channel.what == DERIVATIVE and not is_list:
         status(c, m)
     elif channel.what == LIQUIDATIONS and inner == c'[':
-        open_array(c)
-        next_item(c)
+        end = first_item(c)
         liquidation(c, m)
-        while next_item(c):
-            skip_value(c)
+        go_to(c, end)
     else:
         skip_value(c)                             # the trades before the subscription
 
@@ -284,7 +236,7 @@ cdef inline void tail(Cursor* c, int flags) noexcept nogil:
     cdef char byte
     while next_item(c):
         byte = peek(c)
-        if not is_digit(byte):
+        if byte != c'-' and not is_digit(byte):
             take_any(c)
         elif flags & SEQ_ALL:
             flags &= ~SEQ_ALL
@@ -297,73 +249,36 @@ cdef inline void tail(Cursor* c, int flags) noexcept nogil:
     at_end(c)
 
 
-cdef inline bint take_signed(Cursor* c, int slot, int sign_slot, int plus) noexcept nogil:
-    """Take a quantity without its sign; `sign_slot` becomes `plus`, or -plus where a - stands (which must repeat)."""
-    cdef bint negative = peek(c) == c'-'
-    cdef const char* first = c.pos + negative
-    return (take_constant(c, sign_slot, -plus if negative else plus) and scan_number(c)
-            and take(c, TAKE_QTY, slot, first, c.pos, False))
-
-
 cdef inline void level(Cursor* c, Message* m) noexcept nogil:
     # [279380,1,0.0089] a bid, [283460,0,-1] removes an ask (the amount is then 1 or -1, never a quantity)
-    cdef int i = 0
     m.kind = KIND_DELTA
     m.needed = bit(SLOT_LEVEL_PRICE) | bit(SLOT_LEVEL_QTY) | bit(SLOT_LEVEL_SIDE)
     open_array(c)
-    while next_item(c):
-        if i == 0:
-            take_price(c, SLOT_LEVEL_PRICE)
-        elif i == 1:
-            if peek(c) == c'0':                   # text that decides must repeat
-                scan_number(c)
-                take_constant(c, SLOT_LEVEL_GONE, 1)
-            else:
-                take_int(c, SLOT_LEVEL_COUNT)
-        elif i == 2:
-            take_signed(c, SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, 1)
+    if next_item(c) and take_price(c, SLOT_LEVEL_PRICE) and next_item(c):
+        if peek(c) == c'0':                       # text that decides must repeat
+            scan_number(c)
+            take_constant(c, SLOT_LEVEL_GONE, 1)
         else:
-            take_any(c)
-        i += 1
-
-
-cdef inline void checksum(Cursor* c, Message* m, const Channel* channel) noexcept nogil:
-    # [81757,"cs",-1175357890]: of the book as it stands. Of fewer than 25 levels subscribed it is not known what counts
-    if channel.levels < 25:
-        skip_value(c)
-        return
-    m.kind = KIND_DELTA
-    m.needed = bit(SLOT_CHECKSUM)
-    m.checksum = CHECKSUM_SIGNED
-    take_int(c, SLOT_CHECKSUM)
+            take_int(c, SLOT_LEVEL_COUNT)
+        if next_item(c):
+            take_signed(c, SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, 1)
+            take_rest(c)
 
 
 cdef inline void trade(Cursor* c, Message* m) noexcept nogil:
     # [382489563,1564617600709,0.00705845,10087.98969503]: number, ms, amount (+ the buyer was the aggressor), price
-    cdef int i = 0
-    m.kind = KIND_TRADE
-    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
+    expect(m, KIND_TRADE)
     open_array(c)
-    while next_item(c):
-        if i == 0:
-            take_int(c, SLOT_TRADE_ID)
-        elif i == 1:
-            take_time(c, SLOT_TIME)
-        elif i == 2:
-            take_signed(c, SLOT_QTY, SLOT_AGGRESSOR, 1)
-        elif i == 3:
-            take_price(c, SLOT_PRICE)
-        else:
-            take_any(c)
-        i += 1
+    if (next_item(c) and take_int(c, SLOT_TRADE_ID) and next_item(c) and take_time(c, SLOT_TIME) and next_item(c)
+            and take_signed(c, SLOT_QTY, SLOT_AGGRESSOR, 1) and next_item(c) and take_price(c, SLOT_PRICE)):
+        take_rest(c)
 
 
 cdef inline void ticker(Cursor* c, Message* m) noexcept nogil:
     # [0.068965,60157.36709703,0.0774,48578.50804052,0.001969,0.0262,0.076989,101459.39453471,0.0828,0.068961]: bid,
     # sum of the best 25 bid amounts, ask, the same of asks, change, relative change (of 1), last, volume, high, low;
     # since 2026 a null follows. The sums are no quantities of the best levels, so this is no quote
-    m.kind = KIND_TICKER
-    m.needed = bit(SLOT_LAST)
+    expect(m, KIND_TICKER)
     take_array(c, DAY)
 
 
@@ -383,51 +298,38 @@ cdef inline void liquidation(Cursor* c, Message* m) noexcept nogil:
     # told), 11 price, often null: then it is told as 0
     cdef int i = 0
     cdef bint first = False
-    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
+    expect(m, KIND_LIQUIDATION)
+    m.fixed_symbol = False
     open_array(c)
     while next_item(c):
-        if i == 2:
-            take_time(c, SLOT_TIME)
-        elif i == 4:
-            m.fixed_symbol = False
-            take_symbol(c)
-        elif i == 5:
+        if i == 5:
             take_signed(c, SLOT_QTY, SLOT_AGGRESSOR, -1)
         elif i == 8:
             first = peek(c) == c'0'
             skip_value(c)
-        elif i == 11 and peek(c) == c'n':
-            skip_value(c)
-            take_constant(c, SLOT_PRICE, 0)
-        elif i == 11:
-            take_price(c, SLOT_PRICE)
+        elif i < 12:
+            take_value(c, &FORCED[i])
         else:
             take_any(c)
         i += 1
-    m.kind = KIND_LIQUIDATION if first else KIND_IGNORED
-    if next_is(c, c','):
-        m.more = c.pos
-        skip_value(c)
+    if not first:
+        m.kind = KIND_IGNORED
+    note_more(c, m)
 
 
 cdef Form LEVEL
 list_form(&LEVEL, ("price", "count", "signed"))
 
-# What the elements of an array mean, by place.
-cdef Field[20] DAY, STATUS
+# What the elements of an array mean: place -> (what to take, slot). The others are stepped over.
+cdef Field[20] DAY, STATUS, FORCED
 
-list_fields(DAY, (("bid", TAKE_PRICE, SLOT_BID_PRICE), ("bids", TAKE_ANY, SLOT_SPARE),
-                  ("ask", TAKE_PRICE, SLOT_ASK_PRICE), ("asks", TAKE_ANY, SLOT_SPARE),
-                  ("change", TAKE_DOUBLE, SLOT_CHANGE), ("relative change", TAKE_ANY, SLOT_SPARE),
-                  ("last", TAKE_DOUBLE, SLOT_LAST), ("volume", TAKE_DOUBLE, SLOT_VOLUME),
-                  ("high", TAKE_DOUBLE, SLOT_HIGH), ("low", TAKE_DOUBLE, SLOT_LOW)))
-list_fields(STATUS, (("time", TAKE_TIME, SLOT_TIME), ("1", TAKE_ANY, SLOT_SPARE), ("last", TAKE_DOUBLE, SLOT_LAST),
-                     ("index", TAKE_DOUBLE, SLOT_INDEX), ("4", TAKE_ANY, SLOT_SPARE), ("fund", TAKE_ANY, SLOT_SPARE),
-                     ("6", TAKE_ANY, SLOT_SPARE), ("next funding", TAKE_TIME, SLOT_NEXT_FUNDING),
-                     ("accrued", TAKE_ANY, SLOT_SPARE), ("step", TAKE_ANY, SLOT_SPARE), ("10", TAKE_ANY, SLOT_SPARE),
-                     ("funding", TAKE_DOUBLE, SLOT_FUNDING), ("12", TAKE_ANY, SLOT_SPARE), ("13", TAKE_ANY, SLOT_SPARE),
-                     ("mark", TAKE_DOUBLE, SLOT_MARK), ("15", TAKE_ANY, SLOT_SPARE), ("16", TAKE_ANY, SLOT_SPARE),
-                     ("open interest", TAKE_DOUBLE, SLOT_OPEN_INTEREST)))
+list_places(DAY, {0: (TAKE_PRICE, SLOT_BID_PRICE), 2: (TAKE_PRICE, SLOT_ASK_PRICE), 4: (TAKE_DOUBLE, SLOT_CHANGE),
+                  6: (TAKE_DOUBLE, SLOT_LAST), 7: (TAKE_DOUBLE, SLOT_VOLUME), 8: (TAKE_DOUBLE, SLOT_HIGH),
+                  9: (TAKE_DOUBLE, SLOT_LOW)})
+list_places(STATUS, {0: (TAKE_TIME, SLOT_TIME), 2: (TAKE_DOUBLE, SLOT_LAST), 3: (TAKE_DOUBLE, SLOT_INDEX),
+                     7: (TAKE_TIME, SLOT_NEXT_FUNDING), 11: (TAKE_DOUBLE, SLOT_FUNDING), 14: (TAKE_DOUBLE, SLOT_MARK),
+                     17: (TAKE_DOUBLE, SLOT_OPEN_INTEREST)})
+list_places(FORCED, {2: (TAKE_TIME, SLOT_TIME), 4: (TAKE_SYMBOL, 0), 11: (TAKE_PRICE | OR_ZERO, SLOT_PRICE)})
 
 
 CHANNELS = {
@@ -440,7 +342,7 @@ CHANNELS = {
 }
 
 DEPTHS = (1, 25, 100, 250)
-SPEEDS = {"realtime": "F0", "2s": "F1"}
+SPEEDS = {None: "F0", "realtime": "F0", "2s": "F1"}
 
 
 def spelling(symbol):
@@ -455,13 +357,11 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; channels that come in one stream share it."""
     SPEC.check_channels(channels)
     SPEC.check_market(market)
-    if depth is not None and depth not in DEPTHS:
-        raise UnsupportedChannel(f"bitfinex has no book of depth {depth!r}; it has: {', '.join(map(str, DEPTHS))}")
-    if speed is not None and speed not in SPEEDS:
-        raise UnsupportedChannel(f"bitfinex has no speed {speed!r}; it has: {', '.join(SPEEDS)}")
+    check_known("bitfinex", "book of depth", depth, (None, *DEPTHS), ", ".join(map(str, DEPTHS)))
+    check_known("bitfinex", "speed", speed, SPEEDS, "realtime, 2s")
     planned = []
     for symbol in map(spelling, symbols):
-        names = {"book": f"book:{symbol}:P0:{SPEEDS[speed or 'realtime']}:{depth or max(DEPTHS)}",
+        names = {"book": f"book:{symbol}:P0:{SPEEDS[speed]}:{depth or max(DEPTHS)}",
                  "trades": f"trades:{symbol}", "ticker": f"ticker:{symbol}", "mark": f"status:deriv:{symbol}",
                  "open_interest": f"status:deriv:{symbol}", "liquidations": "status:liq:global"}
         for channel in channels:
@@ -485,7 +385,7 @@ def subscribe(names, request_id):
             request["symbol"], request["prec"], request["freq"], request["len"] = rest.rsplit(":", 3)
         else:
             request["key" if channel == "status" else "symbol"] = rest
-        frames.append(json.dumps(request, separators=(",", ":")))
+        frames.append(frame_text(request))
     return frames
 
 
@@ -517,7 +417,7 @@ def read_control(payload):
     text, message = read_object(payload)
     event, code, chan = message.get("event"), message.get("code"), str(message.get("chanId", ""))
     if event == "pong":
-        return Control("pong", None, None, text)
+        return Control("pong", text=text)
     if event == "subscribed":
         return Control("ack", None, None, text, (stream_of(message),), handle=chan)
     if event == "unsubscribed":
@@ -536,7 +436,7 @@ def read_control(payload):
                            reason="maintenance")
         if code in (20051, 20061):                # 20061: everything has to be subscribed again
             return Control("shutdown", None, code, text)
-    return Control("other", None, None, text)
+    return Control("other", text=text)
 
 
 SPEC = VenueSpec(
@@ -544,11 +444,7 @@ SPEC = VenueSpec(
     link=Link.NONE,
     count=Count.NEXT,
     roots={"public": "wss://api-pub.bitfinex.com/ws/2"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
+    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
     symbol=spelling,
     # The documentation says 25 or 30 channels on a connection; 37 were refused in 2026-09. 20 connections a minute.
     limits=Limits(streams_per_connection=25, messages_per_second=0, streams_per_request=1,

@@ -14,13 +14,10 @@ Source: bitmex.com/app/wsAPI, a recording of 2021, published frames of 2019 to 2
 was tried against the live venue.
 """
 
-import json
-from urllib.parse import urlsplit
-
 from libc.string cimport memchr, memcmp
 from orderbook.types cimport BAD_VALUE
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_MARK,
-                            KIND_NONE, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SEEN_ASKS, SEEN_BIDS,
+                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, OR_ZERO, SEEN_ASKS, SEEN_BIDS,
                             SEEN_BOTH, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY,
                             SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LEVEL_GONE,
                             SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, SLOT_LOW, SLOT_MARK,
@@ -29,12 +26,13 @@ from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_I
                             SLOT_VOLUME, SLOT_VWAP, TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY,
                             TAKE_SYMBOL, TAKE_TIME, WORD_ASK, WORD_BID)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, fail, find_text, list_fields, list_form, next_is, next_item,
-                         next_key, open_array, open_object, peek, plain_is, read_text, skip_value, take, take_aggressor,
-                         take_constant, take_field, take_object, take_or_zero, text_is, word_is)
+from feeds.scan cimport (Cursor, Field, Text, TAKE_SIDE, at_end, expect, fail, find_text, find_value, first_item, go_to,
+                         list_fields, list_form, next_item, next_key, note_more, open_array, open_object, peek,
+                         plain_is, read_text, skip_value, take, take_constant, take_field, take_object, text_is,
+                         word_is)
 
-from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
-                         read_object)
+from feeds.venue import (Control, Evidence, Instrument, Limits, Link, Stream, VenueSpec, check_known, each_once,
+                         error_code, frame_text, instrument_reader, instruments_at, read_object)
 
 
 cdef class BitmexParser(Parser):
@@ -51,28 +49,26 @@ cdef class BitmexParser(Parser):
         self.route_marks = 8                      # {"table":"orderBookL2","action":"update"
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
-        cdef const char* data = self.head(c, m, False)
-        if c.status or data == NULL:
+        # {"table":"orderBookL2","action":"update","data":[{...}]}; partials also have keys, types, filter and the like.
+        # {"success":true,"subscribe":"trade:XBTUSD","request":{...}}, a welcome and the text pong are control frames
+        cdef Text key
+        m.kind = KIND_CONTROL
+        if plain_is(c, b"pong"):
             return
-        if m.kind == KIND_NONE:
-            c.pos = data
-            if self.is_book():
-                self.rows(c, m, True)
-            elif open_array(c) and next_item(c):
-                self.element(c, m)
+        self.head(c)
+        open_object(c)
+        while next_key(c, &key):
+            if self.table.size and word_is(&key, b"data") and peek(c) == c'[':
+                self.data(c, m)
             else:
-                m.kind = KIND_IGNORED
-        if m.kind == KIND_IGNORED and self.is_book() and word_is(&self.action, b"partial") and self.filtered.size:
-            m.kind = KIND_SNAPSHOT                # nothing rests there yet
-            m.symbol = self.filtered.data
-            m.symbol_size = self.filtered.size
-            take_rows(c, m, &ROW, data, data + 2)
+                skip_value(c)
+        at_end(c)
 
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
         cdef const char* at = c.pos
         if self.frame != c.start:                 # another frame was read in between
             c.pos = c.start
-            self.head(c, m, True)
+            self.head(c)
             c.pos = at
         if self.is_book():
             self.rows(c, m, False)
@@ -83,41 +79,33 @@ cdef class BitmexParser(Parser):
         """Whether the table has the rows of a book, known by their ids."""
         return word_is(&self.table, b"orderBookL2") or word_is(&self.table, b"orderBookL2_25")
 
-    cdef const char* head(self, Cursor* c, Message* m, bint again) noexcept nogil:
-        """Check the frame and read what stands around its data: where that is, NULL if there is none to take.
-
-        Rows of a book are taken on the way, but for `again` and where the table comes after them.
-        """
-        # {"table":"orderBookL2","action":"update","data":[{...}]}; partials also have keys, types, filter and the like.
-        # {"success":true,"subscribe":"trade:XBTUSD","request":{...}}, a welcome and the text pong are control frames
-        cdef Text key
-        cdef const char* data = NULL
+    cdef void head(self, Cursor* c) noexcept nogil:
+        """Read what stands around the data of a frame; the cursor stays at its beginning."""
+        cdef Cursor at
         self.frame = c.start
-        self.table.size = self.action.size = self.filtered.size = 0
-        if plain_is(c, b"pong"):
-            m.kind = KIND_CONTROL
-            return NULL
-        open_object(c)
-        while next_key(c, &key):
-            if word_is(&key, b"table") and peek(c) == c'"':
-                read_text(c, &self.table)
-            elif word_is(&key, b"action") and peek(c) == c'"':
-                read_text(c, &self.action)
-            elif word_is(&key, b"data") and peek(c) == c'[' and data == NULL:
-                data = c.pos
-                if self.action.size and self.is_book() and not again:
-                    self.rows(c, m, True)
-                else:
-                    skip_value(c)
-            else:
-                if word_is(&key, b"filter") and peek(c) == c'{':
-                    find_text(c, b"symbol", &self.filtered)
-                skip_value(c)
-        at_end(c)                                 # from here on the grammar of the whole frame is known to be right
-        if self.table.size == 0 or data == NULL:
-            m.kind = KIND_CONTROL
-            return NULL
-        return data
+        self.filtered.size = 0
+        find_text(c, b"table", &self.table)
+        find_text(c, b"action", &self.action)
+        if self.is_book() and word_is(&self.action, b"partial") and find_value(c, b"filter", &at):
+            find_text(&at, b"symbol", &self.filtered)
+
+    cdef void data(self, Cursor* c, Message* m) noexcept nogil:
+        """The rows of a frame."""
+        cdef const char* start = c.pos
+        cdef const char* end
+        if self.is_book():
+            self.rows(c, m, True)
+            if m.kind == KIND_IGNORED and self.filtered.size:
+                m.kind = KIND_SNAPSHOT            # nothing rests there yet
+                m.symbol = self.filtered.data
+                m.symbol_size = self.filtered.size
+                take_rows(c, m, &ROW, start, c.pos)
+            return
+        m.kind = KIND_IGNORED
+        end = first_item(c)
+        if end != NULL:
+            self.element(c, m)
+        go_to(c, end)
 
     cdef void rows(self, Cursor* c, Message* m, bint first) noexcept nogil:
         """The rows of one symbol, and where those of the next begin; `first`: stand before the array, and behind it."""
@@ -218,19 +206,37 @@ cdef class BitmexParser(Parser):
     cdef void element(self, Cursor* c, Message* m) noexcept nogil:
         """One row of another table, and where the next one begins."""
         cdef bint news = word_is(&self.action, b"insert")
-        if word_is(&self.table, b"quote") and not word_is(&self.action, b"delete"):
-            quote_update(c, m)
+        if word_is(&self.action, b"delete"):
+            m.kind = KIND_IGNORED
+            return
+        if word_is(&self.table, b"quote"):
+            # {"timestamp":"2024-11-22T22:44:25.085Z","symbol":"BCHUSDT","bidSize":103000,"bidPrice":487.55,
+            #  "askPrice":488.25,"askSize":50000}: several a frame, oldest first
+            expect(m, KIND_QUOTE)
+            take_object(c, QUOTE)
         elif word_is(&self.table, b"trade") and news:
-            trade(c, m)
-        elif word_is(&self.table, b"orderBook10") and not word_is(&self.action, b"delete"):
-            partial(c, m)
-        elif word_is(&self.table, b"instrument") and not word_is(&self.action, b"delete"):
+            # {"timestamp":"2024-11-24T08:15:38.704Z","symbol":"XBTUSD","side":"Sell","size":100,"price":98570.9,
+            #  "tickDirection":"ZeroPlusTick","trdMatchID":"00000000-006d-1000-0000-000e8737d536","grossValue":101450,
+            #  "homeNotional":0.0010145,"foreignNotional":100.0,"trdType":"Regular"}; its id is no number
+            expect(m, KIND_TRADE)
+            take_object(c, TRADE)
+            if not m.seen & bit(SLOT_AGGRESSOR):
+                take_constant(c, SLOT_AGGRESSOR, 0)     # nobody crossed the spread
+        elif word_is(&self.table, b"orderBook10"):
+            # {"symbol":"XBTUSD","bids":[[98490.3,22400]],"asks":[[98490.4,17600]],
+            #  "timestamp":"2024-11-24T08:19:13.513Z"}; a side without orders may be absent
+            m.kind = KIND_SNAPSHOT
+            m.depth = 10
+            take_object(c, PARTIAL)
+            if not m.seen & (bit(SEEN_BIDS) | bit(SEEN_ASKS)):
+                m.needed = bit(SEEN_BIDS)
+        elif word_is(&self.table, b"instrument"):
             # {"symbol":"DOTUSDT","openValue":538432500000,"fairPrice":1.2669,"markPrice":1.2669,
             #  "timestamp":"2026-05-27T12:56:40.500Z"}: what has changed; the first one, about 100 keys, is whole
             m.kind = KIND_TICKER
             take_constant(c, SLOT_PARTIAL, 1)
             take_object(c, INSTRUMENT)
-        elif word_is(&self.table, b"funding") and not word_is(&self.action, b"delete"):
+        elif word_is(&self.table, b"funding"):
             # {"timestamp":"2021-04-01T20:00:00.000Z","symbol":"ETHUSD","fundingInterval":"2000-01-01T08:00:00.000Z",
             #  "fundingRate":0.002142,"fundingRateDaily":0.006425999999999999}
             m.kind = KIND_MARK
@@ -238,12 +244,14 @@ cdef class BitmexParser(Parser):
             take_constant(c, SLOT_PARTIAL, 1)
             take_object(c, INSTRUMENT)
         elif word_is(&self.table, b"liquidation") and news:
-            liquidation(c, m)
+            # {"orderID":"dd9cea25-207c-0dab-15b5-b88da776f500","symbol":"XBTUSD","side":"Buy","price":10106,
+            #  "leavesQty":9214}
+            expect(m, KIND_LIQUIDATION)
+            take_object(c, FORCED)
         else:
             m.kind = KIND_IGNORED                 # a candle, a chat; trades of before, liquidations that change
             return
-        if next_is(c, c','):
-            m.more = c.pos
+        note_more(c, m)
 
 
 cdef inline const char* same_rows(const char* p, const char* end, const char* head, Py_ssize_t size) noexcept nogil:
@@ -268,66 +276,6 @@ cdef inline void take_rows(Cursor* c, Message* m, const Form* form, const char* 
         c.message.seen |= form.seen
 
 
-cdef inline void quote_update(Cursor* c, Message* m) noexcept nogil:
-    # {"timestamp":"2024-11-22T22:44:25.085Z","symbol":"BCHUSDT","bidSize":103000,"bidPrice":487.55,"askPrice":488.25,
-    #  "askSize":50000}: several a frame, oldest first
-    cdef Text key
-    m.kind = KIND_QUOTE
-    m.needed = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"bidPrice"):
-            take_or_zero(c, TAKE_PRICE, SLOT_BID_PRICE)
-        elif word_is(&key, b"bidSize"):
-            take_or_zero(c, TAKE_QTY, SLOT_BID_QTY)
-        elif word_is(&key, b"askPrice"):
-            take_or_zero(c, TAKE_PRICE, SLOT_ASK_PRICE)
-        elif word_is(&key, b"askSize"):
-            take_or_zero(c, TAKE_QTY, SLOT_ASK_QTY)
-        else:
-            take_field(c, &key, QUOTE)
-
-
-cdef inline void trade(Cursor* c, Message* m) noexcept nogil:
-    # {"timestamp":"2024-11-24T08:15:38.704Z","symbol":"XBTUSD","side":"Sell","size":100,"price":98570.9,
-    #  "tickDirection":"ZeroPlusTick","trdMatchID":"00000000-006d-1000-0000-000e8737d536","grossValue":101450,
-    #  "homeNotional":0.0010145,"foreignNotional":100.0,"trdType":"Regular"}; its id is no number
-    cdef Text key
-    m.kind = KIND_TRADE
-    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY)
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"side") and peek(c) == c'"':
-            take_aggressor(c, b"Buy", b"Sell")
-        else:
-            take_field(c, &key, TRADE)
-    if not m.seen & bit(SLOT_AGGRESSOR):
-        take_constant(c, SLOT_AGGRESSOR, 0)       # nobody crossed the spread
-
-
-cdef inline void partial(Cursor* c, Message* m) noexcept nogil:
-    # {"symbol":"XBTUSD","bids":[[98490.3,22400]],"asks":[[98490.4,17600]],"timestamp":"2024-11-24T08:19:13.513Z"}; a
-    # side without orders may be absent
-    m.kind = KIND_SNAPSHOT
-    m.depth = 10
-    take_object(c, PARTIAL)
-    if not m.seen & (bit(SEEN_BIDS) | bit(SEEN_ASKS)):
-        m.needed = bit(SEEN_BIDS)
-
-
-cdef inline void liquidation(Cursor* c, Message* m) noexcept nogil:
-    # {"orderID":"dd9cea25-207c-0dab-15b5-b88da776f500","symbol":"XBTUSD","side":"Buy","price":10106,"leavesQty":9214}
-    cdef Text key
-    m.kind = KIND_LIQUIDATION
-    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"side"):
-            take_aggressor(c, b"Buy", b"Sell")
-        else:
-            take_field(c, &key, FORCED)
-
-
 # What the keys of each row mean: (key, what to take, slot). A key that is not listed is stepped over.
 cdef tuple NAME = (("symbol", TAKE_SYMBOL, 0),)
 cdef tuple HAPPENED = (("timestamp", TAKE_TIME, SLOT_TIME),)
@@ -348,10 +296,14 @@ cdef Field[24] INSTRUMENT
 list_fields(ONE, (*LEVEL_NAME, ("size", TAKE_QTY, SLOT_LEVEL_QTY), ("price", TAKE_PRICE, SLOT_LEVEL_PRICE)))
 list_fields(ONE_CHANGED, (*LEVEL_NAME, ("size", TAKE_QTY, SLOT_LEVEL_QTY)))
 list_fields(ONE_REMOVED, LEVEL_NAME)
-list_fields(TRADE, (*NAME, *HAPPENED, ("price", TAKE_PRICE, SLOT_PRICE), ("size", TAKE_QTY, SLOT_QTY)))
-list_fields(QUOTE, (*NAME, *SENT))
+list_fields(TRADE, (*NAME, *HAPPENED, ("side", TAKE_SIDE | OR_ZERO, SLOT_AGGRESSOR),
+                    ("price", TAKE_PRICE, SLOT_PRICE), ("size", TAKE_QTY, SLOT_QTY)))
+list_fields(QUOTE, (
+    *NAME, *SENT, ("bidPrice", TAKE_PRICE | OR_ZERO, SLOT_BID_PRICE), ("bidSize", TAKE_QTY | OR_ZERO, SLOT_BID_QTY),
+    ("askPrice", TAKE_PRICE | OR_ZERO, SLOT_ASK_PRICE), ("askSize", TAKE_QTY | OR_ZERO, SLOT_ASK_QTY)))
 list_fields(PARTIAL, (*NAME, *SENT, ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1)), &LEVEL)
-list_fields(FORCED, (*NAME, ("price", TAKE_PRICE, SLOT_PRICE), ("leavesQty", TAKE_QTY, SLOT_QTY)))
+list_fields(FORCED, (*NAME, ("side", TAKE_SIDE, SLOT_AGGRESSOR), ("price", TAKE_PRICE, SLOT_PRICE),
+                     ("leavesQty", TAKE_QTY, SLOT_QTY)))
 list_fields(INSTRUMENT, (
     *NAME, *SENT, ("lastPrice", TAKE_DOUBLE, SLOT_LAST), ("markPrice", TAKE_DOUBLE, SLOT_MARK),
     ("indicativeSettlePrice", TAKE_DOUBLE, SLOT_INDEX), ("fundingRate", TAKE_DOUBLE, SLOT_FUNDING),
@@ -385,17 +337,12 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; depth concerns the book."""
     SPEC.check_channels(channels)
     SPEC.check_market(market)
-    if depth not in BOOKS:
-        raise UnsupportedChannel(f"bitmex has no book of depth {depth!r}; it has: 10, 25, or None for the whole book")
-    if speed is not None:
-        raise UnsupportedChannel(f"bitmex has no speed {speed!r}: every change comes at once")
-    planned = {}
-    for symbol in map(spelling, symbols):
-        for channel in channels:
-            table = BOOKS[depth] if channel == "book" else TABLES[channel]
-            stream = Stream(f"{table}:{symbol}", "public", symbol, channel, (depth or 0) if channel == "book" else 0)
-            planned.setdefault(stream.name, stream)         # mark and ticker are one stream
-    return list(planned.values())
+    check_known("bitmex", "book of depth", depth, BOOKS, "10, 25, or None for the whole book")
+    check_known("bitmex", "speed", speed, (None,), "None, every change at once")
+    tables = {**TABLES, "book": BOOKS[depth]}
+    return each_once(Stream(f"{tables[channel]}:{symbol}", "public", symbol, channel,
+                            depth or 0 if channel == "book" else 0)
+                     for symbol in map(spelling, symbols) for channel in channels)
 
 
 def spelling(symbol):
@@ -405,12 +352,12 @@ def spelling(symbol):
 
 def subscribe(names, request_id):
     # {"op":"subscribe","args":["orderBookL2:XBTUSD","trade:XBTUSD"]}: answered topic by topic
-    return [json.dumps({"op": "subscribe", "args": list(names)}, separators=(",", ":"))]
+    return [frame_text({"op": "subscribe", "args": list(names)})]
 
 
 def unsubscribe(names, request_id):
     # {"op":"unsubscribe","args":["orderBookL2:XBTUSD"]}
-    return [json.dumps({"op": "unsubscribe", "args": list(names)}, separators=(",", ":"))]
+    return [frame_text({"op": "unsubscribe", "args": list(names)})]
 
 
 # Status of an error -> what it is. 400 and 429 as other clients have met them; the rest is what HTTP means by them.
@@ -437,7 +384,7 @@ def read_control(payload):
     if "error" not in message:
         return Control("other", text=text)
     words = str(message["error"])
-    code = message.get("status") if type(message.get("status")) is int else None
+    code = error_code(message.get("status"))
     request = message.get("request") if isinstance(message.get("request"), dict) else {}
     asked = request.get("args")
     asked = tuple(name for name in asked if isinstance(name, str)) if isinstance(asked, list) else (asked,)
@@ -451,43 +398,22 @@ def read_control(payload):
     return Control("error", None, code, words, names, reason=REASONS.get(code, ""))
 
 
-def read_address(url):
-    """.../api/v1/instrument/active: a list of instruments."""
-    path = urlsplit(url).path
-    return Answer("instruments") if path.endswith(("/instrument/active", "/instrument")) else None
-
-
-def read_instruments(body):
-    """Instruments of an instrument/active answer. Raises ValueError that says what is missing."""
+def instruments(listed):
     # [{"symbol":"XRPU21","tickSize":1e-8,"lotSize":1,"state":"Open", ...}]; an index has no tick
-    try:
-        listed = json.loads(body, parse_float=str, parse_int=str)               # numbers as they are written
-        return [Instrument(entry["symbol"], entry["tickSize"], entry.get("lotSize") or "1")
-                for entry in listed if entry["tickSize"] is not None]
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise ValueError(f"a list of instruments with symbol, tickSize and lotSize ({error!r})") from error
+    return [Instrument(entry["symbol"], str(entry["tickSize"]), str(entry.get("lotSize") or 1))
+            for entry in listed if entry["tickSize"] is not None]
 
 
 SPEC = VenueSpec(
     name="bitmex",
     link=Link.NONE,
     roots={"public": "wss://ws.bitmex.com/realtime"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
+    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
     symbol=spelling,
     # About 40 connections an hour an address (the welcome counts them down), so that 20 in 5 minutes leave as many for
     # the rest of it; subscriptions are not limited, their numbers are our own. REST without a login: 30 a minute.
-    limits=Limits(
-        streams_per_connection=1000,
-        messages_per_second=5,
-        streams_per_request=50,
-        connections_per_5_minutes=20,
-        connection_lifetime_s=0,
-        rest_weight_per_minute=30,
-    ),
+    limits=Limits(streams_per_connection=1000, messages_per_second=5, streams_per_request=50,
+                  connections_per_5_minutes=20, connection_lifetime_s=0, rest_weight_per_minute=30),
     max_frame_size=32 << 20,                      # the partial of XBTUSD alone is about 1 MB
     parser=lambda market: BitmexParser(),
     source="https://www.bitmex.com/app/wsAPI",
@@ -509,6 +435,6 @@ SPEC = VenueSpec(
     resync="resubscribe",
     rest_url="https://www.bitmex.com",
     instruments_addresses={"": "https://www.bitmex.com/api/v1/instrument/active"},
-    read_address=read_address,
-    read_instruments=read_instruments,
+    read_address=instruments_at("/instrument/active", "/instrument"),
+    read_instruments=instrument_reader("a list of instruments with symbol, tickSize and lotSize", instruments),
 )

@@ -9,50 +9,43 @@ old frames too: Buy means that a long was closed by a forced sell, so it is inve
 contracts USD. Times are ms, `timestamp_e6` of v2 us. Volatilities and rates are fractions.
 """
 
-import json
 import re
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
-from orderbook.types cimport BAD_VALUE
-from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION,
-                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SEEN_BOTH,
-                            SLOT_AGGRESSOR, SLOT_ASK_IV, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_IV, SLOT_BID_PRICE,
-                            SLOT_BID_QTY, SLOT_DELTA, SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_GAMMA, SLOT_HIGH, SLOT_INDEX,
-                            SLOT_LAST, SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_MARK_IV, SLOT_NEXT_FUNDING, SLOT_OPEN,
+from orderbook.types cimport BAD_VALUE, OK
+from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_QUOTE,
+                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SEEN_BOTH, SLOT_AGGRESSOR,
+                            SLOT_ASK_IV, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_IV, SLOT_BID_PRICE, SLOT_BID_QTY,
+                            SLOT_DELTA, SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_GAMMA, SLOT_HIGH, SLOT_INDEX, SLOT_LAST,
+                            SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_MARK_IV, SLOT_NEXT_FUNDING, SLOT_OPEN,
                             SLOT_OPEN_INTEREST, SLOT_OPEN_VALUE, SLOT_PARTIAL, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_TOO,
                             SLOT_QUOTE_VOLUME, SLOT_SPARE, SLOT_THETA, SLOT_TIME, SLOT_TRADE_ID, SLOT_UNDERLYING,
                             SLOT_VEGA, SLOT_VOLUME, TAKE_ANY, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE,
                             TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, WORD_ASK, WORD_BID)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, fail, key_is, list_fields, list_form, next_is, next_item,
-                         next_key, open_array, open_object, peek, read_text, skip_value, take, take_aggressor,
-                         take_any, take_constant, take_field, take_levels, take_object, word_is)
+from feeds.scan cimport (Channel, Cursor, Field, TAKE_BEST, TAKE_CLOSED_SIDE, TAKE_SIDE, Text, add_channel, at_end,
+                         begins, expect_channel, expect_nothing, fail, find_channel, find_text, find_value, first_item,
+                         go_to, is_zero, key_is, list_fields, list_form, next_item, next_key, note_more, number_at,
+                         open_array, open_object, peek, read_text, skip_value, take, take_constant, take_field,
+                         take_levels, take_object, word_is)
 from feeds.sync cimport LINK_RISES
 
-from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
-                         read_object)
+from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, VenueSpec, check_known,
+                         frame_text, instrument_reader, pick_book, read_object, request_number)
 
 MARKETS = ("spot", "linear", "inverse", "option")
 
 cdef enum:
     OPTION = 3                # index of the market
-    # What a topic brings.
-    OTHER = 0
-    BOOK = 1                  # orderbook.50.BTCUSDT
-    BEST = 2                  # orderbook.1.BTCUSDT
-    TRADES = 3                # publicTrade.BTCUSDT, and trade.BTCUSD of v2
-    TICKERS = 4
-    FORCED = 5                # allLiquidation.BTCUSDT, and liquidation.BTCUSDT of old
-    OLD_BOOK = 6              # orderBookL2_25.BTCUSD and orderBook_200.100ms.BTCUSD of v2
 
 
 cdef class BybitParser(Parser):
-    """Messages of one market. What it keeps is about the frame at work."""
+    """Messages of one market. What it keeps is about the frame at work: `parse_more` needs its head."""
 
     cdef const char* frame    # its first byte; compared only
-    cdef int topic            # what it brings
+    cdef const Channel* channel
     cdef Text symbol          # last part of the topic; borrowed from the frame
-    cdef bint snapshot        # type is "snapshot"
 
     def __cinit__(self, int market=0):
         self.market = market
@@ -61,139 +54,117 @@ cdef class BybitParser(Parser):
         self.route_marks = 3 if market == OPTION else 4
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
-        cdef const char* start = c.pos
-        cdef Text key
-        if not head(self, c, m):
-            return
-        m.symbol = self.symbol.data               # what the data say themselves takes its place
-        m.symbol_size = self.symbol.size
-        m.fixed_symbol = self.market != OPTION
-        c.pos = start
+        # {"topic":"orderbook.50.BTCUSDT","type":"delta","ts":1687940967466,"data":{...},"cts":1687940967464}
+        # {"id":"tickers.SOL-28APR23-24-C-34-1680652810254","topic":"tickers.SOL-28APR23-24-C","ts":1680652810254,
+        #  "data":{...},"type":"snapshot"}
+        cdef const Field* outside = OUTSIDE
+        cdef Text key, type
+        cdef bint has_topic = head(self, c), snapshot
+        m.kind = KIND_CONTROL
+        if self.channel != NULL and self.channel.kind == KIND_LIQUIDATION:
+            outside = NAMES                       # the time of the frame is not that of each row
+        find_text(c, b"type", &type)
+        snapshot = word_is(&type, b"snapshot")
         open_object(c)
         while next_key(c, &key):
-            if word_is(&key, b"data"):
-                data(self, c, m)
+            if word_is(&key, b"data") and self.channel == NULL:
+                expect_nothing(c, m, KIND_IGNORED if has_topic else KIND_CONTROL)
+            elif word_is(&key, b"data"):
+                if not snapshot and not word_is(&type, b"delta") and (
+                        self.channel.kind == KIND_DELTA or self.channel.kind == KIND_QUOTE):
+                    fail(c, BAD_VALUE, b"the type snapshot or delta")
+                data(self, c, m, snapshot)
             elif word_is(&key, b"topic") and self.market == OPTION:
                 read_text(c, &key)                # it is no part of what names the stream: the symbol in it may differ
                 take(c, TAKE_TEXT, SLOT_SPARE, self.symbol.data, self.symbol.data + self.symbol.size, True)
-            elif word_is(&key, b"topic") or word_is(&key, b"type"):
-                skip_value(c)                     # text that must repeat
-            elif self.topic == FORCED:
-                take_any(c)                       # the time of the frame; each row has its own
             else:
-                take_field(c, &key, OUTSIDE)
+                take_field(c, &key, outside)
+        at_end(c)
 
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
-        cdef const char* at = c.pos
+        cdef Cursor again = c[0]
         if self.frame != c.start:                 # another frame was read in between
-            c.pos = c.start
-            if not head(self, c, m):
-                return
-            c.pos = at
-        row(self, c, m)
-        if next_is(c, c','):
-            m.more = c.pos
+            again.pos = c.start
+            head(self, &again)
+        begin(self, m)
+        take_object(c, self.channel.fields)
+        note_more(c, m)
 
 
-cdef inline bint head(BybitParser self, Cursor* c, Message* m) noexcept nogil:
-    """Check the frame and read what it is; False if there is nothing to take."""
-    # {"topic":"orderbook.50.BTCUSDT","type":"delta","ts":1687940967466,"data":{...},"cts":1687940967464}
-    # {"id":"tickers.SOL-28APR23-24-C-34-1680652810254","topic":"tickers.SOL-28APR23-24-C","ts":1680652810254,
-    #  "data":{...},"type":"snapshot"}
-    cdef Text key, topic, type
-    cdef bint has_data = False
-    topic.size = type.size = 0
+cdef inline bint head(BybitParser self, Cursor* c) noexcept nogil:
+    """Read what the topic brings, and its symbol; False if there is no topic. The cursor stays."""
+    cdef Text topic, name
+    cdef Py_ssize_t last
     self.frame = c.start
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"topic") and peek(c) == c'"':
-            read_text(c, &topic)
-        elif word_is(&key, b"type") and peek(c) == c'"':
-            read_text(c, &type)
-        else:
-            has_data |= word_is(&key, b"data")
-            skip_value(c)
-    if not at_end(c):                             # from here on the grammar of the whole frame is known to be right
+    self.channel = NULL
+    if not find_text(c, b"topic", &topic):
         return False
-    read_topic(self, &topic)
-    if topic.size == 0 or not has_data:
-        m.kind = KIND_CONTROL
-        return False
-    if self.topic == OTHER:
-        m.kind = KIND_IGNORED
-        return False
-    self.snapshot = word_is(&type, b"snapshot")
-    if (self.topic == BOOK or self.topic == BEST or self.topic == OLD_BOOK) and not (
-            self.snapshot or word_is(&type, b"delta")):
-        return fail(c, BAD_VALUE, b"the type snapshot or delta")
+    name.data, name.size = topic.data, 0
+    while name.size < topic.size and topic.data[name.size] != c'.':
+        name.size += 1
+    last = topic.size
+    while last > name.size and topic.data[last - 1] != c'.':
+        last -= 1
+    self.symbol.data, self.symbol.size = topic.data + last, topic.size - last
+    if last == name.size or (begins(&topic, b"orderbook.") and number_at(&topic, 10) == 0):
+        return True                               # no dot; orderbook.rpi, orderbook.full
+    if begins(&topic, b"orderbook.1."):
+        name.size += 2
+    self.channel = find_channel(KNOWN, &name)
     return True
 
 
-cdef inline void read_topic(BybitParser self, const Text* topic) noexcept nogil:
-    """What a topic brings, and its symbol. Books with RPI liquidity and `full` (it needs REST) are OTHER."""
-    cdef Py_ssize_t first = 0, last = topic.size
-    cdef Text word, depth
-    self.topic = OTHER
-    while first < topic.size and topic.data[first] != c'.':
-        first += 1
-    while last > first and topic.data[last - 1] != c'.':
-        last -= 1
-    if last == first:                             # no dot
-        return
-    word.data, word.size = topic.data, first
-    depth.data, depth.size = topic.data + first + 1, last - first - 2
-    self.symbol.data, self.symbol.size = topic.data + last, topic.size - last
-    if word_is(&word, b"orderbook") and depth.size > 0 and c'1' <= depth.data[0] <= c'9':
-        self.topic = BEST if key_is(&depth, c'1') else BOOK
-    elif word_is(&word, b"publicTrade") or word_is(&word, b"trade"):
-        self.topic = TRADES
-    elif word_is(&word, b"tickers"):
-        self.topic = TICKERS
-    elif word_is(&word, b"allLiquidation") or word_is(&word, b"liquidation"):
-        self.topic = FORCED
-    elif word_is(&word, b"orderBookL2_25") or word_is(&word, b"orderBook_200"):
-        self.topic = OLD_BOOK
+cdef inline void begin(BybitParser self, Message* m) noexcept nogil:
+    """Say what a message is; the symbol that the data name themselves goes before that of the topic."""
+    expect_channel(m, self.channel)
+    m.market = self.market
+    m.symbol, m.symbol_size = self.symbol.data, self.symbol.size
+    m.fixed_symbol = self.market != OPTION
 
 
-cdef inline void data(BybitParser self, Cursor* c, Message* m) noexcept nogil:
+cdef inline void data(BybitParser self, Cursor* c, Message* m, bint snapshot) noexcept nogil:
     """What the frame brings; of a list the first row, and where the next one begins."""
-    cdef const char* at
-    if self.topic == TICKERS:
-        ticker(self, c, m)
-    elif self.topic == TRADES or self.topic == FORCED:
-        if peek(c) != c'[':                       # liquidation of old brings one object
-            row(self, c, m)
-            return
-        open_array(c)
-        if not next_item(c):
+    cdef const char* past
+    begin(self, m)
+    if m.kind == KIND_TICKER:
+        if not snapshot:
+            m.needed = 0
+        take_constant(c, SLOT_PARTIAL, 1)         # a snapshot too: deltas go on from what it said
+        if self.market == OPTION:
+            take_constant(c, SLOT_QUOTE_TOO, 1)
+        take_object(c, TICKER)
+    elif m.kind == KIND_QUOTE:
+        best(c, m, snapshot)
+    elif m.kind == KIND_DELTA:
+        m.kind = KIND_SNAPSHOT if snapshot else KIND_DELTA
+        if self.channel.fields == BOOK_FIELDS:
+            book(c, m)
+        else:
+            old_book(c, m)
+    elif peek(c) != c'[':                         # liquidation of old brings one object
+        take_object(c, self.channel.fields)
+    else:
+        past = first_item(c)
+        if past == NULL:
             m.kind = KIND_IGNORED
             return
-        row(self, c, m)
-        at = c.pos
-        if next_is(c, c','):
-            m.more = c.pos
-        c.pos = at
-        while next_item(c):
-            skip_value(c)
-    elif self.topic == BOOK:
-        book(self, c, m)
-    elif self.topic == BEST:
-        best(self, c, m)
-    else:
-        old_book(self, c, m)
+        take_object(c, self.channel.fields)
+        note_more(c, m)
+        go_to(c, past)
 
 
-cdef inline void book(BybitParser self, Cursor* c, Message* m) noexcept nogil:
+cdef inline void book(Cursor* c, Message* m) noexcept nogil:
     # {"s":"BTCUSDT","b":[["30247.20","30.028"],["30240.00","0"]],"a":[],"u":177400507,"seq":66544703342}
-    cdef Text key
-    m.kind = KIND_SNAPSHOT if self.snapshot else KIND_DELTA
-    m.needed = bit(SEEN_BIDS) | bit(SEEN_ASKS) | bit(SLOT_LAST_SEQ)
+    cdef Text key, u
     open_object(c)
     while next_key(c, &key):
-        if key_is(&key, c'u') and peek(c) == c'1' and c.end - c.pos > 1 and not c'0' <= c.pos[1] <= c'9':
-            m.kind = KIND_SNAPSHOT
-            not_learned(c)                        # its text is that of any delta; a learned one calls u == 1 a gap
+        peek(c)
+        u.data = c.pos
         take_field(c, &key, BOOK_FIELDS)
+        u.size = c.pos - u.data
+        if key_is(&key, c'u') and key_is(&u, c'1'):
+            m.kind = KIND_SNAPSHOT
+            not_learned(c)                        # its text is that of any delta
 
 
 cdef inline void not_learned(Cursor* c) noexcept nogil:
@@ -201,32 +172,31 @@ cdef inline void not_learned(Cursor* c) noexcept nogil:
     take(c, TAKE_ANY, SLOT_SPARE, c.pos, c.pos, False)
 
 
-cdef inline void best(BybitParser self, Cursor* c, Message* m) noexcept nogil:
+cdef inline void best(Cursor* c, Message* m, bint snapshot) noexcept nogil:
     """The best bid and offer; in 2023 it had deltas, in which an empty side has not changed."""
     # {"s":"BTCUSDT","b":[["28552.00","0.047"]],"a":[["28552.10","25.433"]],"u":7003305,"seq":50193540681}; u may skip,
     # or repeat after 3 s without a change
     cdef Text key
-    m.kind = KIND_QUOTE
     take_constant(c, SLOT_PARTIAL, 1)             # a snapshot too: deltas go on from what it said
-    if self.snapshot:
-        m.needed = bit(SLOT_BID_PRICE) | bit(SLOT_ASK_PRICE)
-    else:
-        not_learned(c)                            # which level is taken depends on its quantity
+    if snapshot:
+        take_object(c, BEST)
+        return
+    m.needed = 0
+    not_learned(c)                                # which level is taken depends on its quantity
     open_object(c)
     while next_key(c, &key):
         if key_is(&key, c'b'):
-            best_side(self, c, SLOT_BID_PRICE, SLOT_BID_QTY)
+            new_best(c, SLOT_BID_PRICE, SLOT_BID_QTY)
         elif key_is(&key, c'a'):
-            best_side(self, c, SLOT_ASK_PRICE, SLOT_ASK_QTY)
+            new_best(c, SLOT_ASK_PRICE, SLOT_ASK_QTY)
         else:
-            take_field(c, &key, BOOK_FIELDS)
+            take_field(c, &key, BEST)
 
 
-cdef inline void best_side(BybitParser self, Cursor* c, int price_slot, int qty_slot) noexcept nogil:
-    """Take the level of a side that is there: a delta may remove another one in the same list. None: 0 and 0."""
+cdef inline void new_best(Cursor* c, int price_slot, int qty_slot) noexcept nogil:
+    """Take the level of a side that a delta brings: it may remove another one in the same list. Only that: 0 and 0."""
     cdef Text price, qty
-    cdef Py_ssize_t i
-    cdef bint found = False, none = self.snapshot
+    cdef bint found = False, removed = False
     open_array(c)
     while next_item(c):
         open_array(c)
@@ -234,99 +204,39 @@ cdef inline void best_side(BybitParser self, Cursor* c, int price_slot, int qty_
             fail(c, BAD_VALUE, b"a level of price and quantity in quotes")
         while next_item(c):
             skip_value(c)
-        i = 0
-        while c.status == 0 and i < qty.size and (qty.data[i] == c'0' or qty.data[i] == c'.'):
-            i += 1
-        none = True
-        if c.status == 0 and i < qty.size and not found:
-            found = True
-            take(c, TAKE_PRICE, price_slot, price.data, price.data + price.size, True)
-            take(c, TAKE_QTY, qty_slot, qty.data, qty.data + qty.size, True)
-    if none and not found:
+        if c.status == OK and not found and not is_zero(&qty):
+            found = (take(c, TAKE_PRICE, price_slot, price.data, price.data + price.size, True)
+                     and take(c, TAKE_QTY, qty_slot, qty.data, qty.data + qty.size, True))
+        removed = True
+    if removed and not found:
         take_constant(c, price_slot, 0)
         take_constant(c, qty_slot, 0)
 
 
-cdef inline void row(BybitParser self, Cursor* c, Message* m) noexcept nogil:
-    """A trade or a forced order."""
-    # {"T":1672304486865,"s":"BTCUSDT","S":"Buy","v":"0.001","p":"16578.50","L":"PlusTick",
-    #  "i":"20f43950-d8dd-5b31-9112-a178eb6023af","BT":false,"RPI":false,"seq":1783284617}
-    # {"trade_time_ms":1616304710061,"timestamp":"2021-03-21T05:31:50.000Z","symbol":"BTCUSD","side":"Buy","size":237,
-    #  "price":57073.5,"tick_direction":"ZeroPlusTick","trade_id":"f6198d62-...","cross_seq":5404769827}
-    # {"T":1739502302929,"s":"ROSEUSDT","S":"Sell","v":"20000","p":"0.04499"}: a short that was closed by a forced buy
-    # {"symbol":"BTCUSD","side":"Sell","price":"45171.00","qty":"2329","time":1632123949005}
-    cdef Text key
-    cdef bint forced = self.topic == FORCED
-    m.kind = KIND_LIQUIDATION if forced else KIND_TRADE
-    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
-    if m.symbol == NULL:
-        m.symbol = self.symbol.data
-        m.symbol_size = self.symbol.size
-    open_object(c)
-    while next_key(c, &key):
-        if not key_is(&key, c'S') and not word_is(&key, b"side"):
-            take_field(c, &key, ROW)
-        elif forced:
-            take_aggressor(c, b"Sell", b"Buy")    # of the position, which the order closes
-        else:
-            take_aggressor(c, b"Buy", b"Sell")
-
-
-cdef inline void ticker(BybitParser self, Cursor* c, Message* m) noexcept nogil:
-    # {"symbol":"BTCUSD","price24hPcnt":"0.023362","openInterest":"449736674","fundingRate":"0.0001",
-    #  "bid1Price":"28560.00","bid1Size":"340549","ask1Price":"28560.50","ask1Size":"70817"}: a delta, what is absent
-    # has not changed; fundingRate of dated futures is ""
-    # {"symbol":"SOL-28APR23-24-C","bidPrice":"0.34","bidSize":"10","bidIv":"0.6004","askPrice":"3.11","askSize":"51",
-    #  "askIv":"2.0007","lastPrice":"1.6","markPrice":"1.99054639","indexPrice":"20.93","markPriceIv":"1.4674",
-    #  "underlyingPrice":"20.93","openInterest":"20","delta":"0.42723543","gamma":"0.0505193", ...}
-    m.kind = KIND_TICKER
-    take_constant(c, SLOT_PARTIAL, 1)             # a snapshot too: deltas go on from what it said
-    if self.snapshot:
-        m.needed = bit(SLOT_LAST)
-    if self.market == OPTION:
-        take_constant(c, SLOT_QUOTE_TOO, 1)
-    take_object(c, TICKER)
-
-
-cdef inline void old_book(BybitParser self, Cursor* c, Message* m) noexcept nogil:
+cdef inline void old_book(Cursor* c, Message* m) noexcept nogil:
     """Rows of v2, removals first: a level may move across the sides within one frame. cross_seq only has to rise."""
     # [{"price":"36338.50","symbol":"BTCUSDM21","id":363385000,"side":"Buy","size":85235}] or {"order_book":[...]}
     # {"delete":[{"price":"36427.00","symbol":"BTCUSD","id":364270000,"side":"Sell"}],"update":[],"insert":[],
     #  "transactTimeE6":0}
-    cdef const char* removed = NULL
-    cdef const char* updated = NULL
-    cdef const char* inserted = NULL
-    cdef const char* past
-    cdef Text key
-    m.kind = KIND_SNAPSHOT if self.snapshot else KIND_DELTA
-    m.needed = bit(SEEN_BOTH) | bit(SLOT_LAST_SEQ)
     m.link = LINK_RISES
     if peek(c) == c'[':
         take_levels(c, 2, &ROWS)
         return
-    open_object(c)
-    while next_key(c, &key):
-        peek(c)
-        if word_is(&key, b"delete"):
-            removed = c.pos
-        elif word_is(&key, b"update"):
-            updated = c.pos
-        elif word_is(&key, b"insert") or word_is(&key, b"order_book"):
-            inserted = c.pos
-        skip_value(c)
-    past = c.pos
-    take_rows(c, removed, &GONE_ROWS)
-    take_rows(c, updated, &ROWS)
-    take_rows(c, inserted, &ROWS)
-    if c.status == 0:
-        c.pos = past
+    take_rows(c, b"delete", &GONE_ROWS)
+    take_rows(c, b"update", &ROWS)
+    take_rows(c, b"insert", &ROWS)
+    take_rows(c, b"order_book", &ROWS)
+    skip_value(c)
 
 
-cdef inline void take_rows(Cursor* c, const char* at, const Form* form) noexcept nogil:
-    """Take the list that begins there, if there is one."""
-    if at != NULL and c.status == 0:
-        c.pos = at
+cdef inline void take_rows(Cursor* c, const char* key, const Form* form) noexcept nogil:
+    """Take the list that the object that is next has at a key, if it is there; the cursor stays."""
+    cdef Cursor at
+    cdef const char* start = c.pos
+    if find_value(c, key, &at):
+        go_to(c, at.pos)
         take_levels(c, 2, form)
+        go_to(c, start)
 
 
 # What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
@@ -335,20 +245,39 @@ list_form(&LEVEL, ("price", "qty"))
 list_form(&ROWS, {"price": "price", "size": "qty", "side": "word"}, {"Buy": WORD_BID, "Sell": WORD_ASK})
 list_form(&GONE_ROWS, {"price": "price", "side": "word"}, {"Buy": WORD_BID, "Sell": WORD_ASK}, gone=True)
 
-cdef Field[8] OUTSIDE, BOOK_FIELDS
-cdef Field[20] ROW
+cdef Field[12] NAMES, OUTSIDE, BOOK_FIELDS, BEST, OLD_ROWS
+cdef Field[20] TRADE, FORCED
 cdef Field[36] TICKER
 
-list_fields(OUTSIDE, (("ts", TAKE_INT, SLOT_EVENT_TIME), ("cts", TAKE_INT, SLOT_TIME),
-                      ("timestamp_e6", TAKE_INT, SLOT_EVENT_TIME), ("timestampE6", TAKE_INT, SLOT_EVENT_TIME),
-                      ("cross_seq", TAKE_INT, SLOT_LAST_SEQ), ("crossSeq", TAKE_INT, SLOT_LAST_SEQ)))
+list_fields(NAMES, (("topic", TAKE_TEXT, 0), ("type", TAKE_TEXT, 0)))
+list_fields(OUTSIDE, (("topic", TAKE_TEXT, 0), ("type", TAKE_TEXT, 0), ("ts", TAKE_INT, SLOT_EVENT_TIME),
+                      ("cts", TAKE_INT, SLOT_TIME), ("timestamp_e6", TAKE_INT, SLOT_EVENT_TIME),
+                      ("timestampE6", TAKE_INT, SLOT_EVENT_TIME), ("cross_seq", TAKE_INT, SLOT_LAST_SEQ),
+                      ("crossSeq", TAKE_INT, SLOT_LAST_SEQ)))
 list_fields(BOOK_FIELDS, (("s", TAKE_SYMBOL, 0), ("u", TAKE_INT, SLOT_LAST_SEQ), ("b", TAKE_LEVELS, 0),
                           ("a", TAKE_LEVELS, 1)), &LEVEL)
-list_fields(ROW, (
+list_fields(BEST, (("s", TAKE_SYMBOL, 0), ("u", TAKE_INT, SLOT_LAST_SEQ), ("b", TAKE_BEST, SLOT_BID_PRICE),
+                   ("a", TAKE_BEST, SLOT_ASK_PRICE)))
+list_fields(OLD_ROWS, ())
+# {"T":1672304486865,"s":"BTCUSDT","S":"Buy","v":"0.001","p":"16578.50","L":"PlusTick",
+#  "i":"20f43950-d8dd-5b31-9112-a178eb6023af","BT":false,"RPI":false,"seq":1783284617}
+# {"trade_time_ms":1616304710061,"timestamp":"2021-03-21T05:31:50.000Z","symbol":"BTCUSD","side":"Buy","size":237,
+#  "price":57073.5,"tick_direction":"ZeroPlusTick","trade_id":"f6198d62-...","cross_seq":5404769827}
+# {"T":1739502302929,"s":"ROSEUSDT","S":"Sell","v":"20000","p":"0.04499"}: a short that was closed by a forced buy
+# {"symbol":"BTCUSD","side":"Sell","price":"45171.00","qty":"2329","time":1632123949005}
+cdef tuple EXECUTED = (
     ("s", TAKE_SYMBOL, 0), ("T", TAKE_INT, SLOT_TIME), ("p", TAKE_PRICE, SLOT_PRICE), ("v", TAKE_QTY, SLOT_QTY),
     ("i", TAKE_ID, SLOT_TRADE_ID), ("symbol", TAKE_SYMBOL, 0), ("trade_time_ms", TAKE_INT, SLOT_TIME),
     ("time", TAKE_INT, SLOT_TIME), ("updatedTime", TAKE_INT, SLOT_TIME), ("price", TAKE_PRICE, SLOT_PRICE),
-    ("size", TAKE_QTY, SLOT_QTY), ("qty", TAKE_QTY, SLOT_QTY), ("trade_id", TAKE_ID, SLOT_TRADE_ID)))
+    ("size", TAKE_QTY, SLOT_QTY), ("qty", TAKE_QTY, SLOT_QTY), ("trade_id", TAKE_ID, SLOT_TRADE_ID))
+list_fields(TRADE, (*EXECUTED, ("S", TAKE_SIDE, SLOT_AGGRESSOR), ("side", TAKE_SIDE, SLOT_AGGRESSOR)))
+list_fields(FORCED, (*EXECUTED, ("S", TAKE_CLOSED_SIDE, SLOT_AGGRESSOR), ("side", TAKE_CLOSED_SIDE, SLOT_AGGRESSOR)))
+# {"symbol":"BTCUSD","price24hPcnt":"0.023362","openInterest":"449736674","fundingRate":"0.0001",
+#  "bid1Price":"28560.00","bid1Size":"340549","ask1Price":"28560.50","ask1Size":"70817"}: a delta, what is absent
+# has not changed; fundingRate of dated futures is ""
+# {"symbol":"SOL-28APR23-24-C","bidPrice":"0.34","bidSize":"10","bidIv":"0.6004","askPrice":"3.11","askSize":"51",
+#  "askIv":"2.0007","lastPrice":"1.6","markPrice":"1.99054639","indexPrice":"20.93","markPriceIv":"1.4674",
+#  "underlyingPrice":"20.93","openInterest":"20","delta":"0.42723543","gamma":"0.0505193", ...}
 list_fields(TICKER, (
     ("symbol", TAKE_SYMBOL, 0), ("lastPrice", TAKE_DOUBLE, SLOT_LAST), ("prevPrice24h", TAKE_DOUBLE, SLOT_OPEN),
     ("highPrice24h", TAKE_DOUBLE, SLOT_HIGH), ("lowPrice24h", TAKE_DOUBLE, SLOT_LOW),
@@ -366,6 +295,19 @@ list_fields(TICKER, (
     ("theta", TAKE_DOUBLE, SLOT_THETA)))
 
 
+# By what stands before the first dot of a topic. Books with RPI liquidity and `full` (it needs REST) are not read.
+cdef Channel[10] KNOWN
+add_channel(KNOWN, b"orderbook", KIND_DELTA, BOOK_FIELDS, bit(SEEN_BIDS) | bit(SEEN_ASKS) | bit(SLOT_LAST_SEQ))
+add_channel(KNOWN, b"orderbook.1", KIND_QUOTE, BEST, bit(SLOT_BID_PRICE) | bit(SLOT_ASK_PRICE))
+add_channel(KNOWN, b"publicTrade", KIND_TRADE, TRADE)
+add_channel(KNOWN, b"tickers", KIND_TICKER, TICKER)
+add_channel(KNOWN, b"allLiquidation", KIND_LIQUIDATION, FORCED)
+add_channel(KNOWN, b"orderBookL2_25", KIND_DELTA, OLD_ROWS, bit(SEEN_BOTH) | bit(SLOT_LAST_SEQ))
+add_channel(KNOWN, b"orderBook_200", KIND_DELTA, OLD_ROWS, bit(SEEN_BOTH) | bit(SLOT_LAST_SEQ))
+add_channel(KNOWN, b"trade", KIND_TRADE, TRADE)
+add_channel(KNOWN, b"liquidation", KIND_LIQUIDATION, FORCED)
+
+
 CHANNELS = {
     "book": "order book by deltas: 50, 200 or 1000 levels, of options 25 or 100",
     "quotes": "best bid and offer",
@@ -378,8 +320,8 @@ CHANNELS = {
 LACKS = {"spot": ("mark", "open_interest", "liquidations"), "option": ("liquidations",)}
 
 # Levels -> how often they come; https://bybit-exchange.github.io/docs/v5/websocket/public/orderbook, 2026-07-24.
-DEPTHS = {50: "20ms", 200: "100ms", 1000: "200ms"}
-OPTION_DEPTHS = {25: "20ms", 100: "100ms"}
+BOOKS = {(levels, pace): f"orderbook.{levels}" for levels, pace in ((1000, "200ms"), (200, "100ms"), (50, "20ms"))}
+OPTION_BOOKS = {(100, "100ms"): "orderbook.100", (25, "20ms"): "orderbook.25"}
 
 # "error:handler not found,topic:orderbook.500.BTCUSDT" and "Invalid topic: invalid.topic.BTCUSDT"
 REFUSED = re.compile(r"topic: ?([\w.-]+)")
@@ -387,18 +329,12 @@ REFUSED = re.compile(r"topic: ?([\w.-]+)")
 
 def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only, each depth has one speed."""
-    SPEC.check_channels(channels)
     market = SPEC.check_market(market)
     for channel in channels:
-        if channel in LACKS.get(market, ()):
-            known = ", ".join(name for name in CHANNELS if name not in LACKS[market])
-            raise UnsupportedChannel(f"bybit has no channel {channel!r} for {market}; it has: {known}")
-    depths = OPTION_DEPTHS if market == "option" else DEPTHS
-    fitting = [levels for levels, name in depths.items() if depth in (None, levels) and speed in (None, name)]
-    if not fitting:
-        known = ", ".join(f"{levels} ({name})" for levels, name in depths.items())
-        raise UnsupportedChannel(f"bybit has no book of depth {depth!r}, speed {speed!r} for {market}; it has: {known}")
-    topic = {"book": f"orderbook.{max(fitting)}", "quotes": "tickers" if market == "option" else "orderbook.1",
+        check_known(f"bybit {market}", "channel", channel,
+                    [name for name in CHANNELS if name not in LACKS.get(market, ())])
+    book = pick_book(f"bybit {market}", OPTION_BOOKS if market == "option" else BOOKS, depth, speed)
+    topic = {"book": book, "quotes": "tickers" if market == "option" else "orderbook.1",
              "trades": "publicTrade", "liquidations": "allLiquidation"}
     planned = []
     for symbol in map(spelling, symbols):
@@ -427,14 +363,10 @@ def market_of(url):
     return "inverse" if name == "realtime" else "linear"
 
 
-def subscribe(names, request_id):
+def request(word, names, request_id):
     # {"req_id":"10001","op":"subscribe","args":["orderbook.50.BTCUSDT","publicTrade.BTCUSDT","tickers.BTCUSDT"]}
-    return [json.dumps({"req_id": str(request_id), "op": "subscribe", "args": list(names)}, separators=(",", ":"))]
-
-
-def unsubscribe(names, request_id):
     # {"req_id":"x","op":"unsubscribe","args":["publicTrade.BTCUSDT"]}
-    return [json.dumps({"req_id": str(request_id), "op": "unsubscribe", "args": list(names)}, separators=(",", ":"))]
+    return [frame_text({"req_id": str(request_id), "op": word, "args": list(names)})]
 
 
 def read_control(payload):
@@ -449,9 +381,8 @@ def read_control(payload):
     An error rejects the whole request, and names one topic (https://github.com/ccxt/ccxt/issues/30284, 2026-09-05).
     """
     text, message = read_object(payload)
-    number, words, op = str(message.get("req_id", "")), str(message.get("ret_msg", "")), message.get("op")
-    request_id = int(number) if number.isdecimal() else None
-    if op == "pong" or words == "pong":
+    request_id, words = request_number(message.get("req_id")), str(message.get("ret_msg", ""))
+    if message.get("op") == "pong" or words == "pong":
         return Control("pong", request_id)
     topics = message.get("data") if message.get("type") == "COMMAND_RESP" else message.get("request")
     topics = topics if isinstance(topics, dict) else {}
@@ -474,16 +405,12 @@ def read_address(url):
     return Answer("instruments", market=parse_qs(parts.query).get("category", [""])[0])
 
 
-def read_instruments(body):
-    """Instruments of a list. Raises ValueError that says what is missing."""
+def instruments(answer):
     # {"retCode":0,"result":{"category":"linear","list":[{"symbol":"BTCUSDT","priceFilter":{"tickSize":"0.10", ...},
     #  "lotSizeFilter":{"qtyStep":"0.001", ...}, ...}],"nextPageCursor":""}}; of spot the step is basePrecision
-    try:
-        return [Instrument(entry["symbol"], entry["priceFilter"]["tickSize"],
-                           entry["lotSizeFilter"].get("qtyStep") or entry["lotSizeFilter"]["basePrecision"])
-                for entry in json.loads(body)["result"]["list"]]
-    except (AttributeError, KeyError, TypeError, RecursionError, UnicodeDecodeError) as error:
-        raise ValueError(f"instruments with symbol, tickSize, qtyStep or basePrecision (missing: {error})") from error
+    for entry in answer["result"]["list"]:
+        lot = entry["lotSizeFilter"]
+        yield Instrument(entry["symbol"], entry["priceFilter"]["tickSize"], lot.get("qtyStep") or lot["basePrecision"])
 
 
 SPEC = VenueSpec(
@@ -492,8 +419,8 @@ SPEC = VenueSpec(
     roots={market: f"wss://stream.bybit.com/v5/public/{market}" for market in MARKETS},
     channels=CHANNELS,
     streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
+    subscribe=partial(request, "subscribe"),
+    unsubscribe=partial(request, "unsubscribe"),
     read_control=read_control,
     symbol=spelling,
     # Args of at most 21,000 characters on a connection, 10 in a request (spot), 500 connections in 5 minutes; 600 REST
@@ -524,5 +451,5 @@ SPEC = VenueSpec(
     read_address=read_address,
     instruments_addresses={market: f"https://api.bybit.com/v5/market/instruments-info?category={market}&limit=1000"
                            for market in MARKETS},
-    read_instruments=read_instruments,
+    read_instruments=instrument_reader("instruments with symbol, tickSize and a step of size", instruments),
 )

@@ -8,12 +8,10 @@ events, an event any number of trades. Mark prices, funding and open interest ar
 The aggressor: `side` of a trade is taken as the *maker's* side, so it is inverted. Sources conflict (2026-10): maker
 say ccxt #27606 (BUY prints at the bid, SELL prints at the ask of the same market), the newest API documentation of
 nautilus_trader, and the `match` messages of the same engine (coinbase_exchange, where 80 of 80 recorded trades show
-it); taker say some clients. `trade` is the one place that decides. Times are RFC 3339 with up to 9 decimals.
+it); taker say some clients. TRADE is the one place that decides. Times are RFC 3339 with up to 9 decimals.
 
 Sources: docs.cdp.coinbase.com (Advanced Trade WebSocket channels, rate limits), frames recorded in 2026-08.
 """
-
-import json
 
 from libc.stdint cimport uint64_t
 from orderbook.types cimport BAD_VALUE
@@ -24,12 +22,12 @@ from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_I
                             TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT,
                             TAKE_TIME, WORD_ASK, WORD_BID)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, fail, find_text, list_fields, list_form, next_item, next_key,
-                         open_array, open_object, read_text, skip_value, take, take_aggressor, take_constant,
-                         take_field, take_object, word_is)
+from feeds.scan cimport (Cursor, Field, Text, TAKE_CLOSED_SIDE, at_end, expect, fail, find_text, list_fields, list_form,
+                         next_item, next_key, open_array, open_object, skip_value, take, take_constant, take_field,
+                         take_object, word_is)
 
-from feeds.venue import (Answer, Control, Count, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel,
-                         VenueSpec, read_object)
+from feeds.venue import (Control, Count, Evidence, Instrument, Limits, Link, Stream, VenueSpec, by_channel, check_known,
+                         frame_text, instrument_reader, instruments_at, read_object, reason_of)
 
 cdef enum:
     # What an event holds, by the channel.
@@ -101,20 +99,14 @@ cdef inline int content_of(Cursor* c, Message* m) noexcept nogil:
     return NOTHING
 
 
-cdef inline const char* list_of(int content) noexcept nogil:
-    return b"trades" if content == TRADES else b"tickers"
-
-
 cdef inline bint in_event(Cursor* c, int content) noexcept nogil:
     """From inside an event to the first element of its list; False, behind the event, if there is none."""
     cdef Text key
     while next_key(c, &key):
-        if word_is(&key, list_of(content)):
-            open_array(c)
-            if next_item(c):
-                return True
-        else:
+        if not word_is(&key, b"trades" if content == TRADES else b"tickers"):
             skip_value(c)
+        elif open_array(c) and next_item(c):
+            return True
     return False
 
 
@@ -136,64 +128,42 @@ cdef inline bint first_element(Cursor* c, int content) noexcept nogil:
 
 cdef inline bint following(Cursor* c, int content) noexcept nogil:
     """From behind an element to the next one, of this event or a later one; False if there is none."""
-    if content != UPDATES:
-        if next_item(c) or in_event(c, content):
-            return True
+    if content != UPDATES and (next_item(c) or in_event(c, content)):
+        return True
     return first_element(c, content)
 
 
 cdef inline void element(Cursor* c, Message* m, int content) noexcept nogil:
+    """One event of the book, one trade or one ticker."""
     if content == UPDATES:
         book(c, m)
     elif content == TRADES:
-        trade(c, m)
+        # {"product_id":"BTC-USD","trade_id":"1069726293","price":"63310.25","size":"0.00000012",
+        #  "time":"2026-08-12T19:27:48.298771Z","side":"BUY"}; newest first
+        expect(m, KIND_TRADE)
+        take_object(c, TRADE)
     else:
-        ticker(c, m)
+        # {"type":"ticker","product_id":"BTC-USD","price":"63320.73","volume_24_h":"6629.927726","low_24_h":"63235.88",
+        #  "high_24_h":"64416.3","low_52_w":"57717.55","high_52_w":"126296","price_percent_chg_24_h":"0.03813791548644",
+        #  "best_bid":"63320.73","best_ask":"63320.74","best_bid_quantity":"0.12636254",
+        #  "best_ask_quantity":"0.49679101"}
+        expect(m, KIND_TICKER)
+        take_object(c, TICKER)
+        if m.seen & QUOTE == QUOTE:
+            take_constant(c, SLOT_QUOTE_TOO, 1)
 
 
 cdef inline void book(Cursor* c, Message* m) noexcept nogil:
     # {"type":"snapshot","product_id":"BTC-USD","updates":[{"side":"bid","event_time":"2026-04-07T14:30:00.123456Z",
     #  "price_level":"68900.00","new_quantity":"1.5"},{"side":"offer",...}]}; an update may hold no level
-    cdef Text key, kind
-    kind.size = 0
+    cdef Text kind
+    m.kind = KIND_DELTA
     m.needed = bit(SEEN_BOTH)
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"type"):
-            read_text(c, &kind)
-        else:
-            take_field(c, &key, BOOK)
-    if word_is(&kind, b"snapshot"):
+    if find_text(c, b"type", &kind) and word_is(&kind, b"snapshot"):
         m.kind = KIND_SNAPSHOT
-    elif word_is(&kind, b"update"):
-        m.kind = KIND_DELTA
-    else:
+    elif not word_is(&kind, b"update"):
         fail(c, BAD_VALUE, b"an event of type snapshot or update")
-
-
-cdef inline void trade(Cursor* c, Message* m) noexcept nogil:
-    # {"product_id":"BTC-USD","trade_id":"1069726293","price":"63310.25","size":"0.00000012",
-    #  "time":"2026-08-12T19:27:48.298771Z","side":"BUY"}; newest first
-    cdef Text key
-    m.kind = KIND_TRADE
-    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"side"):
-            take_aggressor(c, b"SELL", b"BUY")    # the maker's side: who bought with the SELL of another
-        else:
-            take_field(c, &key, TRADE)
-
-
-cdef inline void ticker(Cursor* c, Message* m) noexcept nogil:
-    # {"type":"ticker","product_id":"BTC-USD","price":"63320.73","volume_24_h":"6629.927726","low_24_h":"63235.88",
-    #  "high_24_h":"64416.3","low_52_w":"57717.55","high_52_w":"126296","price_percent_chg_24_h":"0.03813791548644",
-    #  "best_bid":"63320.73","best_ask":"63320.74","best_bid_quantity":"0.12636254","best_ask_quantity":"0.49679101"}
-    m.kind = KIND_TICKER
-    m.needed = bit(SLOT_LAST)
-    take_object(c, TICKER)
-    if m.seen & QUOTE == QUOTE:
-        take_constant(c, SLOT_QUOTE_TOO, 1)
+    take_object(c, BOOK)
 
 
 cdef uint64_t QUOTE = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
@@ -205,9 +175,10 @@ list_form(&LEVEL, {"side": "word", "price_level": "price", "new_quantity": "qty"
 cdef Field[16] HEAD, BOOK, TRADE, TICKER
 list_fields(HEAD, (("channel", TAKE_TEXT, 0), ("timestamp", TAKE_TIME, SLOT_EVENT_TIME),
                    ("sequence_num", TAKE_INT, SLOT_LINE_SEQ)))
-list_fields(BOOK, (("product_id", TAKE_SYMBOL, 0), ("updates", TAKE_LEVELS, 2)), &LEVEL)
+list_fields(BOOK, (("type", TAKE_TEXT, 0), ("product_id", TAKE_SYMBOL, 0), ("updates", TAKE_LEVELS, 2)), &LEVEL)
 list_fields(TRADE, (("product_id", TAKE_SYMBOL, 0), ("trade_id", TAKE_ID, SLOT_TRADE_ID),
-                    ("price", TAKE_PRICE, SLOT_PRICE), ("size", TAKE_QTY, SLOT_QTY), ("time", TAKE_TIME, SLOT_TIME)))
+                    ("price", TAKE_PRICE, SLOT_PRICE), ("size", TAKE_QTY, SLOT_QTY), ("time", TAKE_TIME, SLOT_TIME),
+                    ("side", TAKE_CLOSED_SIDE, SLOT_AGGRESSOR)))        # the maker's: who bought took another's SELL
 list_fields(TICKER, (
     ("type", TAKE_TEXT, 0), ("product_id", TAKE_SYMBOL, 0), ("price", TAKE_DOUBLE, SLOT_LAST),
     ("volume_24_h", TAKE_DOUBLE, SLOT_VOLUME), ("low_24_h", TAKE_DOUBLE, SLOT_LOW),
@@ -236,22 +207,16 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`, named "level2:BTC-USD"; the book is whole and has one speed."""
     SPEC.check_channels(channels)
     SPEC.check_market(market)
-    if depth is not None:
-        raise UnsupportedChannel(f"coinbase_advanced has no book of depth {depth!r}; it has: None for the whole book")
-    if speed is not None:
-        raise UnsupportedChannel(f"coinbase_advanced has no speed {speed!r}; it has: None for its only one")
+    check_known("coinbase_advanced", "book of depth", depth, (None,), "None for the whole book")
+    check_known("coinbase_advanced", "speed", speed, (None,), "None for its only one")
     return [Stream(f"{WIRE[channel]}:{symbol}", "public", symbol, channel)
             for symbol in map(spelling, symbols) for channel in channels]
 
 
 def requests(method, names):
     """One frame for each channel of `names`."""
-    products = {}
-    for name in names:
-        channel, _, product = name.partition(":")
-        products.setdefault(channel, []).append(product)
-    return [json.dumps({"type": method, "product_ids": listed, "channel": channel}, separators=(",", ":"))
-            for channel, listed in products.items()]
+    return [frame_text({"type": method, "product_ids": listed, "channel": channel})
+            for channel, listed in by_channel(names).items()]
 
 
 def subscribe(names, request_id):
@@ -264,14 +229,11 @@ def unsubscribe(names, request_id):
     return requests("unsubscribe", names)
 
 
-def reason_of(text):
-    """What an error's words say; the venue has no codes. The words were not documented in 2026-10."""
-    text = text.lower()
-    if "rate limit" in text or "too many" in text:
-        return "rate_limit"
-    if "authentic" in text or "jwt" in text or "unauthorized" in text:
-        return "authorisation"
-    return "bad_symbol" if "product" in text else ""
+# Words of an error -> what it is. The venue has no codes, and the words were not documented in 2026-10.
+REASONS = {
+    "rate limit": "rate_limit", "too many": "rate_limit", "authentic": "authorisation", "jwt": "authorisation",
+    "unauthorized": "authorisation", "product": "bad_symbol",
+}
 
 
 def read_control(payload):
@@ -286,7 +248,7 @@ def read_control(payload):
     text, message = read_object(payload)
     if message.get("type") == "error":
         words = str(message.get("message", text))
-        return Control("error", text=words, reason=reason_of(words))
+        return Control("error", text=words, reason=reason_of(words, REASONS))
     if message.get("channel") != "subscriptions":
         return Control("other", text=text)
     try:
@@ -298,20 +260,11 @@ def read_control(payload):
     return Control("ack" if held else "other", text=text, streams=held)     # the greeting's answer names none
 
 
-def read_address(url):
-    """GET .../market/products is the list of instruments; the book by REST has no number and cannot be joined."""
-    return Answer("instruments") if url.split("?")[0].endswith("/products") else None
-
-
-def read_instruments(body):
-    """Instruments of GET /market/products. Raises ValueError that says what is missing."""
+def instruments(message):
     # {"products":[{"product_id":"BTC-USD","base_increment":"0.00000001","quote_increment":"0.01",
     #               "price_increment":"0.01","status":"online", ...}, ...],"num_products":1}
-    try:
-        return [Instrument(entry["product_id"], entry.get("price_increment") or entry["quote_increment"],
-                           entry["base_increment"]) for entry in json.loads(body)["products"]]
-    except (AttributeError, KeyError, TypeError, RecursionError, UnicodeDecodeError) as error:
-        raise ValueError(f"a list of products with product_id and increments (missing: {error})") from error
+    return [Instrument(entry["product_id"], entry.get("price_increment") or entry["quote_increment"],
+                       entry["base_increment"]) for entry in message["products"]]
 
 
 SPEC = VenueSpec(
@@ -319,11 +272,7 @@ SPEC = VenueSpec(
     link=Link.CONNECTION,
     count=Count.NEXT,
     roots={"public": "wss://advanced-trade-ws.coinbase.com"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
+    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
     symbol=spelling,
     # 8 messages and 8 new connections a second and address; streams per connection and request are not limited in the
     # documentation.
@@ -334,9 +283,10 @@ SPEC = VenueSpec(
     # A connection that asks for nothing within 5 s is closed, and one that is quiet for 60 to 90 s too.
     greeting=('{"type":"subscribe","channel":"heartbeats"}',),
     rest_url="https://api.coinbase.com",
-    read_address=read_address,
+    # The book by REST has no number and cannot be joined.
+    read_address=instruments_at("/products"),
     instruments_addresses={"": "https://api.coinbase.com/api/v3/brokerage/market/products"},
-    read_instruments=read_instruments,
+    read_instruments=instrument_reader("a list of products with product_id and increments", instruments),
     source="https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/websocket/websocket-channels",
     checked="2026-10-01",
     forms="JSON of 2023 to 2026, with and without client_id; served today.",

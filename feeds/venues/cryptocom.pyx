@@ -14,26 +14,25 @@ Source: exchange-docs.crypto.com, published frames of 2022 to 2024 and others' l
 until 2026-10. Nothing was tried against the live venue; of v1 books there is no recording, only examples.
 """
 
-import json
 import time
-from urllib.parse import urlsplit
 
 from libc.stdint cimport uint64_t
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK, KIND_SNAPSHOT,
-                            KIND_TICKER, KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
+                            KIND_TICKER, KIND_TRADE, OR_ZERO, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
                             SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX,
                             SLOT_LAST, SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_OPEN_INTEREST, SLOT_PARTIAL,
                             SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_TOO, SLOT_QUOTE_VOLUME, SLOT_TIME,
                             SLOT_TRADE_ID, SLOT_VOLUME, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE,
                             TAKE_QTY, TAKE_TIME)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, is_digit, list_fields, list_form, next_is, next_item,
-                         next_key, open_array, open_object, peek, read_text, skip_value, take_aggressor, take_constant,
-                         take_field, take_object, take_or_zero, word_is)
+from feeds.scan cimport (Cursor, Field, Text, TAKE_INSIDE, TAKE_SIDE, at_end, expect, find_count, find_text, find_value,
+                         list_fields, list_form, next_item, note_more, open_array, peek, skip_object, take_constant,
+                         take_object, word_is)
 from feeds.sync cimport LINK_RISES
 
-from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
-                         read_object)
+from feeds.venue import (Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
+                         check_known, each_once, frame_text, instrument_reader, instruments_at, read_object,
+                         request_number)
 
 
 cdef class CryptocomParser(Parser):
@@ -70,31 +69,17 @@ cdef class CryptocomParser(Parser):
         """Check the frame and read what stands around its data; stand at it. False if there is none to take."""
         # {"id":-1,"method":"subscribe","code":0,"result":{"instrument_name":"BTC_USD","subscription":"book.BTC_USD.50",
         #  "channel":"book.update","depth":50,"data":[{...}]}}; answers and heartbeats have no result
-        cdef Text key
+        cdef Cursor result, at
         cdef const char* data = NULL
         self.frame = c.start
         self.channel.size = self.symbol.size = 0
         self.window = 0
-        open_object(c)
-        while next_key(c, &key):
-            if not word_is(&key, b"result") or peek(c) != c'{':
-                skip_value(c)
-                continue
-            open_object(c)
-            while next_key(c, &key):
-                if word_is(&key, b"channel") and peek(c) == c'"':
-                    read_text(c, &self.channel)
-                elif word_is(&key, b"instrument_name") and peek(c) == c'"':
-                    read_text(c, &self.symbol)
-                elif word_is(&key, b"depth") and is_digit(peek(c)):
-                    while c.pos != c.end and is_digit(c.pos[0]) and self.window < 100000:
-                        self.window = 10 * self.window + (c.pos[0] - c'0')
-                        c.pos += 1
-                else:
-                    if word_is(&key, b"data") and peek(c) == c'[':
-                        data = c.pos
-                    skip_value(c)
-        if not at_end(c):                         # from here on the grammar of the whole frame is known to be right
+        if find_value(c, b"result", &result) and find_text(&result, b"channel", &self.channel):
+            find_text(&result, b"instrument_name", &self.symbol)
+            self.window = <int> min(find_count(&result, b"depth"), 100000)
+            if find_value(&result, b"data", &at) and peek(&at) == c'[':
+                data = at.pos
+        if not skip_object(c) or not at_end(c):   # from here on the grammar of the whole frame is known to be right
             return False
         if data == NULL or self.channel.size == 0:
             m.kind = KIND_CONTROL
@@ -111,20 +96,27 @@ cdef class CryptocomParser(Parser):
             book(c, m, word_is(&self.channel, b"book"))
             m.cut = self.window
         elif word_is(&self.channel, b"trade"):
-            trade(c, m)
+            # {"d":"4611686018438397540","t":1686131219384,"p":"31603.5","q":"0.1000","s":"BUY","i":"BTCUSD-PERP"}
+            expect(m, KIND_TRADE)
+            take_object(c, TRADE)
         elif word_is(&self.channel, b"ticker"):
-            ticker(c, m)
+            # {"h":"4.7743","l":"4.6082","a":"4.6121","c":"-0.0144","b":"4.6121","bs":"25","k":"4.6148","ks":"131",
+            #  "i":"APEUSD-PERP","v":"123899","vv":"580747.59","oi":"55851","t":1667320303754}; v2 has no bs and ks
+            m.kind = KIND_TICKER
+            m.needed = bit(SLOT_EVENT_TIME)       # of an instrument that was never traded the rest is null
+            take_object(c, TICKER)
+            if m.seen & BEST == BEST:
+                take_constant(c, SLOT_QUOTE_TOO, 1)
         elif word_is(&self.channel, b"mark"):
-            mark(c, m, MARK, SLOT_MARK)
+            mark(c, m, MARK)
         elif word_is(&self.channel, b"index"):
-            mark(c, m, INDEX, SLOT_INDEX)
+            mark(c, m, INDEX)
         elif word_is(&self.channel, b"funding"):
-            mark(c, m, FUNDING, SLOT_FUNDING)
+            mark(c, m, FUNDING)
         else:
             m.kind = KIND_IGNORED                 # a candle, estimated funding, a settlement
             return
-        if next_is(c, c','):
-            m.more = c.pos
+        note_more(c, m)
 
 
 cdef inline void book(Cursor* c, Message* m, bint whole) noexcept nogil:
@@ -132,65 +124,24 @@ cdef inline void book(Cursor* c, Message* m, bint whole) noexcept nogil:
     #  "u":375554806244928,"cs":-1183713967}, and with "channel":"book.update":
     # {"update":{"asks":[["2749.90","0","0"]],"bids":[]},"t":1790114273495,"tt":1790114273490,"u":375554807336512,
     #  "pu":375554807297984,"cs":123}; about every 5 s an empty one whose u and pu are the number before
-    cdef Text key
-    m.kind = KIND_SNAPSHOT if whole else KIND_DELTA
-    m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"update") and peek(c) == c'{':
-            take_object(c, BOOK)
-        else:
-            take_field(c, &key, BOOK)
+    expect(m, KIND_SNAPSHOT if whole else KIND_DELTA)
+    m.needed |= bit(SLOT_LAST_SEQ)
+    take_object(c, BOOK)
     if not whole and not m.seen & bit(SLOT_PREV_SEQ):
         m.link = LINK_RISES                       # v2
 
 
-cdef inline void trade(Cursor* c, Message* m) noexcept nogil:
-    # {"d":"4611686018438397540","t":1686131219384,"p":"31603.5","q":"0.1000","s":"BUY","i":"BTCUSD-PERP"}
-    cdef Text key
-    m.kind = KIND_TRADE
-    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"s"):
-            take_aggressor(c, b"BUY", b"SELL")
-        else:
-            take_field(c, &key, TRADE)
-
-
-cdef inline void ticker(Cursor* c, Message* m) noexcept nogil:
-    # {"h":"4.7743","l":"4.6082","a":"4.6121","c":"-0.0144","b":"4.6121","bs":"25","k":"4.6148","ks":"131",
-    #  "i":"APEUSD-PERP","v":"123899","vv":"580747.59","oi":"55851","t":1667320303754}; v2 has no bs and ks
-    cdef uint64_t best = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
-    cdef Text key
-    m.kind = KIND_TICKER
-    m.needed = bit(SLOT_EVENT_TIME)               # of an instrument that was never traded the rest is null
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"b"):
-            take_or_zero(c, TAKE_PRICE, SLOT_BID_PRICE)
-        elif word_is(&key, b"bs"):
-            take_or_zero(c, TAKE_QTY, SLOT_BID_QTY)
-        elif word_is(&key, b"k"):
-            take_or_zero(c, TAKE_PRICE, SLOT_ASK_PRICE)
-        elif word_is(&key, b"ks"):
-            take_or_zero(c, TAKE_QTY, SLOT_ASK_QTY)
-        else:
-            take_field(c, &key, TICKER)
-    if m.seen & best == best:
-        take_constant(c, SLOT_QUOTE_TOO, 1)
-
-
-cdef inline void mark(Cursor* c, Message* m, const Field* fields, int slot) noexcept nogil:
+cdef inline void mark(Cursor* c, Message* m, const Field* fields) noexcept nogil:
     # {"v":"31606.3","t":1653992543000}: one value a channel, what the others told stays
     m.kind = KIND_MARK
-    m.needed = bit(slot)
+    m.needed = bit(fields.slot)
     take_constant(c, SLOT_PARTIAL, 1)
     take_object(c, fields)
 
 
 # What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
 cdef tuple SENT = (("t", TAKE_TIME, SLOT_EVENT_TIME),)
+cdef uint64_t BEST = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
 
 cdef Form LEVEL                                   # price, quantity, orders
 list_form(&LEVEL, ("price", "qty"), words=None, gone=False, nullable=True)
@@ -199,15 +150,18 @@ cdef Field[8] MARK, INDEX, FUNDING, TRADE
 cdef Field[16] BOOK, TICKER
 
 list_fields(BOOK, (*SENT, ("tt", TAKE_TIME, SLOT_TIME), ("u", TAKE_INT, SLOT_LAST_SEQ), ("pu", TAKE_INT, SLOT_PREV_SEQ),
-                   ("s", TAKE_INT, SLOT_LAST_SEQ), ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1)), &LEVEL)
+                   ("s", TAKE_INT, SLOT_LAST_SEQ), ("update", TAKE_INSIDE, 0), ("bids", TAKE_LEVELS, 0),
+                   ("asks", TAKE_LEVELS, 1)), &LEVEL)
 list_fields(TRADE, (("t", TAKE_TIME, SLOT_TIME), ("p", TAKE_PRICE, SLOT_PRICE), ("q", TAKE_QTY, SLOT_QTY),
-                    ("d", TAKE_ID, SLOT_TRADE_ID)))
+                    ("s", TAKE_SIDE, SLOT_AGGRESSOR), ("d", TAKE_ID, SLOT_TRADE_ID)))
 list_fields(TICKER, (
-    *SENT, ("a", TAKE_DOUBLE, SLOT_LAST), ("h", TAKE_DOUBLE, SLOT_HIGH), ("l", TAKE_DOUBLE, SLOT_LOW),
+    *SENT, ("b", TAKE_PRICE | OR_ZERO, SLOT_BID_PRICE), ("bs", TAKE_QTY | OR_ZERO, SLOT_BID_QTY),
+    ("k", TAKE_PRICE | OR_ZERO, SLOT_ASK_PRICE), ("ks", TAKE_QTY | OR_ZERO, SLOT_ASK_QTY),
+    ("a", TAKE_DOUBLE, SLOT_LAST), ("h", TAKE_DOUBLE, SLOT_HIGH), ("l", TAKE_DOUBLE, SLOT_LOW),
     ("v", TAKE_DOUBLE, SLOT_VOLUME), ("vv", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("oi", TAKE_DOUBLE, SLOT_OPEN_INTEREST)))
-list_fields(MARK, (*SENT, ("v", TAKE_DOUBLE, SLOT_MARK)))
-list_fields(INDEX, (*SENT, ("v", TAKE_DOUBLE, SLOT_INDEX)))
-list_fields(FUNDING, (*SENT, ("v", TAKE_DOUBLE, SLOT_FUNDING)))
+list_fields(MARK, (("v", TAKE_DOUBLE, SLOT_MARK), *SENT))
+list_fields(INDEX, (("v", TAKE_DOUBLE, SLOT_INDEX), *SENT))
+list_fields(FUNDING, (("v", TAKE_DOUBLE, SLOT_FUNDING), *SENT))
 
 
 CHANNELS = {
@@ -220,31 +174,30 @@ CHANNELS = {
 }
 
 # Speed of a book of updates -> what it adds to the stream's name here; the venue's own name has no place for it.
-SPEEDS = {"10ms": "", "100ms": "@100ms"}
+SPEEDS = {None: "", "10ms": "", "100ms": "@100ms"}
 WHOLE = 150                 # levels of the book that comes whole, every 500 ms
+KNOWN = f"10 or 50 with 10ms or 100ms, {WHOLE} with 500ms"
 
 
 def book_name(symbol, depth, speed):
     """Name of a book's stream: "book.BTC_USD.50", "book.BTC_USD.10@100ms". UnsupportedChannel says what there is."""
     if depth == WHOLE and speed in (None, "500ms"):
         return f"book.{symbol}.{WHOLE}"
-    if depth not in (None, 10, 50):
-        raise UnsupportedChannel(f"cryptocom has no book of depth {depth!r} and speed {speed!r}; it has: "
-                                 f"10 or 50 with 10ms or 100ms, {WHOLE} with 500ms")
-    if (speed or "10ms") not in SPEEDS:
-        raise UnsupportedChannel(f"cryptocom has no speed {speed!r} for a book of updates; it has: {', '.join(SPEEDS)}")
-    return f"book.{symbol}.{depth or 50}{SPEEDS[speed or '10ms']}"
+    check_known("cryptocom", f"book of speed {speed!r} and depth", depth, (None, 10, 50), KNOWN)
+    check_known("cryptocom", f"book of depth {depth!r} and speed", speed, SPEEDS, KNOWN)
+    return f"book.{symbol}.{depth or 50}{SPEEDS[speed]}"
 
 
 def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; depth and speed concern the book."""
     SPEC.check_channels(channels)
     SPEC.check_market(market)
-    planned = {}
+    planned = []
     for symbol in map(spelling, symbols):
         for channel in channels:
             if channel in ("mark", "open_interest") and "_" in symbol:
                 raise UnsupportedChannel(f"cryptocom has {channel} of derivatives only (BTCUSD-PERP), not of {symbol}")
+            topics = [(f"ticker.{symbol}", symbol)]
             if channel == "book":
                 topics = [(book_name(symbol, depth, speed), symbol)]
             elif channel == "trades":
@@ -254,11 +207,8 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
                 topics = [(f"mark.{symbol}", symbol), (f"index.{index}", index)]
                 if symbol.endswith("-PERP"):
                     topics.append((f"funding.{symbol}", symbol))
-            else:
-                topics = [(f"ticker.{symbol}", symbol)]
-            for name, of in topics:
-                planned.setdefault(name, Stream(name, "public", of, channel))   # quotes and ticker are one stream
-    return list(planned.values())
+            planned += [Stream(name, "public", of, channel) for name, of in topics]
+    return each_once(planned)
 
 
 def spelling(symbol):
@@ -278,8 +228,8 @@ def requests(method, names, request_id, grouped):
                 options = (("book_subscription_type", "SNAPSHOT"),)
         groups.setdefault(options, []).append(channel)
     nonce = round(time.time() * 1000)           # has to be within 60 s of the venue's clock
-    return [json.dumps({"id": request_id, "method": method, "params": {"channels": channels, **dict(options)},
-                        "nonce": nonce}, separators=(",", ":")) for options, channels in groups.items()]
+    return [frame_text({"id": request_id, "method": method, "params": {"channels": channels, **dict(options)},
+                        "nonce": nonce}) for options, channels in groups.items()]
 
 
 def subscribe(names, request_id):
@@ -311,12 +261,12 @@ def read_control(payload):
     """
     text, message = read_object(payload)
     method, code, channel = message.get("method"), message.get("code"), message.get("channel")
-    request_id = message.get("id") if type(message.get("id")) is int else None
+    request_id = request_number(message.get("id"))
     if method == "public/heartbeat":
         reply = {"id": message.get("id"), "method": "public/respond-heartbeat"}
-        return Control("ping", text=text, reply=json.dumps(reply, separators=(",", ":")))
+        return Control("ping", text=text, reply=frame_text(reply))
     # Whatever speed the book was asked with: the venue's name does not tell.
-    names = tuple(f"{channel}{end}" for end in SPEEDS.values()) if isinstance(channel, str) else ()
+    names = (channel, f"{channel}@100ms") if isinstance(channel, str) else ()
     if type(code) in (int, str) and code not in (0, "0"):
         return Control("error", request_id, code, str(message.get("message", text)), names, "", REASONS.get(code, ""))
     if method in ("subscribe", "unsubscribe"):
@@ -324,46 +274,27 @@ def read_control(payload):
     return Control("other", request_id, None, text)
 
 
-def read_address(url):
-    """.../public/get-instruments: a list of instruments."""
-    return Answer("instruments") if urlsplit(url).path.endswith("/public/get-instruments") else None
-
-
-def read_instruments(body):
-    """Instruments of a get-instruments answer. Raises ValueError that says what is missing."""
+def instruments(message):
     # v1: {"result":{"data":[{"symbol":"BTCUSD-PERP","price_tick_size":"0.1","qty_tick_size":"0.0001", ...}]}, ...}
     # v2: {"result":{"instruments":[{"instrument_name":"BTC_USDT","price_decimals":2,"quantity_decimals":6, ...}]}, ...}
-    try:
-        result = json.loads(body)["result"]
-        if "instruments" in result:
-            return [Instrument(entry["instrument_name"], f"1e-{entry['price_decimals']:d}",
-                               f"1e-{entry['quantity_decimals']:d}") for entry in result["instruments"]]
-        return [Instrument(entry["symbol"], str(entry["price_tick_size"]), str(entry["qty_tick_size"]))
-                for entry in result["data"]]
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"a list of instruments with symbol, price_tick_size and qty_tick_size ({error!r})") from error
+    result = message["result"]
+    if "instruments" in result:
+        return [Instrument(entry["instrument_name"], f"1e-{entry['price_decimals']:d}",
+                           f"1e-{entry['quantity_decimals']:d}") for entry in result["instruments"]]
+    return [Instrument(entry["symbol"], str(entry["price_tick_size"]), str(entry["qty_tick_size"]))
+            for entry in result["data"]]
 
 
 SPEC = VenueSpec(
     name="cryptocom",
     link=Link.CHAIN,
     roots={"public": "wss://stream.crypto.com/exchange/v1/market"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
+    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
     symbol=spelling,
     # 100 messages a second, of which the second in which a connection opens has its share only: so we send fewer.
     # Of new connections and of REST nothing is known here: those numbers, and the names in a request, are our own.
-    limits=Limits(
-        streams_per_connection=400,
-        messages_per_second=10,
-        streams_per_request=100,
-        connections_per_5_minutes=300,
-        connection_lifetime_s=0,
-        rest_weight_per_minute=600,
-    ),
+    limits=Limits(streams_per_connection=400, messages_per_second=10, streams_per_request=100,
+                  connections_per_5_minutes=300, connection_lifetime_s=0, rest_weight_per_minute=600),
     max_frame_size=8 << 20,
     parser=lambda market: CryptocomParser(),
     source="https://exchange-docs.crypto.com/exchange/v1/rest-ws/index.html",
@@ -383,6 +314,7 @@ SPEC = VenueSpec(
     resync="resubscribe",
     rest_url="https://api.crypto.com",
     instruments_addresses={"": "https://api.crypto.com/exchange/v1/public/get-instruments"},
-    read_address=read_address,
-    read_instruments=read_instruments,
+    read_address=instruments_at("/public/get-instruments"),
+    read_instruments=instrument_reader("a list of instruments with symbol, price_tick_size and qty_tick_size",
+                                       instruments),
 )

@@ -13,28 +13,24 @@ Source: docs.deribit.com, recorded frames of 2021 and published ones of 2019 to 
 Nothing was tried against the live venue. That 500 channels fit one request is general knowledge, not verified.
 """
 
-import json
 import re
-from urllib.parse import urlsplit
 
-from libc.string cimport memcmp
 from orderbook.types cimport BAD_VALUE
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_QUOTE,
-                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_ASK_IV,
-                            SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_IV, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHANGE_PCT,
-                            SLOT_DELTA, SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_GAMMA, SLOT_HIGH, SLOT_INDEX, SLOT_LAST,
-                            SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_MARK_IV, SLOT_OPEN_INTEREST, SLOT_PARTIAL,
-                            SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_RHO, SLOT_SETTLEMENT,
-                            SLOT_THETA, SLOT_TIME, SLOT_TRADE_ID, SLOT_UNDERLYING, SLOT_VEGA, SLOT_VOLUME, TAKE_DOUBLE,
-                            TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TIME, WORD_GONE,
-                            WORD_NONE)
+                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, OR_ZERO, SLOT_ASK_IV, SLOT_ASK_PRICE, SLOT_ASK_QTY,
+                            SLOT_BID_IV, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHANGE_PCT, SLOT_DELTA, SLOT_EVENT_TIME,
+                            SLOT_FUNDING, SLOT_GAMMA, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LAST_SEQ, SLOT_LOW,
+                            SLOT_MARK, SLOT_MARK_IV, SLOT_OPEN_INTEREST, SLOT_PARTIAL, SLOT_PREV_SEQ, SLOT_PRICE,
+                            SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_RHO, SLOT_SETTLEMENT, SLOT_THETA, SLOT_TIME,
+                            SLOT_TRADE_ID, SLOT_UNDERLYING, SLOT_VEGA, SLOT_VOLUME, TAKE_DOUBLE, TAKE_ID, TAKE_INT,
+                            TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME, WORD_GONE, WORD_NONE)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, fail, list_fields, list_form, next_is, next_item, next_key,
-                         open_array, open_object, peek, read_text, skip_value, take_constant, take_field, take_object,
-                         take_or_zero, word_is)
+from feeds.scan cimport (Cursor, Field, Text, TAKE_INSIDE, at_end, begins, expect, expect_nothing, fail, find_text,
+                         first_item, go_to, list_fields, list_form, next_key, note_more, number_at, open_object, peek,
+                         read_text, skip_value, take_constant, take_field, take_object, take_side, word_is)
 
-from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
-                         read_object)
+from feeds.venue import (Control, Evidence, Instrument, Limits, Link, Stream, VenueSpec, check_known, each_once,
+                         error_code, frame_text, instrument_reader, instruments_at, read_object, request_number)
 
 cdef enum:
     # Messages that one trade makes, in this order.
@@ -56,178 +52,118 @@ cdef class DeribitParser(Parser):
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         # {"jsonrpc":"2.0","method":"subscription","params":{"channel":"quote.BTC-PERPETUAL","data":{...}}} or, of
         # trades, "data":[{...}]; {"jsonrpc":"2.0","id":1,"result":[...]}, errors and heartbeats are control frames
-        cdef Text key, channel
-        cdef bint is_data = False, taken = False
-        cdef const char* data = NULL
-        self.turn = AS_TRADE
-        channel.size = 0
+        cdef Text key, method, channel
+        cdef bint is_data = find_text(c, b"method", &method) and word_is(&method, b"subscription")
+        m.kind = KIND_CONTROL
         open_object(c)
         while next_key(c, &key):
-            if word_is(&key, b"method") and peek(c) == c'"':
-                read_text(c, &key)
-                is_data = word_is(&key, b"subscription")
-            elif word_is(&key, b"params") and peek(c) == c'{':
-                open_object(c)
-                while next_key(c, &key):
-                    if word_is(&key, b"channel") and peek(c) == c'"':
-                        read_text(c, &channel)
-                    elif not word_is(&key, b"data"):
-                        skip_value(c)
-                    elif channel.size and peek(c) == c'{':
-                        body(c, m, &channel)      # the usual order of keys: read in this one pass
-                        taken = True
-                    else:
-                        peek(c)
-                        data = c.pos
-                        skip_value(c)
-            else:
+            if not is_data or not word_is(&key, b"params") or not find_text(c, b"channel", &channel):
                 skip_value(c)
-        at_end(c)                                 # from here on the grammar of the whole frame is known to be right
-        if c.status or taken and is_data:
-            return
-        m.kind = KIND_CONTROL
-        if is_data and channel.size and data != NULL:
-            c.pos = data
-            if peek(c) == c'{':
-                body(c, m, &channel)
-            elif starts(&channel, b"trades.", 7):
-                m.kind = KIND_IGNORED             # if there is none
-                open_array(c)
-                if next_item(c):
-                    self.trade(c, m)
-            else:
-                m.kind = KIND_IGNORED             # markprice.options.btc_usd
+                continue
+            open_object(c)
+            while next_key(c, &key):
+                if word_is(&key, b"data"):
+                    self.body(c, m, &channel)
+                else:
+                    skip_value(c)
+        at_end(c)
 
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
         self.trade(c, m)
+
+    cdef void body(self, Cursor* c, Message* m, const Text* channel) noexcept nogil:
+        """What stands in `data`, by the name of its channel."""
+        cdef const char* end
+        if begins(channel, b"trades."):
+            self.turn = AS_TRADE
+            end = first_item(c)
+            if end == NULL:
+                m.kind = KIND_IGNORED
+            else:
+                self.trade(c, m)
+                go_to(c, end)
+        elif peek(c) != c'{':
+            expect_nothing(c, m, KIND_IGNORED)    # markprice.options.btc_usd
+        elif begins(channel, b"book."):
+            book(c, m, channel)
+        elif begins(channel, b"quote."):
+            # {"timestamp":1765541767174,"instrument_name":"BTC-PERPETUAL","best_ask_price":92288.5,
+            #  "best_bid_price":92288.0,"best_ask_amount":99470.0,"best_bid_amount":133440.0}
+            expect(m, KIND_QUOTE)
+            take_object(c, QUOTE)
+        elif begins(channel, b"ticker.") or begins(channel, b"incremental_ticker."):
+            ticker(c, m, begins(channel, b"incremental"))
+        else:
+            # platform_state is a notice; chart.trades, perpetual, deribit_price_index and the like are not served here.
+            expect_nothing(c, m, KIND_CONTROL if begins(channel, b"platform_state") else KIND_IGNORED)
 
     cdef void trade(self, Cursor* c, Message* m) noexcept nogil:
         """One trade, or the forced order it tells of, and where the next message begins: perhaps at the same trade."""
         # {"trade_seq":40781986,"trade_id":"66460463","timestamp":1584058044032,"tick_direction":3,"price":4469.5,
         #  "liquidation":"T","instrument_name":"BTC-PERPETUAL","index_price":4805.41,"direction":"sell","amount":1120}
         cdef const char* start = c.pos
-        cdef Text key, word
-        cdef int side = 0
-        cdef bint of_taker = False, of_maker = False
-        m.kind = KIND_TRADE if self.turn == AS_TRADE else KIND_LIQUIDATION
-        m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
+        cdef Text key, forced
+        forced.size = 0
+        expect(m, KIND_TRADE if self.turn == AS_TRADE else KIND_LIQUIDATION)
         open_object(c)
         while next_key(c, &key):
             if word_is(&key, b"direction"):
-                read_text(c, &word)
-                side = 1 if word_is(&word, b"buy") else -1 if word_is(&word, b"sell") else 0
-                if side == 0:
-                    fail(c, BAD_VALUE, b"buy or sell")
+                take_side(c, -1 if self.turn == OF_MAKER else 1)
             elif word_is(&key, b"liquidation") and peek(c) == c'"':
-                read_text(c, &word)
-                of_taker = word_is(&word, b"T") or word_is(&word, b"MT")
-                of_maker = word_is(&word, b"M") or word_is(&word, b"MT")
+                read_text(c, &forced)
             else:
                 take_field(c, &key, TRADE)
-        if side:
-            take_constant(c, SLOT_AGGRESSOR, -side if self.turn == OF_MAKER else side)
-        if of_taker and self.turn == AS_TRADE:
+        if self.turn == AS_TRADE and (word_is(&forced, b"T") or word_is(&forced, b"MT")):
             self.turn = OF_TAKER
             m.more = start
-        elif of_maker and self.turn != OF_MAKER:
+        elif self.turn != OF_MAKER and (word_is(&forced, b"M") or word_is(&forced, b"MT")):
             self.turn = OF_MAKER
             m.more = start
         else:
             self.turn = AS_TRADE
-            if next_is(c, c','):
-                m.more = c.pos
-
-
-cdef inline bint starts(const Text* text, const char* word, Py_ssize_t size) noexcept nogil:
-    """Whether the text begins with this word of `size` bytes."""
-    return text.size >= size and memcmp(text.data, word, size) == 0
-
-
-cdef inline void body(Cursor* c, Message* m, const Text* channel) noexcept nogil:
-    """The object in `data`, by the name of its channel."""
-    if starts(channel, b"book.", 5):
-        book(c, m, channel)
-    elif starts(channel, b"quote.", 6):
-        quote_update(c, m)
-    elif starts(channel, b"ticker.", 7):
-        m.kind = KIND_TICKER
-        m.needed = bit(SLOT_MARK)
-        ticker(c)
-    elif starts(channel, b"incremental_ticker.", 19):
-        m.kind = KIND_TICKER                      # the first one is whole, then what has changed
-        take_constant(c, SLOT_PARTIAL, 1)
-        ticker(c)
-    else:
-        # platform_state is a notice; chart.trades, perpetual, deribit_price_index and the like are not served here.
-        m.kind = KIND_CONTROL if starts(channel, b"platform_state", 14) else KIND_IGNORED
-        skip_value(c)
+            note_more(c, m)
 
 
 cdef inline int partial_depth(const Text* channel) noexcept nogil:
     """Levels of a book by its channel: 20 of book.X.none.20.100ms, 0 of book.X.raw, -1 if its prices are grouped."""
     cdef Py_ssize_t i
+    cdef Text rest
     cdef int dots = 0, depth = 0
-    cdef bint grouped = False
     for i in range(channel.size):
-        if channel.data[i] == c'.':
-            dots += 1
-            if dots == 2:
-                grouped = channel.size - i < 5 or memcmp(channel.data + i, b".none", 5) != 0
-        elif dots == 3 and c'0' <= channel.data[i] <= c'9' and depth < 10000:
-            depth = 10 * depth + (channel.data[i] - c'0')
-    return 0 if dots < 4 else -1 if grouped else depth
+        if channel.data[i] != c'.':
+            continue
+        dots += 1
+        if dots == 2:
+            rest.data = channel.data + i
+            rest.size = channel.size - i
+        elif dots == 3:
+            depth = number_at(channel, i + 1)
+    return 0 if dots < 4 else depth if begins(&rest, b".none.") else -1
 
 
 cdef inline void book(Cursor* c, Message* m, const Text* channel) noexcept nogil:
     # {"type":"change","timestamp":1626993724318,"prev_change_id":33195894164,"instrument_name":"BTC-24SEP21-8000-P",
     #  "change_id":33195894355,"bids":[],"asks":[["new",0.001,2.6]]}; snapshots are alike, as a rule without
     # prev_change_id. The whole books of the first levels have no type, and [[31975.0,1370.0],...] as levels
-    cdef Text key, kind
-    kind.size = 0
-    m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
+    cdef Text kind
+    expect(m, KIND_SNAPSHOT)
+    m.needed |= bit(SLOT_LAST_SEQ)
     m.depth = partial_depth(channel)
     if m.depth:
-        m.kind = KIND_SNAPSHOT
         take_object(c, PARTIAL)
         if m.depth < 0:
             m.kind = KIND_IGNORED                 # several prices taken together: not the book
         return
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"type") and peek(c) == c'"':
-            read_text(c, &kind)
-        else:
-            take_field(c, &key, BOOK)
+    find_text(c, b"type", &kind)
+    take_object(c, BOOK)
     if word_is(&kind, b"change") or (kind.size == 0 and m.seen & bit(SLOT_PREV_SEQ)):
         m.kind = KIND_DELTA
         m.needed |= bit(SLOT_PREV_SEQ)
-    elif word_is(&kind, b"snapshot") or kind.size == 0:
-        m.kind = KIND_SNAPSHOT
-    else:
+    elif kind.size and not word_is(&kind, b"snapshot"):
         fail(c, BAD_VALUE, b"the type snapshot or change")
 
 
-cdef inline void quote_update(Cursor* c, Message* m) noexcept nogil:
-    # {"timestamp":1765541767174,"instrument_name":"BTC-PERPETUAL","best_ask_price":92288.5,"best_bid_price":92288.0,
-    #  "best_ask_amount":99470.0,"best_bid_amount":133440.0}
-    cdef Text key
-    m.kind = KIND_QUOTE
-    m.needed = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"best_bid_price"):
-            take_or_zero(c, TAKE_PRICE, SLOT_BID_PRICE)
-        elif word_is(&key, b"best_bid_amount"):
-            take_or_zero(c, TAKE_QTY, SLOT_BID_QTY)
-        elif word_is(&key, b"best_ask_price"):
-            take_or_zero(c, TAKE_PRICE, SLOT_ASK_PRICE)
-        elif word_is(&key, b"best_ask_amount"):
-            take_or_zero(c, TAKE_QTY, SLOT_ASK_QTY)
-        else:
-            take_field(c, &key, QUOTE)
-
-
-cdef inline void ticker(Cursor* c) noexcept nogil:
+cdef inline void ticker(Cursor* c, Message* m, bint partial) noexcept nogil:
     # {"underlying_price":30220.5,"underlying_index":"BTC-30SEP22","timestamp":1654161839367,
     #  "stats":{"volume":16.7,"price_change":-18.1818,"low":0.009,"high":0.011},"state":"open","settlement_price":0.01,
     #  "open_interest":1767.5,"min_price":0.0001,"max_price":0.038,"mark_price":0.0084,"mark_iv":67.7,
@@ -235,16 +171,14 @@ cdef inline void ticker(Cursor* c) noexcept nogil:
     #  "greeks":{"vega":20.05335,"theta":-5.65962,"rho":4.91491,"gamma":0.00001,"delta":0.05785},
     #  "estimated_delivery_price":29939.43,"bid_iv":67.16,"best_bid_price":0.008,"best_bid_amount":2.8,
     #  "best_ask_price":0.009,"best_ask_amount":18.5,"ask_iv":68.65}; perpetuals have current_funding and funding_8h.
-    # What there is none of is null
-    cdef Text key
-    open_object(c)
-    while next_key(c, &key):
-        if peek(c) == c'{' and word_is(&key, b"stats"):
-            take_object(c, STATS)
-        elif peek(c) == c'{' and word_is(&key, b"greeks"):
-            take_object(c, GREEKS)
-        else:
-            take_field(c, &key, TICKER)           # estimated_delivery_price is "expired" in the end: a spare text
+    # What there is none of is null; estimated_delivery_price is "expired" in the end. Of an incremental_ticker the
+    # first one is whole, the others have what has changed
+    m.kind = KIND_TICKER
+    if partial:
+        take_constant(c, SLOT_PARTIAL, 1)
+    else:
+        m.needed = bit(SLOT_MARK)
+    take_object(c, TICKER)
 
 
 # What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
@@ -258,12 +192,15 @@ list_form(&CHANGE, ("word", "price", "qty"), {"new": WORD_NONE, "change": WORD_N
           gone=False, nullable=True)
 list_form(&LEVEL, ("price", "qty"), words=None, gone=False, nullable=True)
 
-cdef Field[16] BOOK, PARTIAL, QUOTE, TRADE, STATS, GREEKS
+cdef Field[16] BOOK, PARTIAL, QUOTE, TRADE
 cdef Field[32] TICKER
 
-list_fields(BOOK, (*WHOLE, ("prev_change_id", TAKE_INT, SLOT_PREV_SEQ)), &CHANGE)
+list_fields(BOOK, (*WHOLE, ("type", TAKE_TEXT, 0), ("prev_change_id", TAKE_INT, SLOT_PREV_SEQ)), &CHANGE)
 list_fields(PARTIAL, WHOLE, &LEVEL)
-list_fields(QUOTE, (*SENT, *NAME))
+list_fields(QUOTE, (*SENT, *NAME, ("best_bid_price", TAKE_PRICE | OR_ZERO, SLOT_BID_PRICE),
+                    ("best_bid_amount", TAKE_QTY | OR_ZERO, SLOT_BID_QTY),
+                    ("best_ask_price", TAKE_PRICE | OR_ZERO, SLOT_ASK_PRICE),
+                    ("best_ask_amount", TAKE_QTY | OR_ZERO, SLOT_ASK_QTY)))
 list_fields(TRADE, (*NAME, ("timestamp", TAKE_TIME, SLOT_TIME), ("price", TAKE_PRICE, SLOT_PRICE),
                     ("amount", TAKE_QTY, SLOT_QTY), ("trade_id", TAKE_ID, SLOT_TRADE_ID)))
 list_fields(TICKER, (
@@ -273,13 +210,12 @@ list_fields(TICKER, (
     ("index_price", TAKE_DOUBLE, SLOT_INDEX), ("current_funding", TAKE_DOUBLE, SLOT_FUNDING),
     ("settlement_price", TAKE_DOUBLE, SLOT_SETTLEMENT), ("open_interest", TAKE_DOUBLE, SLOT_OPEN_INTEREST),
     ("underlying_price", TAKE_DOUBLE, SLOT_UNDERLYING), ("mark_iv", TAKE_DOUBLE, SLOT_MARK_IV),
-    ("bid_iv", TAKE_DOUBLE, SLOT_BID_IV), ("ask_iv", TAKE_DOUBLE, SLOT_ASK_IV)))
-list_fields(STATS, (("high", TAKE_DOUBLE, SLOT_HIGH), ("low", TAKE_DOUBLE, SLOT_LOW),
-                    ("price_change", TAKE_DOUBLE, SLOT_CHANGE_PCT), ("volume", TAKE_DOUBLE, SLOT_VOLUME),
-                    ("volume_usd", TAKE_DOUBLE, SLOT_QUOTE_VOLUME)))
-list_fields(GREEKS, (("delta", TAKE_DOUBLE, SLOT_DELTA), ("gamma", TAKE_DOUBLE, SLOT_GAMMA),
-                     ("vega", TAKE_DOUBLE, SLOT_VEGA), ("theta", TAKE_DOUBLE, SLOT_THETA),
-                     ("rho", TAKE_DOUBLE, SLOT_RHO)))
+    ("bid_iv", TAKE_DOUBLE, SLOT_BID_IV), ("ask_iv", TAKE_DOUBLE, SLOT_ASK_IV),
+    ("stats", TAKE_INSIDE, 0), ("high", TAKE_DOUBLE, SLOT_HIGH), ("low", TAKE_DOUBLE, SLOT_LOW),
+    ("price_change", TAKE_DOUBLE, SLOT_CHANGE_PCT), ("volume", TAKE_DOUBLE, SLOT_VOLUME),
+    ("volume_usd", TAKE_DOUBLE, SLOT_QUOTE_VOLUME),
+    ("greeks", TAKE_INSIDE, 0), ("delta", TAKE_DOUBLE, SLOT_DELTA), ("gamma", TAKE_DOUBLE, SLOT_GAMMA),
+    ("vega", TAKE_DOUBLE, SLOT_VEGA), ("theta", TAKE_DOUBLE, SLOT_THETA), ("rho", TAKE_DOUBLE, SLOT_RHO)))
 
 
 CHANNELS = {
@@ -298,7 +234,7 @@ TOPICS = {
     "open_interest": "ticker", "liquidations": "trades",
 }
 
-PARTIAL_DEPTHS = (1, 10, 20)
+DEPTHS = (None, 1, 10, 20)
 # "raw", every change at once, is for those who are logged in: to others the venue answers with error 13778.
 SPEEDS = ("100ms", "agg2", "raw")
 
@@ -307,21 +243,14 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; depth is the book's, speed ("100ms"; "agg2": about 1 s) of all but quotes."""
     SPEC.check_channels(channels)
     SPEC.check_market(market)
-    if depth is not None and depth not in PARTIAL_DEPTHS:
-        known = ", ".join(map(str, PARTIAL_DEPTHS))
-        raise UnsupportedChannel(f"deribit has no book of depth {depth!r}; it has: {known}, or None for the whole book")
     speed = speed or "100ms"
-    if speed not in SPEEDS or (depth is not None and speed == "raw"):
-        raise UnsupportedChannel(f"deribit has no speed {speed!r}; it has: 100ms, agg2, and raw for the whole book")
-    planned = {}
-    for symbol in map(spelling, symbols):
-        for channel in channels:
-            partial = f"none.{depth}." if channel == "book" and depth is not None else ""
-            end = "" if channel == "quotes" else f".{partial}{speed}"
-            stream = Stream(f"{TOPICS[channel]}.{symbol}{end}", "public", symbol, channel,
+    check_known("deribit", "book of depth", depth, DEPTHS, "1, 10, 20, or None for the whole book")
+    known = SPEEDS if depth is None else SPEEDS[:2]
+    check_known("deribit", "speed", speed, known, "100ms, agg2, and raw for the whole book")
+    ends = {"book": f".none.{depth}.{speed}" if depth else f".{speed}", "quotes": ""}
+    return each_once(Stream(f"{TOPICS[channel]}.{symbol}{ends.get(channel, '.' + speed)}", "public", symbol, channel,
                             depth or 0 if channel == "book" else 0)
-            planned.setdefault(stream.name, stream)         # mark and ticker are one stream
-    return list(planned.values())
+                     for symbol in map(spelling, symbols) for channel in channels)
 
 
 def spelling(symbol):
@@ -330,8 +259,7 @@ def spelling(symbol):
 
 
 def request(method, names, request_id):
-    return [json.dumps({"jsonrpc": "2.0", "id": request_id, "method": method, "params": {"channels": list(names)}},
-                       separators=(",", ":"))]
+    return [frame_text({"jsonrpc": "2.0", "id": request_id, "method": method, "params": {"channels": list(names)}})]
 
 
 def subscribe(names, request_id):
@@ -367,8 +295,8 @@ def read_control(payload):
     {"jsonrpc":"2.0","method":"heartbeat","params":{"type":"heartbeat"}}            a sign of life, as answers to TEST
     """
     text, message = read_object(payload)
-    number = message.get("id")
-    request_id = number if type(number) is int and number != 0 else None
+    number = request_number(message.get("id"))
+    request_id = number or None
     params = message.get("params") if isinstance(message.get("params"), dict) else {}
     if message.get("method") == "heartbeat":
         if params.get("type") == "test_request":
@@ -380,61 +308,37 @@ def read_control(payload):
         return Control("error", text=text, reason="maintenance") if closing else Control("other", text=text)
     error = message.get("error")
     if isinstance(error, dict):
-        code = error.get("code") if isinstance(error.get("code"), (int, str)) else None
+        code = error_code(error.get("code"))
         return Control("error", request_id, code, str(error.get("message", text)), reason=REASONS.get(code, ""))
     result = message.get("result")
     if isinstance(result, list) and all(isinstance(name, str) for name in result):
         if not result:
             return Control("error", request_id, None, "none of these channels is known", reason="bad_symbol")
-        return Control("ack", number if type(number) is int else None, None, text, tuple(result))
+        return Control("ack", number, None, text, tuple(result))
     if isinstance(result, dict) and "version" in result:
         return Control("pong", text=text)
     return Control("other", request_id, None, text)
 
 
-def read_address(url):
-    """.../public/get_instruments?currency=any&expired=false: a list of instruments."""
-    return Answer("instruments") if urlsplit(url).path.endswith("/public/get_instruments") else None
-
-
-def smallest_tick(entry):
-    """The tick of an instrument whose tick varies with the price, as the ticks of options do."""
-    ticks = [entry["tick_size"], *(step["tick_size"] for step in entry.get("tick_size_steps") or ())]
-    return min(ticks, key=float)
-
-
-def read_instruments(body):
-    """Instruments of a get_instruments answer, with the smallest of their ticks. Raises ValueError if it is none."""
+def instruments(message):
+    """Instruments of a get_instruments answer, with the smallest tick where it varies with the price."""
     # {"jsonrpc":"2.0","result":[{"instrument_name":"BTC-30SEP22-60000-C","tick_size":0.0001,"min_trade_amount":0.1,
     #                             "tick_size_steps":[{"above_price":0.005,"tick_size":0.0005}], ...}], ...}
-    try:
-        listed = json.loads(body, parse_float=str, parse_int=str)["result"]     # numbers as they are written
-        return [Instrument(entry["instrument_name"], smallest_tick(entry), entry["min_trade_amount"])
-                for entry in listed]
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise ValueError(f"a list of instruments with name, tick_size and min_trade_amount ({error!r})") from error
+    for entry in message["result"]:
+        ticks = [entry["tick_size"], *(step["tick_size"] for step in entry.get("tick_size_steps") or ())]
+        yield Instrument(entry["instrument_name"], str(min(ticks, key=float)), str(entry["min_trade_amount"]))
 
 
 SPEC = VenueSpec(
     name="deribit",
     link=Link.CHAIN,
     roots={"public": "wss://www.deribit.com/ws/api/v2"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
+    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
     symbol=spelling,
     # 500 channels a request and 32 connections at once an address; 3.3 requests a second in the long run, 10 at once.
     # Of the channels of one connection nothing is known: 2000 is our own limit.
-    limits=Limits(
-        streams_per_connection=2000,
-        messages_per_second=3.3,
-        streams_per_request=500,
-        connections_per_5_minutes=32,
-        connection_lifetime_s=0,
-        rest_weight_per_minute=60,
-    ),
+    limits=Limits(streams_per_connection=2000, messages_per_second=3.3, streams_per_request=500,
+                  connections_per_5_minutes=32, connection_lifetime_s=0, rest_weight_per_minute=60),
     max_frame_size=8 << 20,
     parser=lambda market: DeribitParser(),
     source="https://docs.deribit.com/",
@@ -455,6 +359,6 @@ SPEC = VenueSpec(
     resync="resubscribe",
     instruments_addresses={"": "https://www.deribit.com/api/v2/public/get_instruments?currency=any&expired=false"},
     rest_url="https://www.deribit.com",
-    read_address=read_address,
-    read_instruments=read_instruments,
+    read_address=instruments_at("/public/get_instruments"),
+    read_instruments=instrument_reader("a list of instruments with name, tick_size and min_trade_amount", instruments),
 )

@@ -12,31 +12,22 @@ https://docs.dydx.xyz/indexer-client/websockets, as of 2026-04; where the docs a
 https://github.com/dydxprotocol/v4-chain/tree/main/indexer/services/socks.
 """
 
-import json
 import re
 
-from libc.string cimport memcmp
 from orderbook.types cimport MISSING_KEY, OK
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_SNAPSHOT,
-                            KIND_TICKER, KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_CHANGE, SLOT_COUNT,
-                            SLOT_FUNDING, SLOT_INDEX, SLOT_LAST_SEQ, SLOT_LINE_SEQ, SLOT_MARK, SLOT_NEXT_FUNDING,
-                            SLOT_OPEN_INTEREST, SLOT_PARTIAL, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_SPARE,
-                            SLOT_TIME, TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TIME)
+                            KIND_TICKER, KIND_TRADE, SLOT_CHANGE, SLOT_COUNT, SLOT_FUNDING, SLOT_INDEX, SLOT_LAST_SEQ,
+                            SLOT_LINE_SEQ, SLOT_MARK, SLOT_NEXT_FUNDING, SLOT_OPEN_INTEREST, SLOT_PARTIAL, SLOT_PRICE,
+                            SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_SPARE, SLOT_TIME, TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS,
+                            TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, fail, list_fields, list_form, next_item, next_key, open_array,
-                         open_object, peek, read_text, skip_value, take, take_aggressor, take_any, take_constant,
-                         take_field, take_int, take_object, take_symbol, word_is)
+from feeds.scan cimport (Channel, Cursor, Field, TAKE_SIDE, Text, add_channel, at_end, expect, fail, find_channel,
+                         find_text, list_fields, list_form, next_item, next_key, open_array, open_object, peek,
+                         read_text, skip_value, take, take_constant, take_field, take_object, take_symbol, word_is)
 from feeds.sync cimport LINK_OFFSETS
 
-from feeds.venue import (Answer, Control, Count, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel,
-                         VenueSpec, read_object)
-
-cdef enum:
-    # What a channel tells, without its version.
-    OTHER = 0
-    BOOK = 1
-    TRADES = 2
-    MARKETS = 3
+from feeds.venue import (Control, Count, Evidence, Instrument, Limits, Link, Stream, VenueSpec, check_known, frame_text,
+                         instrument_reader, instruments_at, read_object)
 
 
 cdef class DydxParser(Parser):
@@ -45,8 +36,8 @@ cdef class DydxParser(Parser):
     What is kept here belongs to the frame at work: the contents of one can be several messages.
     """
 
-    cdef Text symbol          # of the frame; of v4_markets, the name of the market at which the cursor stands
-    cdef int what             # BOOK, TRADES, ...
+    cdef Text symbol          # of the frame; of the channel of markets, the one at which the cursor stands
+    cdef const Channel* channel   # KIND_DELTA: a book, KIND_TRADE, KIND_TICKER: markets
     cdef bint old             # of v3
     cdef bint whole           # the answer to a subscription, with all there is
     cdef bint batched         # the cursor is in an array of contents,
@@ -64,16 +55,14 @@ cdef class DydxParser(Parser):
         #  "channel":"v4_orderbook","version":"1.0.0","contents":{...}}
         # {"type":"subscribed","connection_id":"…","message_id":1,"channel":"v4_orderbook","id":"BTC-USD","contents":{...}}
         cdef const char* contents = NULL
-        cdef Text key, kind, channel
-        kind.size = channel.size = self.symbol.size = 0
+        cdef Text key, kind, name
+        kind.size = name.size = self.symbol.size = 0
         open_object(c)
         while next_key(c, &key):
             if word_is(&key, b"type"):
                 read_text(c, &kind)
             elif word_is(&key, b"channel"):
-                read_text(c, &channel)
-            elif word_is(&key, b"message_id"):
-                take_int(c, SLOT_LINE_SEQ)
+                read_text(c, &name)
             elif word_is(&key, b"id") and peek(c) == c'"':
                 take_symbol(c)
                 self.symbol.data = m.symbol
@@ -83,20 +72,20 @@ cdef class DydxParser(Parser):
                 contents = c.pos
                 skip_value(c)
             else:
-                take_any(c)
+                take_field(c, &key, OUTSIDE)
         if not at_end(c):                         # from here on the grammar of the whole frame is known to be right
             return
-        self.what = what_of(&channel)
-        self.old = channel.size > 1 and channel.data[1] == c'3'
+        self.channel = find_channel(CONTENTS, &name)
+        self.old = name.size > 1 and name.data[1] == c'3'
         self.whole = word_is(&kind, b"subscribed")
         self.batched = word_is(&kind, b"channel_batch_data")
         self.opened = self.inside = self.forced = False
         if not self.whole and not self.batched and not word_is(&kind, b"channel_data"):
             m.kind = KIND_CONTROL                 # connected, unsubscribed, pong, error
-        elif self.whole and self.what != BOOK and self.what != MARKETS:
-            m.kind = KIND_CONTROL                 # an answer: trades that happened before it are history
-        elif self.what == OTHER:
-            m.kind = KIND_IGNORED                 # candles, accounts, block height
+        elif self.channel == NULL:
+            m.kind = KIND_CONTROL if self.whole else KIND_IGNORED     # candles, accounts, block height
+        elif self.whole and self.channel.kind == KIND_TRADE:
+            m.kind = KIND_CONTROL                 # an answer; trades that happened before it are history
         elif contents == NULL:
             fail(c, MISSING_KEY, b"contents")
         else:
@@ -107,63 +96,60 @@ cdef class DydxParser(Parser):
         """The first message of the contents."""
         if self.batched:
             open_array(c)
-        elif self.what == BOOK:
+        elif self.channel.kind == KIND_DELTA:
             self.book(c, m)
             return
         else:
             open_object(c)
-            self.opened = not (self.old and self.what == MARKETS and not self.whole)
+            self.opened = not (self.old and self.channel.kind == KIND_TICKER and not self.whole)
             self.inside = not self.opened         # v3 names the markets without a key around them
+        m.kind = KIND_CONTROL if self.whole else KIND_IGNORED
         if not self.seek(c):
-            m.kind = KIND_CONTROL if self.whole else KIND_IGNORED
-        elif self.whole:
-            m.kind = KIND_CONTROL                 # the answer to a subscription, and after it what it tells
-            m.more = c.pos
+            return
+        if self.whole:
+            m.more = c.pos                        # the answer to a subscription, and after it what it tells
         else:
-            self.part(c, m)
-
-    cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
-        self.part(c, m)
+            self.parse_more(c, m)
 
     cdef bint seek(self, Cursor* c) noexcept nogil:
         """Stand before the next part of the contents that is a message; False at their end."""
         cdef Text key
+        cdef int kind = self.channel.kind
         while c.status == OK:
             if self.inside:
-                if next_key(c, &self.symbol) if self.what == MARKETS else next_item(c):
+                if next_key(c, &self.symbol) if kind == KIND_TICKER else next_item(c):
                     peek(c)
                     return True
                 self.inside = False
             elif self.opened:
                 if not next_key(c, &key):
                     self.opened = False
-                elif self.what == TRADES and word_is(&key, b"trades"):
+                elif kind == KIND_TRADE and word_is(&key, b"trades"):
                     self.inside = open_array(c)
-                elif self.what == MARKETS and (word_is(&key, b"trading") or word_is(&key, b"oraclePrices")
-                                               or word_is(&key, b"markets")):
+                elif kind == KIND_TICKER and (word_is(&key, b"trading") or word_is(&key, b"oraclePrices")
+                                              or word_is(&key, b"markets")):
                     self.inside = open_object(c)
                 else:
                     skip_value(c)
             elif not self.batched or not next_item(c):
                 return False
-            elif self.what == BOOK:
+            elif kind == KIND_DELTA:
                 return True
             else:
                 self.opened = open_object(c)
         return False
 
-    cdef void part(self, Cursor* c, Message* m) noexcept nogil:
+    cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
         """The message at which the cursor stands, and where the next one begins."""
         cdef const char* first = c.pos
-        if self.what == MARKETS:
-            self.market_data(c, m)
+        m.symbol = self.symbol.data
+        m.symbol_size = self.symbol.size
+        if self.channel.kind == KIND_DELTA:
+            self.book(c, m)
+        elif self.channel.kind == KIND_TRADE:
+            self.trade(c, m)
         else:
-            m.symbol = self.symbol.data
-            m.symbol_size = self.symbol.size
-            if self.what == BOOK:
-                self.book(c, m)
-            else:
-                self.trade(c, m)
+            self.market_data(c, m)
         if self.forced:
             m.more = first
         elif self.seek(c):
@@ -173,66 +159,41 @@ cdef class DydxParser(Parser):
         # changes: {"bids":[["0.1003","2017130"]]}, either side or both; v3 {"offset":"2060907065","bids":[],"asks":[]}
         # whole: {"bids":[{"price":"43921","size":"0.01"}],"asks":[{"price":"43922","size":"0.2"}]}, v3 with offsets in
         # the levels; a level of size 0 is none
-        m.kind = KIND_SNAPSHOT if self.whole else KIND_DELTA
         if self.old:
             m.link = LINK_OFFSETS
         if self.whole:
-            m.needed = bit(SEEN_BIDS) | bit(SEEN_ASKS)
+            expect(m, KIND_SNAPSHOT)
             take_object(c, &OLD_BOOK[0] if self.old else &WHOLE_BOOK[0])
-        elif self.old:
-            m.needed = bit(SLOT_LAST_SEQ)
-            take_object(c, OLD_CHANGES)
         else:
-            take_object(c, CHANGES)
+            m.kind = KIND_DELTA
+            m.needed = self.channel.needed
+            take_object(c, self.channel.fields)
 
     cdef void trade(self, Cursor* c, Message* m) noexcept nogil:
         # {"id":"0165e6170000000200000002","size":"0.0001","price":"60392","side":"BUY",
         #  "createdAt":"2024-08-23T00:00:57.627Z","type":"LIMIT","createdAtHeight":"23455255"}
         # The id is 24 hexadecimal digits, more than int64 holds: it is left out. v3 has neither id nor type.
-        cdef Text key, kind
-        cdef bint again = self.forced
-        m.kind = KIND_LIQUIDATION if again else KIND_TRADE
-        m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
-        self.forced = False
-        open_object(c)
-        while next_key(c, &key):
-            if word_is(&key, b"side"):
-                take_aggressor(c, b"BUY", b"SELL")
-            elif word_is(&key, b"type"):
-                read_text(c, &kind)
-                # The forced order is the taker: its side is the trade's. LIMIT, DELEVERAGED, ...: a trade only.
-                self.forced = word_is(&kind, b"LIQUIDATED") and not again
-            else:
-                take_field(c, &key, TRADE)
+        cdef Text kind
+        expect(m, KIND_LIQUIDATION if self.forced else KIND_TRADE)
+        # The forced order is the taker: its side is the trade's. LIMIT, DELEVERAGED, ...: a trade only.
+        self.forced = not self.forced and find_text(c, b"type", &kind) and word_is(&kind, b"LIQUIDATED")
+        take_object(c, self.channel.fields)
 
     cdef void market_data(self, Cursor* c, Message* m) noexcept nogil:
         # "ETH-USD":{"id":"1","openInterest":"15398.406"}: only what has changed
         # "BTC-USD":{"oraclePrice":"60391.9","effectiveAt":"2024-08-23T00:00:57.627Z","effectiveAtHeight":"23455255",
         #            "marketId":0}: this price is the index, and positions are marked at it
         cdef Text key
-        cdef int index
+        cdef int last
         m.kind = KIND_TICKER
-        m.symbol = self.symbol.data
-        m.symbol_size = self.symbol.size
         take(c, TAKE_SYMBOL, SLOT_SPARE, m.symbol, m.symbol + m.symbol_size, True)
         take_constant(c, SLOT_PARTIAL, 1)
         open_object(c)
         while next_key(c, &key):
             take_field(c, &key, MARKET)
-            index = m.n_tokens - 1
-            if not self.old and word_is(&key, b"oraclePrice") and m.token[index].slot == SLOT_MARK:
-                take(c, TAKE_DOUBLE, SLOT_INDEX, c.start + m.token[index].start, c.start + m.token[index].end, True)
-
-
-cdef inline int what_of(const Text* channel) noexcept nogil:
-    """What a channel tells: BOOK of "v4_orderbook"."""
-    if channel.size < 3 or (memcmp(channel.data, b"v4_", 3) != 0 and memcmp(channel.data, b"v3_", 3) != 0):
-        return OTHER
-    cdef Text name
-    name.data = channel.data + 3
-    name.size = channel.size - 3
-    return (BOOK if word_is(&name, b"orderbook") else TRADES if word_is(&name, b"trades")
-            else MARKETS if word_is(&name, b"markets") else OTHER)
+            last = m.n_tokens - 1
+            if not self.old and m.token[last].slot == SLOT_MARK and word_is(&key, b"oraclePrice"):
+                take(c, TAKE_DOUBLE, SLOT_INDEX, c.start + m.token[last].start, c.start + m.token[last].end, True)
 
 
 cdef Form PAIR, LEVEL, OLD_LEVEL
@@ -240,22 +201,31 @@ list_form(&PAIR, ("price", "qty"))
 list_form(&LEVEL, {"price": "price", "size": "qty"})
 list_form(&OLD_LEVEL, {"price": "price", "size": "qty", "offset": "seq"})
 
-cdef Field[8] CHANGES, OLD_CHANGES, WHOLE_BOOK, OLD_BOOK, TRADE
+cdef Field[8] OUTSIDE, CHANGES, OLD_CHANGES, WHOLE_BOOK, OLD_BOOK, TRADE
 cdef Field[16] MARKET
 cdef tuple SIDES = (("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1))
 
+list_fields(OUTSIDE, (("message_id", TAKE_INT, SLOT_LINE_SEQ),))
 list_fields(CHANGES, SIDES, &PAIR)
 list_fields(OLD_CHANGES, (("offset", TAKE_INT, SLOT_LAST_SEQ), *SIDES), &PAIR)
 list_fields(WHOLE_BOOK, SIDES, &LEVEL)
 list_fields(OLD_BOOK, SIDES, &OLD_LEVEL)
-list_fields(TRADE, (("price", TAKE_PRICE, SLOT_PRICE), ("size", TAKE_QTY, SLOT_QTY),
-                    ("createdAt", TAKE_TIME, SLOT_TIME)))
+list_fields(TRADE, (("price", TAKE_PRICE, SLOT_PRICE), ("size", TAKE_QTY, SLOT_QTY), ("side", TAKE_SIDE, 0),
+                    ("createdAt", TAKE_TIME, SLOT_TIME), ("type", TAKE_TEXT, 0)))
 list_fields(MARKET, (
     ("oraclePrice", TAKE_DOUBLE, SLOT_MARK), ("indexPrice", TAKE_DOUBLE, SLOT_INDEX),
     ("nextFundingRate", TAKE_DOUBLE, SLOT_FUNDING), ("nextFundingAt", TAKE_TIME, SLOT_NEXT_FUNDING),
     ("openInterest", TAKE_DOUBLE, SLOT_OPEN_INTEREST), ("priceChange24H", TAKE_DOUBLE, SLOT_CHANGE),
     ("volume24H", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("trades24H", TAKE_INT, SLOT_COUNT),
     ("effectiveAt", TAKE_TIME, SLOT_TIME)))
+
+cdef Channel[8] CONTENTS
+add_channel(CONTENTS, b"v4_orderbook", KIND_DELTA, CHANGES)
+add_channel(CONTENTS, b"v3_orderbook", KIND_DELTA, OLD_CHANGES, bit(SLOT_LAST_SEQ))
+add_channel(CONTENTS, b"v4_trades", KIND_TRADE, TRADE)
+add_channel(CONTENTS, b"v3_trades", KIND_TRADE, TRADE)
+add_channel(CONTENTS, b"v4_markets", KIND_TICKER, MARKET)
+add_channel(CONTENTS, b"v3_markets", KIND_TICKER, MARKET)
 
 
 CHANNELS = {
@@ -267,28 +237,17 @@ CHANNELS = {
     "open_interest": "open interest in base units, as it changes",
 }
 
-SPEEDS = {"": "", "batched": ":batched"}
-
 
 def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`, named "v4_orderbook:BTC-USD", and "v4_markets", which is of all symbols."""
     SPEC.check_channels(channels)
     SPEC.check_market(market)
-    if depth is not None:
-        raise UnsupportedChannel(f"dydx has no book of depth {depth!r}; it has: None, for the whole book")
-    if (speed or "") not in SPEEDS:
-        raise UnsupportedChannel(f"dydx has no speed {speed!r}; it has: None for every change at once, or 'batched'")
-    planned = []
-    for symbol in map(spelling, symbols):
-        for channel in channels:
-            if channel == "book":
-                name = f"v4_orderbook:{symbol}{SPEEDS[speed or '']}"
-            elif channel in ("trades", "liquidations"):
-                name = f"v4_trades:{symbol}"
-            else:
-                name = "v4_markets"
-            planned.append(Stream(name, "public", symbol, channel))
-    return planned
+    check_known("dydx", "book of depth", depth, (None,), "None, for the whole book")
+    check_known("dydx", "speed", speed, (None, "batched"), "None for every change at once, or 'batched'")
+    names = {"book": f"v4_orderbook:{{}}{':batched' if speed else ''}", "trades": "v4_trades:{}",
+             "liquidations": "v4_trades:{}"}
+    return [Stream(names.get(channel, "v4_markets").format(symbol), "public", symbol, channel)
+            for symbol in map(spelling, symbols) for channel in channels]
 
 
 def spelling(symbol):
@@ -296,21 +255,20 @@ def spelling(symbol):
     return symbol.upper()
 
 
-def request(kind, name, end):
+def request(kind, name, **options):
     channel, _, rest = name.partition(":")
-    symbol, _, speed = rest.partition(":")
-    frame = {"type": kind, "channel": channel, **({"id": symbol} if symbol else {}), **end(speed == "batched")}
-    return json.dumps(frame, separators=(",", ":"), ensure_ascii=False)
+    symbol = rest.partition(":")[0]
+    return frame_text({"type": kind, "channel": channel, **({"id": symbol} if symbol else {}), **options})
 
 
 def subscribe(names, request_id):
     # {"type":"subscribe","channel":"v4_orderbook","id":"BTC-USD","batched":false}
-    return [request("subscribe", name, lambda batched: {"batched": batched}) for name in names]
+    return [request("subscribe", name, batched=name.endswith(":batched")) for name in names]
 
 
 def unsubscribe(names, request_id):
     # {"type":"unsubscribe","channel":"v4_orderbook","id":"BTC-USD"}
-    return [request("unsubscribe", name, lambda batched: {}) for name in names]
+    return [request("unsubscribe", name) for name in names]
 
 
 def names_of(channel, symbol):
@@ -354,21 +312,11 @@ def read_control(payload):
     return Control("other", text=text)
 
 
-def read_address(url):
-    # https://indexer.dydx.trade/v4/perpetualMarkets; of v3 https://api.dydx.exchange/v3/markets. The book by REST
-    # (/v4/orderbooks/perpetualMarket/BTC-USD) has no number and may be older than the stream: it is of no use.
-    path = url.split("?")[0].rstrip("/")
-    return Answer("instruments") if path.endswith(("/perpetualMarkets", "/v3/markets")) else None
-
-
-def read_instruments(body):
-    """Instruments of a list of markets. Raises ValueError that says what is missing."""
+def listed(answer):
+    """Instruments of a list of markets."""
     # {"markets":{"BTC-USD":{"ticker":"BTC-USD","status":"ACTIVE","tickSize":"1","stepSize":"0.0001", ...}, ...}}
-    try:
-        return [Instrument(symbol, str(entry["tickSize"]), str(entry["stepSize"]))
-                for symbol, entry in json.loads(body)["markets"].items()]
-    except (AttributeError, KeyError, TypeError, RecursionError, UnicodeDecodeError) as error:
-        raise ValueError(f"a list of markets with tickSize and stepSize (missing: {error})") from error
+    for symbol, entry in answer["markets"].items():
+        yield Instrument(symbol, str(entry["tickSize"]), str(entry["stepSize"]))
 
 
 SPEC = VenueSpec(
@@ -394,9 +342,10 @@ SPEC = VenueSpec(
     ping_interval_s=30,
     max_frame_size=32 << 20,
     parser=lambda market: DydxParser(),
-    read_address=read_address,
+    # The book by REST (/v4/orderbooks/perpetualMarket/BTC-USD) has no number and may be older than the stream: no use.
+    read_address=instruments_at("/perpetualMarkets", "/v3/markets"),
     instruments_addresses={"": "https://indexer.dydx.trade/v4/perpetualMarkets"},
-    read_instruments=read_instruments,
+    read_instruments=instrument_reader("a list of markets with tickSize and stepSize", listed),
     source="https://docs.dydx.xyz/indexer-client/websockets",
     checked="2026-11-22",
     forms="JSON of v4, single and batched (served today), and of v3 with offsets (2021; ended in 2024).",

@@ -16,47 +16,38 @@ Sources: Gate API v4 documents and the announcement of order book V2 (2025-05-30
 2023-05-24 (futures); tardis-node (2025-08); checked 2026-10-15.
 """
 
-import json
 import time
-from decimal import Decimal
+from functools import partial
 from urllib.parse import parse_qs, quote, urlsplit
 
-from libc.string cimport memcmp
-from orderbook.types cimport BAD_VALUE, OK
+from orderbook.types cimport BAD_VALUE
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_QUOTE,
-                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, RESYNC_REST, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR,
+                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, OR_ZERO, RESYNC_REST, SLOT_AGGRESSOR,
                             SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHANGE_PCT,
                             SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST,
                             SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_NEXT_FUNDING, SLOT_OPEN_INTEREST, SLOT_PRICE,
                             SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_SETTLEMENT, SLOT_SPARE, SLOT_TIME, SLOT_TRADE_ID,
-                            SLOT_VOLUME, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY,
-                            TAKE_SYMBOL, TAKE_TIME)
+                            SLOT_VOLUME, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL,
+                            TAKE_TEXT, TAKE_TIME)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, fail, find_text, key_is, list_fields, list_form, next_is,
-                         next_key, open_object, peek, read_text, scan_number, skip_value, take, take_aggressor,
-                         take_any, take_constant, take_field, take_object, take_or_zero, take_time, word_is)
+from feeds.scan cimport (Channel, Cursor, Field, TAKE_SIDE, Text, add_channel, at_end, begins, expect, expect_channel,
+                         expect_nothing, fail, find_channel, find_text, first_item, go_to, key_is, list_fields,
+                         list_form, next_key, note_more, open_object, peek, read_text, skip_value, take, take_any,
+                         take_field, take_object, take_signed, take_time, word_is)
 from feeds.sync cimport LINK_NONE, LINK_RANGE
 
 from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
-                         read_object)
+                         check_known, error_code, frame_text, instrument_reader, pick_book, read_object, step_of)
 
 cdef enum:
     FUTURES = 1               # index into SPEC.markets
     PARTIAL = 100             # depth of the book that `order_book` fills: its frames do not tell theirs
 
-cdef enum:
-    # What the elements of a channel's result are.
-    IS_TRADE = 0
-    IS_SIGNED_TRADE = 1
-    IS_TICKER = 2
-    IS_LIQUIDATION = 3
-
 
 cdef class GateioParser(Parser):
     """Messages of both markets; the channel's name tells which."""
 
-    cdef int element_kind     # IS_... of the frame at work
-    cdef int element_market
+    cdef const Channel* channel   # of the frame at work
 
     def __cinit__(self, int market=0):
         self.market = market
@@ -66,32 +57,28 @@ cdef class GateioParser(Parser):
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         # {"time":1684930165,"time_ms":1684930165557,"channel":"futures.tickers","event":"update","result":[{...}]}
         # The event may be missing, and it may follow the result (spot.obu, 2025-08).
-        cdef Text key, channel, event
+        cdef Text key, name, event
         cdef bint found = False, failed = False
         event.size = 0
-        if not find_text(c, b"channel", &channel):
-            m.kind = KIND_CONTROL
-            skip_value(c)
+        if not find_text(c, b"channel", &name):
+            expect_nothing(c, m, KIND_CONTROL)
             at_end(c)
             return
+        self.channel = find_channel(KNOWN, &name)
         open_object(c)
         while next_key(c, &key):
-            if word_is(&key, b"result"):
-                found = peek(c) != c'n'
-                result(self, c, m, &channel)
+            if word_is(&key, b"result") and peek(c) != c'n':
+                found = True
+                result(self, c, m)
             elif word_is(&key, b"event") and peek(c) == c'"':
                 read_text(c, &event)
-            elif word_is(&key, b"channel"):
-                skip_value(c)
             elif word_is(&key, b"error"):
                 failed |= peek(c) != c'n'
                 skip_value(c)
-            elif word_is(&key, b"time_ms"):
-                take_time(c, SLOT_EVENT_TIME)
             elif word_is(&key, b"time"):
                 take_coarse(c, m, SLOT_EVENT_TIME)
             else:
-                take_any(c)
+                take_field(c, &key, OUTSIDE)
         at_end(c)
         if failed or not found or not (event.size == 0 or word_is(&event, b"update") or word_is(&event, b"all")):
             m.kind = KIND_CONTROL                 # an answer, an error, a pong
@@ -99,59 +86,16 @@ cdef class GateioParser(Parser):
 
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
         element(self, c, m)
-        if next_is(c, c','):
-            m.more = c.pos
+        note_more(c, m)
 
     cdef void parse_rest(self, Cursor* c, Message* m) noexcept nogil:
         # {"id":2691446,"asks":[["0.00010396","5876.967"]],"bids":[["0.00010322","5360.209"]]}; futures:
         # {"id":203083179,"current":1684930166.384,"update":1684930166.35,"asks":[{"s":803,"p":"0.2974"}],"bids":[]}
-        m.kind = KIND_SNAPSHOT
+        expect(m, KIND_SNAPSHOT)
+        m.needed |= bit(SLOT_LAST_SEQ)
         m.resync = RESYNC_REST
-        m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
-        take_object(c, &FUTURES_REST[0] if has_objects(c) else &SPOT_REST[0])
+        take_object(c, &FUTURES_BOOK[0] if m.market == FUTURES else &BOOK[0])
         at_end(c)
-
-
-cdef inline void result(GateioParser self, Cursor* c, Message* m, const Text* channel) noexcept nogil:
-    """What the channel's name says; an answer to a request is told by its event, later."""
-    cdef Text name
-    cdef bint futures = channel.size > 8 and memcmp(channel.data, b"futures.", 8) == 0
-    if peek(c) == c'n' or not futures and not (channel.size > 5 and memcmp(channel.data, b"spot.", 5) == 0):
-        m.kind = KIND_CONTROL
-        skip_value(c)
-        return
-    name.data = channel.data + (8 if futures else 5)
-    name.size = channel.size - (8 if futures else 5)
-    m.market = self.element_market = FUTURES if futures else 0
-    if word_is(&name, b"obu"):
-        m.link = LINK_RANGE
-        order_book(c, m)
-    elif word_is(&name, b"order_book_update"):
-        # {"t":1619093532978,"e":"depthUpdate","E":1619093532,"s":"HAI_ETH","U":2691446,"u":2691446,
-        #  "b":[["0.00010322","5360.209"]],"a":[]}; futures: "b":[{"p":"0.2943","s":0}]
-        m.kind = KIND_DELTA
-        m.resync = RESYNC_REST
-        m.needed = bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ)
-        take_object(c, &FUTURES_BOOK[0] if futures else &BOOK[0])
-    elif word_is(&name, b"order_book"):
-        partial(c, m, futures)
-    elif word_is(&name, b"book_ticker"):
-        quote_update(c, m)
-    elif word_is(&name, b"trades"):
-        self.element_kind = IS_SIGNED_TRADE if futures else IS_TRADE
-        elements(self, c, m)
-    elif word_is(&name, b"tickers"):
-        self.element_kind = IS_TICKER
-        elements(self, c, m)
-    elif word_is(&name, b"public_liquidates"):
-        self.element_kind = IS_LIQUIDATION
-        elements(self, c, m)
-    elif word_is(&name, b"pong") or word_is(&name, b"ping") or word_is(&name, b"system"):
-        m.kind = KIND_CONTROL
-        skip_value(c)
-    else:
-        m.kind = KIND_IGNORED                     # candles and the like
-        skip_value(c)
 
 
 cdef inline bint take_coarse(Cursor* c, const Message* m, int slot) noexcept nogil:
@@ -159,192 +103,116 @@ cdef inline bint take_coarse(Cursor* c, const Message* m, int slot) noexcept nog
     return take_any(c) if m.seen & bit(slot) else take_time(c, slot)
 
 
-cdef inline void order_book(Cursor* c, Message* m) noexcept nogil:
-    # {"t":1789456334981,"full":true,"s":"ob.ETH_USDT.50","u":108552472643,"b":[["2480.27","2781.6"]],"a":[...]}
-    # {"t":1789456335001,"s":"ob.BTC_USDT.50","U":125033676004,"u":125033676011}: both lists may be absent
-    cdef Text key, stream
+cdef inline void result(GateioParser self, Cursor* c, Message* m) noexcept nogil:
+    """What the channel brings; an answer to a request is told by its event, later."""
     cdef const char* past
-    m.kind = KIND_DELTA
-    m.needed = bit(SLOT_LAST_SEQ)
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"full"):
-            if peek(c) == c't':
-                m.kind = KIND_SNAPSHOT
-            skip_value(c)
-        elif key_is(&key, c's') and read_text(c, &stream):
-            past = stream.data + stream.size      # ob.BTC_USDT.400
-            while past > stream.data and (past - 1)[0] != c'.':
-                past -= 1
-            if past - stream.data < 5 or memcmp(stream.data, b"ob.", 3) != 0:
-                c.pos = stream.data
-                fail(c, BAD_VALUE, b"ob.SYMBOL.DEPTH")
-                return
-            m.symbol = stream.data + 3
-            m.symbol_size = past - 1 - m.symbol
-            take(c, TAKE_SYMBOL, SLOT_SPARE, m.symbol, past - 1, True)
-        else:
-            take_field(c, &key, BOOK)
-    if m.kind == KIND_DELTA:
-        m.needed |= bit(SLOT_FIRST_SEQ)
-
-
-cdef inline void partial(Cursor* c, Message* m, bint futures) noexcept nogil:
-    # {"t":1662630117190,"lastUpdateId":8093065166,"s":"BTC_USDT","bids":[["19201.39","0.0005"]],"asks":[...]}; futures:
-    # {"t":1653810274815,"id":79619326,"contract":"BTC_USD_20220624","asks":[{"p":"28988.9","s":620}],"bids":[...]};
-    # an array holds one-level updates, [{"p":"223.75","s":0,"c":"BCH_USDT","id":242529118}]: a removed bid, or ask?
-    m.link = LINK_NONE
-    m.depth = PARTIAL
-    if peek(c) != c'{':
-        m.kind = KIND_IGNORED
-        skip_value(c)
-        return
-    m.kind = KIND_SNAPSHOT
-    m.needed = bit(SEEN_BIDS) | bit(SEEN_ASKS)
-    take_object(c, &FUTURES_BOOK[0] if futures else &BOOK[0])
-
-
-cdef inline void quote_update(Cursor* c, Message* m) noexcept nogil:
-    # {"t":1619093543708,"u":2517661076,"s":"BTC_USD","b":"54696.6","B":37000,"a":"54696.7","A":47061}
-    # {"t":0,"u":0,"s":"BSW_USDT","b":"","B":0,"a":"","A":0}: a side without orders
-    cdef Text key
-    m.kind = KIND_QUOTE
-    m.needed = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
-    open_object(c)
-    while next_key(c, &key):
-        if key_is(&key, c'b') or key_is(&key, c'a'):
-            take_or_zero(c, TAKE_PRICE, SLOT_BID_PRICE if key.data[0] == c'b' else SLOT_ASK_PRICE)
-        else:
-            take_field(c, &key, QUOTE)
-
-
-cdef inline void elements(GateioParser self, Cursor* c, Message* m) noexcept nogil:
-    """One object, an array of them, or (seen in tickers of 2021) an array in an array; the first is taken."""
-    cdef const char* start
-    cdef const char* past
-    cdef Message* kept = c.message
-    cdef bint several = peek(c) == c'['
-    start = c.pos
-    c.message = NULL
-    skip_value(c)
-    c.message = kept
-    past = c.pos
-    if c.status:
-        return
-    c.pos = start
-    while next_is(c, c'['):
-        pass
-    if peek(c) == c']':
-        m.kind = KIND_IGNORED
-    else:
+    if self.channel == NULL or self.channel.kind == KIND_CONTROL:               # candles and the like; a notice
+        expect_nothing(c, m, KIND_IGNORED if self.channel == NULL else KIND_CONTROL)
+    elif peek(c) != c'[':
         element(self, c, m)
-        if several and next_is(c, c','):
-            m.more = c.pos
-    if c.status == OK:
-        c.pos = past
+    elif self.channel.kind == KIND_SNAPSHOT:
+        # [{"p":"223.75","s":0,"c":"BCH_USDT","id":242529118}]: one-level updates of order_book: a removed bid, or ask?
+        expect_nothing(c, m, KIND_IGNORED)
+    else:
+        past = first_item(c)
+        if past != NULL and peek(c) == c'[':      # seen in tickers of 2021: an array in an array
+            first_item(c)
+        if past == NULL or peek(c) != c'{':
+            m.kind = KIND_IGNORED
+        else:
+            element(self, c, m)
+            note_more(c, m)
+        go_to(c, past)
 
 
 cdef inline void element(GateioParser self, Cursor* c, Message* m) noexcept nogil:
-    """One trade, ticker or liquidation."""
-    m.market = self.element_market
-    if self.element_kind == IS_TICKER:
-        ticker(c, m)
-    elif self.element_kind == IS_LIQUIDATION:
-        m.kind = KIND_LIQUIDATION
-        execution(c, m, True)
-    else:
-        m.kind = KIND_TRADE
-        execution(c, m, self.element_kind == IS_SIGNED_TRADE)
-
-
-cdef inline void execution(Cursor* c, Message* m, bint signed) noexcept nogil:
-    # {"id":5541729596,"create_time":1682689046,"create_time_ms":"1682689046123.0","side":"sell",
-    #  "currency_pair":"SUSD_USDT","amount":"8.5234","price":"0.9782"}
-    # {"size":-108,"id":27753479,"create_time":1545136464,"create_time_ms":1545136464123,"price":"96.4",
-    #  "contract":"BTC_USD"}; "size":"-0.25" with decimal sizes
-    # {"price":"215.1","size":-124,"time_ms":1541486601123,"contract":"BTC_USDT"}: a liquidation
+    """One message of the channel; samples stand at the lists of their keys."""
+    cdef const Field* fields = self.channel.fields
     cdef Text key
-    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
+    expect_channel(m, self.channel)
+    if fields == OBU:
+        m.link = LINK_RANGE
+    elif m.kind == KIND_DELTA:
+        m.resync = RESYNC_REST
+    elif m.kind == KIND_SNAPSHOT:
+        m.link = LINK_NONE
     open_object(c)
     while next_key(c, &key):
-        if signed and word_is(&key, b"size"):
-            take_signed(c)
-        elif not signed and word_is(&key, b"side"):
-            take_aggressor(c, b"buy", b"sell")
+        if word_is(&key, b"size") and fields == SIGNED:
+            take_signed(c, SLOT_QTY, SLOT_AGGRESSOR, 1)
         elif word_is(&key, b"create_time") or word_is(&key, b"time"):
             take_coarse(c, m, SLOT_TIME)
+        elif word_is(&key, b"full") and fields == OBU:
+            if peek(c) == c't':
+                m.kind = KIND_SNAPSHOT
+                m.needed = bit(SLOT_LAST_SEQ)
+            skip_value(c)
+        elif key_is(&key, c's') and fields == OBU:
+            take_stream(c, m)
         else:
-            take_field(c, &key, EXECUTION)
+            take_field(c, &key, fields)
 
 
-cdef inline bint take_signed(Cursor* c) noexcept nogil:
-    """Take a quantity whose sign is the aggressor's side, bare or in quotes."""
-    cdef Text text
-    cdef bint quoted = peek(c) == c'"'
-    cdef bint minus
-    text.data = c.pos
-    if quoted:
-        if not read_text(c, &text):
-            return False
-    elif not scan_number(c):
+cdef inline bint take_stream(Cursor* c, Message* m) noexcept nogil:
+    """Take the symbol out of the name of a stream: ob.BTC_USDT.400."""
+    cdef Text stream
+    cdef const char* past
+    if not read_text(c, &stream):
         return False
-    else:
-        text.size = c.pos - text.data
-    minus = text.size > 0 and text.data[0] == c'-'
-    return (take(c, TAKE_QTY, SLOT_QTY, text.data + minus, text.data + text.size, quoted)
-            and take_constant(c, SLOT_AGGRESSOR, -1 if minus else 1))
-
-
-cdef inline void ticker(Cursor* c, Message* m) noexcept nogil:
-    # {"contract":"BTC_USDT","last":"23160.2","total_size":"153482780","mark_price":"23175.64","funding_rate":"0.0001",
-    #  "index_price":"23173.35","volume_24h":"155496714","volume_24h_quote":"360157621","low_24h":"23018.3", ...}
-    # {"currency_pair":"NEO_BTC","last":"0.0018716","lowest_ask":"0.0018734","highest_bid":"0.0018697", ...}
-    m.kind = KIND_TICKER
-    m.needed = bit(SLOT_LAST)
-    take_object(c, TICKER)
-
-
-cdef inline bint has_objects(Cursor* c) noexcept nogil:
-    """Whether the levels of a REST answer are objects, as those of futures are; the cursor stays."""
-    cdef Cursor inside
-    cdef Cursor ahead = c[0]
-    cdef Text key
-    cdef bint objects = False
-    ahead.message = NULL
-    open_object(&ahead)
-    while next_key(&ahead, &key):
-        if word_is(&key, b"asks") or word_is(&key, b"bids"):
-            inside = ahead
-            objects |= next_is(&inside, c'[') and peek(&inside) == c'{'
-        skip_value(&ahead)
-    return objects
+    past = stream.data + stream.size
+    while past > stream.data and (past - 1)[0] != c'.':
+        past -= 1
+    if past - stream.data < 5 or not begins(&stream, b"ob."):
+        c.pos = stream.data
+        return fail(c, BAD_VALUE, b"ob.SYMBOL.DEPTH")
+    m.symbol, m.symbol_size = stream.data + 3, past - stream.data - 4
+    return take(c, TAKE_SYMBOL, SLOT_SPARE, m.symbol, past - 1, True)
 
 
 # What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
-cdef tuple NUMBERS = (("t", TAKE_TIME, SLOT_TIME), ("s", TAKE_SYMBOL, 0), ("contract", TAKE_SYMBOL, 0),
-                      ("U", TAKE_INT, SLOT_FIRST_SEQ), ("u", TAKE_INT, SLOT_LAST_SEQ),
-                      ("lastUpdateId", TAKE_INT, SLOT_LAST_SEQ), ("id", TAKE_INT, SLOT_LAST_SEQ))
-cdef tuple LISTS = (("b", TAKE_LEVELS, 0), ("a", TAKE_LEVELS, 1), ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1))
-
 cdef Form LEVEL, FUTURES_LEVEL
 list_form(&LEVEL, ("price", "qty"))
 list_form(&FUTURES_LEVEL, {"p": "price", "s": "qty"})
 
-cdef Field[16] BOOK, FUTURES_BOOK, SPOT_REST, FUTURES_REST, QUOTE, EXECUTION
+cdef Field[4] OUTSIDE
+cdef Field[18] OBU, BOOK, FUTURES_BOOK, QUOTE, TRADE, SIGNED
 cdef Field[24] TICKER
 
-list_fields(BOOK, (*NUMBERS, *LISTS), &LEVEL)
-list_fields(FUTURES_BOOK, (*NUMBERS, *LISTS), &FUTURES_LEVEL)
-cdef tuple REST = (("id", TAKE_INT, SLOT_LAST_SEQ), ("update", TAKE_TIME, SLOT_TIME),
-                   ("current", TAKE_TIME, SLOT_EVENT_TIME), ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1))
-list_fields(SPOT_REST, REST, &LEVEL)
-list_fields(FUTURES_REST, REST, &FUTURES_LEVEL)
+list_fields(OUTSIDE, (("time_ms", TAKE_TIME, SLOT_EVENT_TIME), ("channel", TAKE_TEXT, 0)))
+cdef tuple NUMBERS = (("t", TAKE_TIME, SLOT_TIME), ("U", TAKE_INT, SLOT_FIRST_SEQ), ("u", TAKE_INT, SLOT_LAST_SEQ),
+                      ("b", TAKE_LEVELS, 0), ("a", TAKE_LEVELS, 1))
+# {"t":1789456334981,"full":true,"s":"ob.ETH_USDT.50","u":108552472643,"b":[["2480.27","2781.6"]],"a":[...]}
+# {"t":1789456335001,"s":"ob.BTC_USDT.50","U":125033676004,"u":125033676011}: both lists may be absent
+list_fields(OBU, NUMBERS, &LEVEL)
+# {"t":1619093532978,"e":"depthUpdate","E":1619093532,"s":"HAI_ETH","U":2691446,"u":2691446,
+#  "b":[["0.00010322","5360.209"]],"a":[]}; futures: "b":[{"p":"0.2943","s":0}]
+# {"t":1662630117190,"lastUpdateId":8093065166,"s":"BTC_USDT","bids":[["19201.39","0.0005"]],"asks":[...]}; futures:
+# {"t":1653810274815,"id":79619326,"contract":"BTC_USD_20220624","asks":[{"p":"28988.9","s":620}],"bids":[...]}
+cdef tuple CHANGES = (*NUMBERS, ("s", TAKE_SYMBOL, 0), ("contract", TAKE_SYMBOL, 0),
+                      ("lastUpdateId", TAKE_INT, SLOT_LAST_SEQ), ("id", TAKE_INT, SLOT_LAST_SEQ),
+                      ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1), ("update", TAKE_TIME, SLOT_TIME),
+                      ("current", TAKE_TIME, SLOT_EVENT_TIME))
+list_fields(BOOK, CHANGES, &LEVEL)
+list_fields(FUTURES_BOOK, CHANGES, &FUTURES_LEVEL)
+# {"t":1619093543708,"u":2517661076,"s":"BTC_USD","b":"54696.6","B":37000,"a":"54696.7","A":47061}
+# {"t":0,"u":0,"s":"BSW_USDT","b":"","B":0,"a":"","A":0}: a side without orders
 list_fields(QUOTE, (("t", TAKE_TIME, SLOT_TIME), ("u", TAKE_INT, SLOT_LAST_SEQ), ("s", TAKE_SYMBOL, 0),
-                    ("B", TAKE_QTY, SLOT_BID_QTY), ("A", TAKE_QTY, SLOT_ASK_QTY)))
-list_fields(EXECUTION, (("id", TAKE_ID, SLOT_TRADE_ID), ("create_time_ms", TAKE_TIME, SLOT_TIME),
-                        ("time_ms", TAKE_TIME, SLOT_TIME), ("currency_pair", TAKE_SYMBOL, 0),
-                        ("contract", TAKE_SYMBOL, 0), ("amount", TAKE_QTY, SLOT_QTY),
-                        ("price", TAKE_PRICE, SLOT_PRICE)))
+                    ("b", TAKE_PRICE | OR_ZERO, SLOT_BID_PRICE), ("B", TAKE_QTY, SLOT_BID_QTY),
+                    ("a", TAKE_PRICE | OR_ZERO, SLOT_ASK_PRICE), ("A", TAKE_QTY, SLOT_ASK_QTY)))
+# {"id":5541729596,"create_time":1682689046,"create_time_ms":"1682689046123.0","side":"sell",
+#  "currency_pair":"SUSD_USDT","amount":"8.5234","price":"0.9782"}
+list_fields(TRADE, (("id", TAKE_ID, SLOT_TRADE_ID), ("create_time_ms", TAKE_TIME, SLOT_TIME),
+                    ("currency_pair", TAKE_SYMBOL, 0), ("side", TAKE_SIDE, SLOT_AGGRESSOR),
+                    ("amount", TAKE_QTY, SLOT_QTY), ("price", TAKE_PRICE, SLOT_PRICE)))
+# {"size":-108,"id":27753479,"create_time":1545136464,"create_time_ms":1545136464123,"price":"96.4",
+#  "contract":"BTC_USD"}; "size":"-0.25" with decimal sizes
+# {"price":"215.1","size":-124,"time_ms":1541486601123,"contract":"BTC_USDT"}: a liquidation
+list_fields(SIGNED, (("id", TAKE_ID, SLOT_TRADE_ID), ("create_time_ms", TAKE_TIME, SLOT_TIME),
+                     ("time_ms", TAKE_TIME, SLOT_TIME), ("contract", TAKE_SYMBOL, 0),
+                     ("price", TAKE_PRICE, SLOT_PRICE)))
+# {"contract":"BTC_USDT","last":"23160.2","total_size":"153482780","mark_price":"23175.64","funding_rate":"0.0001",
+#  "index_price":"23173.35","volume_24h":"155496714","volume_24h_quote":"360157621","low_24h":"23018.3", ...}
+# {"currency_pair":"NEO_BTC","last":"0.0018716","lowest_ask":"0.0018734","highest_bid":"0.0018697", ...}
 list_fields(TICKER, (
     ("contract", TAKE_SYMBOL, 0), ("currency_pair", TAKE_SYMBOL, 0), ("last", TAKE_DOUBLE, SLOT_LAST),
     ("highest_bid", TAKE_PRICE, SLOT_BID_PRICE), ("lowest_ask", TAKE_PRICE, SLOT_ASK_PRICE),
@@ -356,6 +224,21 @@ list_fields(TICKER, (
     ("mark_price", TAKE_DOUBLE, SLOT_MARK), ("index_price", TAKE_DOUBLE, SLOT_INDEX),
     ("funding_rate", TAKE_DOUBLE, SLOT_FUNDING), ("funding_next_apply", TAKE_TIME, SLOT_NEXT_FUNDING),
     ("settle_price", TAKE_DOUBLE, SLOT_SETTLEMENT)))
+
+cdef Channel[18] KNOWN
+for market, prefix in enumerate((b"spot.", b"futures.")):
+    add_channel(KNOWN, prefix + b"obu", KIND_DELTA, OBU, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ), 0, market)
+    add_channel(KNOWN, prefix + b"book_ticker", KIND_QUOTE, QUOTE, 0, 0, market)
+    add_channel(KNOWN, prefix + b"tickers", KIND_TICKER, TICKER, 0, 0, market)
+add_channel(KNOWN, b"spot.order_book_update", KIND_DELTA, BOOK, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ))
+add_channel(KNOWN, b"spot.order_book", KIND_SNAPSHOT, BOOK, 0, PARTIAL)
+add_channel(KNOWN, b"spot.trades", KIND_TRADE, TRADE)
+add_channel(KNOWN, b"futures.order_book_update", KIND_DELTA, FUTURES_BOOK, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ), 0,
+            FUTURES)
+add_channel(KNOWN, b"futures.order_book", KIND_SNAPSHOT, FUTURES_BOOK, 0, PARTIAL, FUTURES)
+add_channel(KNOWN, b"futures.trades", KIND_TRADE, SIGNED, 0, 0, FUTURES)
+add_channel(KNOWN, b"futures.public_liquidates", KIND_LIQUIDATION, SIGNED, 0, 0, FUTURES)
+add_channel(KNOWN, b"futures.system", KIND_CONTROL, NULL)
 
 
 MARKETS = ("spot", "futures")
@@ -375,12 +258,12 @@ SUFFIX = {"trades": "trades", "quotes": "book_ticker", "ticker": "tickers", "mar
           "open_interest": "tickers", "liquidations": "public_liquidates"}
 SPOT_CHANNELS = ("book", "trades", "quotes", "ticker")
 
-# depth -> speed, channel, and what follows the symbol in its payload (spot, futures)
+# (levels, speed) -> what follows the market in a stream's name: on spot, on futures
 BOOKS = {
-    400: ("100ms", "obu", "", ""),
-    50: ("20ms", "obu", "", ""),
-    100: ("100ms", "order_book_update", ",100ms", ",100ms,100"),
-    20: ("20ms", "order_book_update", ",20ms", ",20ms,20"),
+    (400, "100ms"): ("obu:ob.{}.400", "obu:ob.{}.400"),
+    (50, "20ms"): ("obu:ob.{}.50", "obu:ob.{}.50"),
+    (100, "100ms"): ("order_book_update:{},100ms", "order_book_update:{},100ms,100"),
+    (20, "20ms"): ("order_book_update:{},20ms", "order_book_update:{},20ms,20"),
 }
 
 
@@ -394,29 +277,17 @@ def root_of(symbol):
 
 def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
-    SPEC.check_channels(channels)
     market = SPEC.check_market(market)
     futures = market == "futures"
-    lacking = [channel for channel in channels if not futures and channel not in SPOT_CHANNELS]
-    if lacking:
-        raise UnsupportedChannel(f"gateio spot has no channel {', '.join(map(repr, lacking))}; "
-                                 f"it has: {', '.join(SPOT_CHANNELS)}")
-    if (400 if depth is None else depth) not in BOOKS:
-        raise UnsupportedChannel(f"gateio has no book of depth {depth!r}; it has: {', '.join(map(str, BOOKS))}")
-    own, kind, spot_rest, futures_rest = BOOKS[400 if depth is None else depth]
-    if speed not in (None, own):
-        raise UnsupportedChannel(f"gateio has no speed {speed!r} for the book of depth {depth or 400}; it has: {own}")
+    for channel in channels:
+        check_known(f"gateio {market}", "channel", channel, tuple(CHANNELS) if futures else SPOT_CHANNELS)
+    book = pick_book("gateio", BOOKS, 400 if depth is None else depth, speed)[futures]
     planned = []
     for symbol in map(spelling, symbols):
         root = root_of(symbol) if futures else "spot"
         for channel in channels:
-            if channel != "book":
-                name = f"{market}.{SUFFIX[channel]}:{symbol}"
-            elif kind == "obu":
-                name = f"{market}.obu:ob.{symbol}.{depth or 400}"
-            else:
-                name = f"{market}.{kind}:{symbol}{futures_rest if futures else spot_rest}"
-            planned.append(Stream(name, root, symbol, channel, 0, market))
+            name = book if channel == "book" else SUFFIX[channel] + ":{}"
+            planned.append(Stream(f"{market}.{name.format(symbol)}", root, symbol, channel, 0, market))
     return planned
 
 
@@ -425,33 +296,26 @@ def spelling(symbol):
     return symbol.upper().replace("-", "_").replace("/", "_")
 
 
-def request(event, names):
-    """One frame for all symbols of a channel; order_book_update takes one symbol a frame."""
+def request(event, names, request_id):
+    """One frame for all symbols of a channel; order_book_update takes one symbol a frame.
+
+    The requests carry no number: answers name channel and payload.
+    """
     # {"time":1748572393,"channel":"spot.book_ticker","event":"subscribe","payload":["BTC_USDT","ETH_USDT"]}
+    # {"time":1748572393,"channel":"futures.obu","event":"unsubscribe","payload":["ob.BTC_USDT.400"]}
     payloads = {}
     for name in names:
         channel, _, payload = name.partition(":")
         alone = payload if channel.endswith(".order_book_update") else ""
         payloads.setdefault((channel, alone), []).extend(payload.split(","))
-    return [json.dumps({"time": int(time.time()), "channel": channel, "event": event, "payload": payload},
-                       separators=(",", ":"), ensure_ascii=False) for (channel, _), payload in payloads.items()]
-
-
-def subscribe(names, request_id):
-    """The requests carry no number: answers name channel and payload."""
-    # {"time":1748572393,"channel":"spot.obu","event":"subscribe","payload":["ob.BTC_USDT.50"]}
-    return request("subscribe", names)
-
-
-def unsubscribe(names, request_id):
-    # {"time":1748572393,"channel":"futures.obu","event":"unsubscribe","payload":["ob.BTC_USDT.400"]}
-    return request("unsubscribe", names)
+    return [frame_text({"time": int(time.time()), "channel": channel, "event": event, "payload": payload})
+            for (channel, _), payload in payloads.items()]
 
 
 def ping_of(market):
     """What makes the frame that keeps a connection alive: it carries the time."""
     # {"time":1748572393,"channel":"spot.ping"}
-    return lambda: json.dumps({"time": int(time.time()), "channel": f"{market}.ping"}, separators=(",", ":"))
+    return lambda: frame_text({"time": int(time.time()), "channel": f"{market}.ping"})
 
 
 def read_control(payload):
@@ -476,9 +340,9 @@ def read_control(payload):
     error = message.get("error")
     if isinstance(error, dict):
         words = str(error.get("message", text))
-        code = error.get("code")
+        code = error_code(error.get("code"))
         twice = words.startswith("Alert sub")                   # it is subscribed already: nothing is lost
-        return Control("error", code=code if isinstance(code, (int, str)) else None, text=words,
+        return Control("error", code=code, text=words,
                        streams=named or tuple(f"{channel}:{word}" for word in words.split() if word.startswith("ob.")),
                        reason="bad_symbol" if code == 2 and not twice else "")
     if message.get("event") in ("subscribe", "unsubscribe"):
@@ -509,22 +373,15 @@ def read_address(url):
     return None
 
 
-def read_instruments(body):
-    """Instruments of a list of currency pairs or contracts. Raises ValueError that says what is missing."""
+def instruments(answer):
     # [{"id":"AME_ETH","amount_precision":3,"precision":8,"trade_status":"tradable", ...}]
     # [{"name":"KNC_USDT","order_price_round":"0.0001","order_size_min":1,"quanto_multiplier":"1", ...}]
-    try:
-        found = []
-        for entry in json.loads(body):
-            if "name" in entry:
-                lot = str(entry["order_size_min"])
-                found.append(Instrument(entry["name"], entry["order_price_round"], lot if "." in lot else "1"))
-            else:
-                price, lot = (f"{Decimal(1).scaleb(-entry[key]):f}" for key in ("precision", "amount_precision"))
-                found.append(Instrument(entry["id"], price, lot))
-    except (ArithmeticError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"a list of pairs or contracts with their steps (missing: {error})") from error
-    return found
+    for entry in answer:
+        if "name" in entry:
+            lot = str(entry["order_size_min"])
+            yield Instrument(entry["name"], entry["order_price_round"], lot if "." in lot else "1")
+        else:
+            yield Instrument(entry["id"], step_of(entry["precision"]), step_of(entry["amount_precision"]))
 
 
 SPEC = VenueSpec(
@@ -538,20 +395,14 @@ SPEC = VenueSpec(
     },
     channels=CHANNELS,
     streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
+    subscribe=partial(request, "subscribe"),
+    unsubscribe=partial(request, "unsubscribe"),
     read_control=read_control,
     symbol=spelling,
     # Gate publishes no limit on subscriptions or messages (gateio/gatews issue 25, 2022); these are our own. Public
     # REST requests: 200 in 10 s for an address.
-    limits=Limits(
-        streams_per_connection=500,
-        messages_per_second=10,
-        streams_per_request=50,
-        connections_per_5_minutes=100,
-        connection_lifetime_s=0,
-        rest_weight_per_minute=600,
-    ),
+    limits=Limits(streams_per_connection=500, messages_per_second=10, streams_per_request=50,
+                  connections_per_5_minutes=100, connection_lifetime_s=0, rest_weight_per_minute=600),
     max_frame_size=4 << 20,
     parser=lambda market: GateioParser(MARKETS.index(market) if market in MARKETS else 0),
     source="https://www.gate.com/docs/developers/apiv4/ws/en/",
@@ -580,5 +431,5 @@ SPEC = VenueSpec(
         "spot": "https://api.gateio.ws/api/v4/spot/currency_pairs",
         "futures": "https://api.gateio.ws/api/v4/futures/usdt/contracts",
     },
-    read_instruments=read_instruments,
+    read_instruments=instrument_reader("a list of pairs or contracts with their steps", instruments),
 )

@@ -18,23 +18,20 @@ powers of ten and not read; their funding is told by an undocumented stream that
 Sources: developer.gemini.com (WebSocket 0.10.7, archived v2), probes of 2026-09, frames recorded in 2021-06.
 """
 
-import json
-
-from orderbook.types cimport BAD_VALUE
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK, KIND_QUOTE,
-                            KIND_SNAPSHOT, KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SEEN_BOTH, SLOT_AGGRESSOR,
-                            SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME,
-                            SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_MAKER_BOUGHT, SLOT_MARK, SLOT_PRICE, SLOT_QTY,
-                            SLOT_SPARE, SLOT_TIME, SLOT_TRADE_ID, TAKE_ANY, TAKE_BOOL, TAKE_DOUBLE, TAKE_INT,
-                            TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME, WORD_ASK, WORD_BID)
+                            KIND_SNAPSHOT, KIND_TRADE, SEEN_BOTH, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
+                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ,
+                            SLOT_MAKER_BOUGHT, SLOT_MARK, SLOT_PRICE, SLOT_QTY, SLOT_SPARE, SLOT_TIME, SLOT_TRADE_ID,
+                            TAKE_ANY, TAKE_BOOL, TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL,
+                            TAKE_TEXT, TAKE_TIME, WORD_ASK, WORD_BID)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, fail, fill_sides, key_is, list_fields, list_form, next_key,
-                         open_object, peek, read_text, skip_value, take, take_constant, take_field, take_object,
-                         word_is)
+from feeds.scan cimport (Cursor, Field, Text, TAKE_SIDE, at_end, expect, expect_nothing, fill_sides, find_text, key_is,
+                         list_fields, list_form, next_key, open_object, peek, read_text, skip_object, skip_value, take,
+                         take_constant, take_field, take_object, word_is)
 from feeds.sync cimport LINK_NONE, LINK_NOT_BELOW
 
 from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
-                         read_object)
+                         check_known, error_code, frame_text, instrument_reader, read_object, request_number)
 
 cdef enum:
     PARTIAL_LEVELS = 20       # depth of the Book that partial books fill: 5, 10 and 20 levels look the same
@@ -61,19 +58,18 @@ cdef class GeminiParser(Parser):
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         cdef int what = look(c)
-        cdef Text key
         if what == DEPTH:
             # {"e":"depthUpdate","E":1789456742337187316,"s":"ethgusdperp","U":1764527605192323,"u":1764527605192686,
             #  "b":[["2482.5500","0.000"]],"a":[["2483.5000","0.000"],["2483.4500","1.047"]]}; whole where U is u
-            m.kind = KIND_DELTA
-            m.needed = bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
+            expect(m, KIND_DELTA)
+            m.needed |= bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ)
             take_object(c, UPDATE)
         elif what == PARTIAL:
             # {"lastUpdateId":1764527605192164,"symbol":"btcusd","bids":[["62145.38","0.1"]],"asks":[]}
-            m.kind = KIND_SNAPSHOT
+            expect(m, KIND_SNAPSHOT)
+            m.needed |= bit(SLOT_LAST_SEQ)
             m.depth = PARTIAL_LEVELS
             m.link = LINK_NOT_BELOW
-            m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
             take_object(c, WHOLE)
         elif what == BEST:
             best(c, m)
@@ -94,9 +90,7 @@ cdef class GeminiParser(Parser):
             old_trade(c, m)
         else:
             m.kind = KIND_IGNORED if what == USELESS else KIND_CONTROL
-            open_object(c)
-            while next_key(c, &key):
-                skip_value(c)
+            skip_object(c)
         at_end(c)
 
 
@@ -104,42 +98,36 @@ cdef inline int look(Cursor* c) noexcept nogil:
     """What the frame is; the cursor stays. `e` and `type` tell at once, other frames by the keys they have."""
     cdef Cursor ahead = c[0]
     cdef Text key, name
-    cdef bint answer = False, partial = False, trade = False, best = False, symbol = False
+    cdef int what = CONTROL
+    cdef bint named = False, answer = False
     ahead.message = NULL
     open_object(&ahead)
     while next_key(&ahead, &key):
         if key_is(&key, c'e') and peek(&ahead) == c'"':
             read_text(&ahead, &name)
-            if word_is(&name, b"depthUpdate"):
-                return DEPTH
-            return MARK if word_is(&name, b"markPrice") else USELESS
+            return DEPTH if word_is(&name, b"depthUpdate") else MARK if word_is(&name, b"markPrice") else USELESS
         if word_is(&key, b"type") and peek(&ahead) == c'"':
             read_text(&ahead, &name)
             if word_is(&name, b"l2_updates"):
                 return OLD_BOOK
-            if word_is(&name, b"trade"):
-                return OLD_TRADE
-            return CONTROL if word_is(&name, b"heartbeat") else USELESS
+            return OLD_TRADE if word_is(&name, b"trade") else CONTROL if word_is(&name, b"heartbeat") else USELESS
+        if word_is(&key, b"lastUpdateId"):
+            what = PARTIAL
+        elif key_is(&key, c't') and what != PARTIAL:
+            what = TRADE
+        elif key_is(&key, c'u') and what == CONTROL:
+            what = BEST
+        named |= key_is(&key, c's') or what == PARTIAL
         answer |= word_is(&key, b"id") or word_is(&key, b"result")
-        partial |= word_is(&key, b"lastUpdateId")
-        trade |= key_is(&key, c't')
-        best |= key_is(&key, c'u')
-        symbol |= key_is(&key, c's')
         skip_value(&ahead)
-    if answer:
-        return CONTROL
-    if partial:
-        return PARTIAL
-    if symbol and (trade or best):
-        return TRADE if trade else BEST
-    return CONTROL
+    return what if named and not answer else CONTROL
 
 
 cdef inline void best(Cursor* c, Message* m) noexcept nogil:
     # {"u":1764549594389752,"E":1783981140076872200,"s":"xrpgusd","b":"1.0614900","B":"958.69148000","a":"1.0615000",
     #  "A":"38.39060000","c":"1.0612500","C":"4.71027100"}; an empty side is absent, c and C are the last trade
-    m.kind = KIND_QUOTE
-    m.needed = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY) | bit(SLOT_LAST_SEQ)
+    expect(m, KIND_QUOTE)
+    m.needed |= bit(SLOT_LAST_SEQ)
     take_object(c, QUOTE)
     if not m.seen & (bit(SLOT_BID_PRICE) | bit(SLOT_ASK_PRICE)):
         take_constant(c, SLOT_BID_PRICE, 0)
@@ -167,21 +155,13 @@ cdef inline void old_book(Cursor* c, Message* m) noexcept nogil:
 cdef inline void old_trade(Cursor* c, Message* m) noexcept nogil:
     # {"type":"trade","symbol":"ANKRUSD","event_id":45465818387,"timestamp":1624493670759,"price":"0.07946",
     #  "quantity":"1020.482111","side":"buy"}
-    cdef Text key, side
-    m.kind = KIND_TRADE
-    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
-    open_object(c)
-    while next_key(c, &key):
-        if not word_is(&key, b"side"):
-            take_field(c, &key, OLD_TRADED)
-            continue
-        read_text(c, &side)
-        if word_is(&side, b"block") or word_is(&side, b"auction"):
-            m.kind = KIND_IGNORED                 # it did not happen in the book
-        elif word_is(&side, b"buy") or word_is(&side, b"sell"):
-            take_constant(c, SLOT_AGGRESSOR, 1 if side.size == 3 else -1)
-        else:
-            fail(c, BAD_VALUE, b"buy, sell, block or auction")
+    cdef Text side
+    find_text(c, b"side", &side)
+    if word_is(&side, b"block") or word_is(&side, b"auction"):
+        expect_nothing(c, m, KIND_IGNORED)        # it did not happen in the book
+    else:
+        expect(m, KIND_TRADE)
+        take_object(c, OLD_TRADED)
 
 
 cdef Form LEVEL, CHANGE
@@ -203,7 +183,8 @@ list_fields(TRADED, (*HEAD, ("t", TAKE_INT, SLOT_TRADE_ID), ("p", TAKE_PRICE, SL
 list_fields(MARKED, (*HEAD, ("p", TAKE_DOUBLE, SLOT_MARK)))
 list_fields(OLD_UPDATE, (*OLD_HEAD, ("changes", TAKE_LEVELS, 2)), &CHANGE)
 list_fields(OLD_TRADED, (*OLD_HEAD, ("event_id", TAKE_INT, SLOT_TRADE_ID), ("timestamp", TAKE_TIME, SLOT_TIME),
-                         ("price", TAKE_PRICE, SLOT_PRICE), ("quantity", TAKE_QTY, SLOT_QTY)))
+                         ("price", TAKE_PRICE, SLOT_PRICE), ("quantity", TAKE_QTY, SLOT_QTY),
+                         ("side", TAKE_SIDE, SLOT_AGGRESSOR)))
 
 
 CHANNELS = {
@@ -213,8 +194,8 @@ CHANNELS = {
     "mark": "mark price (perpetuals; undocumented, every 1 to 5 s while it changes)",
 }
 
-DEPTHS = (5, 10, 20)
-SPEEDS = {"100ms": "@100ms", "1000ms": ""}
+DEPTHS = (None, 5, 10, 20)
+SPEEDS = {None: "@100ms", "100ms": "@100ms", "1000ms": ""}
 SUFFIX = {"quotes": "bookTicker", "trades": "trade", "mark": "markPrice"}
 
 
@@ -231,15 +212,13 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     """
     SPEC.check_channels(channels)
     SPEC.check_market(market)
-    if depth is not None and depth not in DEPTHS:
-        raise UnsupportedChannel(f"gemini has no book of depth {depth!r}; it has: 5, 10, 20, or None for all of it")
-    if speed is not None and speed not in SPEEDS:
-        raise UnsupportedChannel(f"gemini has no speed {speed!r}; it has: {', '.join(SPEEDS)}")
+    check_known("gemini", "book of depth", depth, DEPTHS, "5, 10, 20, or None for all of it")
+    check_known("gemini", "speed", speed, SPEEDS, "100ms, 1000ms")
     planned = []
     for symbol in map(spelling, symbols):
         for channel in channels:
             if channel == "book":
-                name = f"{symbol}@depth{depth or ''}{SPEEDS[speed or '100ms']}"
+                name = f"{symbol}@depth{depth or ''}{SPEEDS[speed]}"
                 planned.append(Stream(name, "public", symbol, channel, PARTIAL_LEVELS if depth else 0))
             elif channel == "mark" and not symbol.endswith("perp"):
                 raise UnsupportedChannel(f"gemini has no mark price for {symbol!r}; perpetuals have, as btcgusdperp")
@@ -249,7 +228,7 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
 
 
 def request(method, names, request_id):
-    return [json.dumps({"id": request_id, "method": method, "params": list(names)}, separators=(",", ":"))]
+    return [frame_text({"id": request_id, "method": method, "params": list(names)})]
 
 
 def subscribe(names, request_id):
@@ -282,14 +261,10 @@ def read_control(payload):
     One bad name refuses its whole request; the message tells which.
     """
     text, message = read_object(payload)
-    request_id = message.get("id")
-    if isinstance(request_id, str) and request_id.isdecimal() and len(request_id) < 19:
-        request_id = int(request_id)
-    if not isinstance(request_id, int) or isinstance(request_id, bool):
-        request_id = None
+    request_id = request_number(message.get("id"))
     error = message.get("error")
     if isinstance(error, dict):
-        code = error.get("code") if isinstance(error.get("code"), int) else None
+        code = error_code(error.get("code"))
         words = str(error.get("msg", text))
         about = (words.removeprefix(BAD_NAME),) if words.startswith(BAD_NAME) else ()
         return Control("error", request_id, code, words, about, reason=REASONS.get(code, ""))
@@ -306,30 +281,19 @@ def read_address(url):
     return Answer("instruments") if "/v1/symbols/details/" in url else None
 
 
-def read_instruments(body):
-    """The instrument of GET /v1/symbols/details/SYMBOL, or several in a list; GET /v1/symbols tells names only.
-
-    Raises ValueError that says what is missing.
-    """
+def instruments(message):
+    """The instrument of GET /v1/symbols/details/SYMBOL, or several in a list; GET /v1/symbols tells names only."""
     # {"symbol":"BTCUSD","base_currency":"BTC","quote_currency":"USD","tick_size":1E-8,"quote_increment":0.01,
     #  "min_order_size":"0.00001","status":"open"}: tick_size is the step of the quantity
-    try:
-        listed = json.loads(body, parse_float=str, parse_int=str)
-        return [Instrument(spelling(entry["symbol"]), str(entry["quote_increment"]), str(entry["tick_size"]))
-                for entry in (listed if isinstance(listed, list) else [listed])]
-    except (AttributeError, KeyError, TypeError, RecursionError, UnicodeDecodeError) as error:
-        raise ValueError(f"an instrument with symbol, quote_increment and tick_size (missing: {error})") from error
+    return [Instrument(spelling(entry["symbol"]), str(entry["quote_increment"]), str(entry["tick_size"]))
+            for entry in (message if isinstance(message, list) else [message])]
 
 
 SPEC = VenueSpec(
     name="gemini",
     link=Link.OVERLAP_OR_WHOLE,
     roots={"public": "wss://ws.gemini.com"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
+    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
     symbol=spelling,
     connect_path=connect_path,
     # 300 connections in 5 minutes and 7,000 units of weight in 10 s, as `conninfo` says; what a request weighs it does
@@ -341,7 +305,7 @@ SPEC = VenueSpec(
     parser=lambda market: GeminiParser(),
     rest_url="https://api.gemini.com",
     read_address=read_address,
-    read_instruments=read_instruments,
+    read_instruments=instrument_reader("an instrument with symbol, quote_increment and tick_size", instruments),
     source="https://developer.gemini.com/websocket/streams",
     checked="2026-09-15",
     forms="WebSocket API of 2026: served today, subscribed to. Market data v2 of 2021 to 2026: archived, still served.",

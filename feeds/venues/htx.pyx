@@ -16,48 +16,39 @@ Sources: HTX API documents (spot, USDT-margined), HTX notice on MBP of 2020-06; 
 2022-02-19 (swap); live probe of swaps of 2026-09; checked 2026-10-15. Spot mbp was not probed since (documents only).
 """
 
-import json
-from decimal import Decimal
+from functools import partial
 from urllib.parse import urlsplit
 
-from libc.string cimport memchr, memcmp
-from orderbook.types cimport OK
+from libc.string cimport memchr
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_MARK,
-                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, RESYNC_REQUEST, RESYNC_RESUBSCRIBE,
-                            SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_COUNT,
-                            SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LAST_QTY,
-                            SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_NEXT_FUNDING, SLOT_OPEN, SLOT_PARTIAL,
-                            SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_TIME, SLOT_TRADE_ID,
-                            SLOT_VOLUME, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL,
-                            TAKE_TIME)
+                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, OR_ZERO, RESYNC_REQUEST,
+                            RESYNC_RESUBSCRIBE, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE,
+                            SLOT_BID_QTY, SLOT_COUNT, SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST,
+                            SLOT_LAST_QTY, SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_NEXT_FUNDING, SLOT_OPEN,
+                            SLOT_PARTIAL, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_TIME,
+                            SLOT_TRADE_ID, SLOT_VOLUME, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE,
+                            TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, empty_text, fill_sides, is_digit, list_fields, list_form, next_is,
-                         next_item, next_key, open_array, open_object, peek, read_text, skip_value, take_aggressor,
-                         take_any, take_array, take_constant, take_double, take_field, take_id, take_int, take_time,
-                         take_value, word_is)
+from feeds.scan cimport (Channel, Cursor, Field, TAKE_PAIR, TAKE_SIDE, Text, add_channel, at_end, begins,
+                         expect_channel, expect_nothing, fill_sides, find_channel, find_text, first_item, go_to,
+                         list_fields, list_form, next_key, note_more, number_at, open_object, peek, read_text,
+                         skip_value, take_constant, take_field, take_id, word_is)
 from feeds.sync cimport LINK_CHAIN, LINK_COUNTER, LINK_NOT_BELOW, LINK_RISES
 
-from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
-                         read_object)
+from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, VenueSpec, check_known,
+                         error_code, frame_text, instrument_reader, pick_book, plain_text, read_object, request_number,
+                         step_of)
 
 cdef enum:
     SWAP = 1                  # index into SPEC.markets
     MERGED = 20               # depth of the book that depth.step1 and above fill
 
-cdef enum:
-    # What the elements of a frame at work are.
-    IS_TRADE = 0
-    IS_LIQUIDATION = 1
-    IS_FUNDING = 2
-    IS_NOTHING = 3
-
 
 cdef class HtxParser(Parser):
     """Messages of all sockets; the topic tells spot (small letters) from swaps."""
 
-    cdef int element_kind     # IS_... of the frame at work, and where in it the symbol stands
-    cdef Py_ssize_t symbol_at
-    cdef Py_ssize_t symbol_size
+    cdef const Channel* channel   # of the frame at work; its elements are messages of it
+    cdef Text symbol              # of the topic, borrowed from the frame; none where the elements name theirs
 
     def __cinit__(self, int market=0):
         self.market = market
@@ -69,272 +60,131 @@ cdef class HtxParser(Parser):
         # {"ch":"market.btcusdt.bbo","ts":1790134831873,"tick":{...}}; tick and ts in any order
         # {"id":"2","rep":"market.btcusdt.mbp.150","status":"ok","data":{...}}
         # {"op":"notify","topic":"public.BTC-USDT.funding_rate","ts":1617309787271,"data":[{...}]}
-        cdef Cursor ahead = c[0]
-        cdef Text key, topic
-        cdef bint known
-        ahead.message = NULL
-        topic.size = 0
-        open_object(&ahead)
-        while topic.size == 0 and next_key(&ahead, &key):
-            known = word_is(&key, b"ch") or word_is(&key, b"rep") or word_is(&key, b"topic")
-            if known and peek(&ahead) == c'"':
-                read_text(&ahead, &topic)
-            else:
-                skip_value(&ahead)
+        cdef Text key, topic, name
+        cdef const char* dot = NULL
+        cdef bint update = False
         m.kind = KIND_CONTROL                     # a ping, an answer, an error
-        if topic.size > 7 and memcmp(topic.data, b"market.", 7) == 0:
-            market_frame(self, c, m, &topic)
-        elif topic.size > 7 and memcmp(topic.data, b"public.", 7) == 0:
-            notice(self, c, m, &topic)
-        else:
+        m.resync = RESYNC_RESUBSCRIBE
+        if find_text(c, b"ch", &topic) or find_text(c, b"rep", &topic) or find_text(c, b"topic", &topic):
+            if begins(&topic, b"market.") or begins(&topic, b"public."):
+                dot = <const char*> memchr(topic.data + 7, c'.', topic.size - 7)
+        if dot == NULL:
             skip_value(c)
+            at_end(c)
+            return
+        name.data, name.size = dot + 1, topic.data + topic.size - dot - 1
+        self.symbol.data, self.symbol.size = topic.data + 7, dot - topic.data - 7
+        if topic.data[0] == c'p':
+            self.symbol.size = 0                  # of a notice, which names it in each element, it may be *
+        open_object(c)
+        while next_key(c, &key):
+            if word_is(&key, b"tick") and peek(c) == c'{':
+                tick(self, c, m, &name, False)
+            elif word_is(&key, b"data") and peek(c) == c'{':
+                tick(self, c, m, &name, True)
+            elif word_is(&key, b"data") and peek(c) == c'[':
+                self.channel = find_channel(KNOWN, &name)
+                elements(self, c, m)
+            elif word_is(&key, b"update"):
+                update |= peek(c) == c't'
+                skip_value(c)
+            else:
+                take_field(c, &key, OUTSIDE)
+        if update and m.kind == KIND_SNAPSHOT:
+            m.kind = KIND_DELTA
+            m.link = LINK_RISES
         at_end(c)
 
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
         element(self, c, m)
-        if next_is(c, c','):
-            m.more = c.pos
+        note_more(c, m)
 
 
-cdef inline bint begins(const Text* text, const char* word, Py_ssize_t size) noexcept nogil:
-    """Whether the text begins with this word of `size` bytes."""
-    return text.size >= size and memcmp(text.data, word, size) == 0
-
-
-cdef inline int number_at(const Text* text, Py_ssize_t at) noexcept nogil:
-    """The number that stands in the text from there on."""
-    cdef int number = 0
-    while at < text.size and is_digit(text.data[at]) and number < 10000:
-        number = 10 * number + (text.data[at] - c'0')
-        at += 1
-    return number
-
-
-cdef inline void name_symbol(HtxParser self, Message* m, const char* symbol, Py_ssize_t size) noexcept nogil:
+cdef inline void name_it(HtxParser self, Message* m) noexcept nogil:
     """The symbol stands in the topic, which does not change within a stream."""
-    m.symbol = symbol
-    m.symbol_size = size
-    m.fixed_symbol = True
-    m.market = SWAP if size and c'A' <= symbol[0] <= c'Z' else 0
-
-
-cdef inline void market_frame(HtxParser self, Cursor* c, Message* m, const Text* topic) noexcept nogil:
-    """A frame of a topic market.SYMBOL.NAME, or the answer to a request for one."""
-    cdef Text key, name
-    cdef bint update = False
-    cdef const char* symbol = topic.data + 7
-    cdef const char* dot = <const char*> memchr(symbol, c'.', topic.size - 7)
-    if dot == NULL:
-        skip_value(c)
-        return
-    name.data = dot + 1
-    name.size = topic.data + topic.size - name.data
-    name_symbol(self, m, symbol, dot - symbol)
-    self.symbol_at = symbol - c.start
-    self.symbol_size = dot - symbol
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"tick") and peek(c) == c'{':
-            tick(self, c, m, &name, False)
-        elif word_is(&key, b"data") and peek(c) == c'{':
-            tick(self, c, m, &name, True)
-        elif word_is(&key, b"ts"):
-            take_time(c, SLOT_EVENT_TIME)
-        elif word_is(&key, b"update"):
-            update |= peek(c) == c't'
-            skip_value(c)
-        elif word_is(&key, b"ch") or word_is(&key, b"rep") or word_is(&key, b"status"):
-            skip_value(c)
-        else:
-            take_any(c)
-    if update and m.kind == KIND_SNAPSHOT:
-        m.kind = KIND_DELTA
-        m.link = LINK_RISES
+    if self.symbol.size:
+        m.symbol, m.symbol_size = self.symbol.data, self.symbol.size
+        m.fixed_symbol = True
+        m.market = SWAP if c'A' <= m.symbol[0] <= c'Z' else 0
 
 
 cdef inline void tick(HtxParser self, Cursor* c, Message* m, const Text* name, bint answer) noexcept nogil:
     """What a frame tells, by the name of its topic."""
-    m.resync = RESYNC_RESUBSCRIBE
-    if begins(name, b"depth.step", 10):
-        m.kind = KIND_SNAPSHOT
+    cdef const Field* fields
+    name_it(self, m)
+    self.channel = find_channel(KNOWN, name)
+    if begins(name, b"depth.step"):
         m.link = LINK_NOT_BELOW
-        m.depth = 0 if name.size == 11 and name.data[10] == c'0' else MERGED
-        book(c, m, True)
-    elif begins(name, b"depth.size_", 11):
+        m.depth = 0 if word_is(name, b"depth.step0") else MERGED
+        book(self, c, m, KIND_SNAPSHOT)
+    elif begins(name, b"depth.size_"):
         m.link = LINK_COUNTER
-        book(c, m, False)
-    elif begins(name, b"mbp.refresh.", 12):
-        m.kind = KIND_SNAPSHOT
+        book(self, c, m, KIND_DELTA)              # or a whole book: the event tells
+    elif begins(name, b"mbp.refresh."):
         m.link = LINK_NOT_BELOW
         m.depth = number_at(name, 12)
-        book(c, m, True)
-    elif begins(name, b"mbp.", 4):
-        m.kind = KIND_SNAPSHOT if answer else KIND_DELTA
+        book(self, c, m, KIND_SNAPSHOT)
+    elif begins(name, b"mbp."):
         m.link = LINK_CHAIN
         m.resync = RESYNC_REQUEST
         m.needed = 0 if answer else bit(SLOT_PREV_SEQ)
-        book(c, m, True)
-    elif answer:
-        m.kind = KIND_IGNORED                     # a request that is not ours: candles and trades of the past
-        skip_value(c)
-    elif word_is(name, b"bbo"):
-        quote_update(c, m)
-    elif word_is(name, b"trade.detail"):
-        trades(self, c, m)
-    elif word_is(name, b"detail") or word_is(name, b"ticker"):
-        day(c, m)
-    elif begins(name, b"mark_price.", 11) or begins(name, b"index.", 6):
-        candle(c, m, SLOT_MARK if name.data[0] == c'm' else SLOT_INDEX)
+        book(self, c, m, KIND_SNAPSHOT if answer else KIND_DELTA)
+    elif answer or self.channel == NULL:          # candles, basis; a request that is not ours
+        expect_nothing(c, m, KIND_IGNORED)
+    elif self.channel.kind == KIND_TRADE:
+        # {"id":100182534526,"ts":1618678073690,"data":[{...}]}
+        m.kind = KIND_IGNORED                     # if there are no data
+        read_tick(self, c, m, NOTHING)
     else:
-        m.kind = KIND_IGNORED                     # candles, basis
-        skip_value(c)
+        expect_channel(m, self.channel)
+        name_it(self, m)
+        if m.kind == KIND_MARK:
+            take_constant(c, SLOT_PARTIAL, 1)
+        fields = self.channel.fields
+        if fields == DAY and m.market == SWAP:
+            fields = SWAP_DAY
+        read_tick(self, c, m, fields)
+        if m.kind == KIND_QUOTE:
+            fill_sides(c)
 
 
-cdef inline void book(Cursor* c, Message* m, bint by_topic) noexcept nogil:
+cdef inline void book(HtxParser self, Cursor* c, Message* m, int kind) noexcept nogil:
     # {"bids":[[9.121E-7,92730.24]],"asks":[],"version":100182534697,"ts":1618678069868}; a side may be absent or null
     # {"mrid":43131188379,"id":1645289384,"bids":[...],"asks":[...],"ts":1645289384828,"version":1645289384,"ch":"..."}
     # {"asks":[],"bids":[[86853.4,2],[86848.5,0]],"ch":"...","event":"update","id":100129125618998,
     #  "mrid":100129125618998,"ts":1790134831870,"version":1789895280798}
     # {"seqNum":100020146795,"prevSeqNum":100020146794,"bids":[],"asks":[[645.14,26.75597395914065]]}
-    cdef Text key, event
-    if not by_topic:
-        m.kind = KIND_DELTA                       # the event tells
+    m.kind = kind
     m.needed |= bit(SLOT_LAST_SEQ)
+    read_tick(self, c, m, BOOK)
+
+
+cdef inline void read_tick(HtxParser self, Cursor* c, Message* m, const Field* fields) noexcept nogil:
+    """Take what a frame tells."""
+    cdef Text key, event
     open_object(c)
     while next_key(c, &key):
-        if not by_topic and word_is(&key, b"event") and read_text(c, &event):
+        if word_is(&key, b"event") and m.link == LINK_COUNTER and read_text(c, &event):
             if word_is(&event, b"snapshot"):
                 m.kind = KIND_SNAPSHOT
-        elif word_is(&key, b"mrid") and by_topic and not m.seen & bit(SLOT_LAST_SEQ):
-            take_int(c, SLOT_LAST_SEQ)            # a version, which may follow, goes before it
-        else:
-            take_field(c, &key, BOOK)
-
-
-cdef inline bint take_side(Cursor* c, const Field* fields) noexcept nogil:
-    """Take the best price of a side: a number on spot, [price, qty] on swaps."""
-    return take_array(c, fields) if peek(c) == c'[' else take_value(c, fields)
-
-
-cdef inline void quote_update(Cursor* c, Message* m) noexcept nogil:
-    # {"seqId":100020146795,"ask":86853.5,"askSize":0.31,"bid":86853.4,"bidSize":1.2,"quoteTime":1790134831872,
-    #  "symbol":"btcusdt"}
-    # {"ask":[86853.5,310],"bid":[86853.4,1200],"ch":"...","id":100129125618998,"mrid":100129125618998,
-    #  "ts":1790134831870,"version":100129125618998}; either side may be missing
-    cdef Text key
-    m.kind = KIND_QUOTE
-    m.needed = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"bid"):
-            take_side(c, BEST_BID)
-        elif word_is(&key, b"ask"):
-            take_side(c, BEST_ASK)
-        else:
-            take_field(c, &key, QUOTE)
-    fill_sides(c)
-
-
-cdef inline void day(Cursor* c, Message* m) noexcept nogil:
-    # {"id":311070770838,"low":29326.15,"high":31899.51,"open":31666.3,"close":29952.31,"vol":8.181588598785326E8,
-    #  "amount":26897.159881877742,"version":311070770838,"count":699452}: amount in base, vol in quote currency
-    # {"id":1654164240,"mrid":108854811173,"open":30728.4,"close":29944.4,"high":30729.5,"low":29306.6,
-    #  "amount":34473.406,"vol":34473406,"trade_turnover":1047364677.232,"count":203526,"ask":[29940.5,2138], ...}:
-    # vol in contracts
-    cdef Text key
-    cdef bint swap = m.market == SWAP
-    m.kind = KIND_TICKER
-    m.needed = bit(SLOT_LAST)
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"bid"):
-            take_side(c, BEST_BID)
-        elif word_is(&key, b"ask"):
-            take_side(c, BEST_ASK)
-        elif word_is(&key, b"vol"):
-            take_double(c, SLOT_VOLUME if swap else SLOT_QUOTE_VOLUME)
-        elif word_is(&key, b"amount") and not swap:
-            take_double(c, SLOT_VOLUME)
-        elif word_is(&key, b"close") and m.seen & bit(SLOT_LAST):
-            take_any(c)                           # lastPrice goes before it
-        else:
-            take_field(c, &key, DAY)
-
-
-cdef inline void candle(Cursor* c, Message* m, int slot) noexcept nogil:
-    # {"id":1654081380,"open":"31565.04","close":"31565.04","high":"31565.04","low":"31565.04","amount":"0", ...}
-    cdef Text key
-    m.kind = KIND_MARK
-    m.needed = bit(slot)
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"close"):
-            take_double(c, slot)
-        else:
-            take_any(c)
-    take_constant(c, SLOT_PARTIAL, 1)
-
-
-cdef inline void trades(HtxParser self, Cursor* c, Message* m) noexcept nogil:
-    # {"id":100182534526,"ts":1618678073690,"data":[{...}]}
-    cdef Text key
-    self.element_kind = IS_TRADE
-    m.kind = KIND_IGNORED                         # if there is none
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"data") and peek(c) == c'[':
+        elif word_is(&key, b"data") and peek(c) == c'[':
             elements(self, c, m)
         else:
-            take_any(c)
-
-
-cdef inline void notice(HtxParser self, Cursor* c, Message* m, const Text* topic) noexcept nogil:
-    """A frame of a notification socket. Without data it is an answer: {"op":"sub","cid":"1","topic":"public.."}."""
-    cdef Text key
-    cdef Py_ssize_t i = topic.size
-    while topic.data[i - 1] != c'.':              # it has one: public.
-        i -= 1
-    key.data = topic.data + i
-    key.size = topic.size - i
-    self.symbol_size = 0
-    self.element_kind = (IS_FUNDING if word_is(&key, b"funding_rate") else IS_LIQUIDATION
-                         if word_is(&key, b"liquidation_orders") else IS_NOTHING)
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"data") and peek(c) == c'[':
-            m.kind = KIND_IGNORED
-            if self.element_kind == IS_NOTHING:
-                skip_value(c)
-            else:
-                elements(self, c, m)
-        elif word_is(&key, b"ts"):
-            take_time(c, SLOT_EVENT_TIME)
-        elif word_is(&key, b"topic") or word_is(&key, b"op"):
-            skip_value(c)
-        else:
-            take_any(c)
+            take_field(c, &key, fields)
 
 
 cdef inline void elements(HtxParser self, Cursor* c, Message* m) noexcept nogil:
-    """Take the first element of an array whose grammar is checked to its end."""
-    cdef const char* start = c.pos
+    """Take the first element of an array of messages; lists of contracts are of no use."""
     cdef const char* past
-    cdef Message* kept = c.message
-    c.message = NULL
-    skip_value(c)
-    c.message = kept
-    past = c.pos
-    if c.status:
+    if self.channel == NULL:
+        expect_nothing(c, m, KIND_IGNORED)
         return
-    c.pos = start
-    open_array(c)
-    if not next_item(c):
-        return
-    element(self, c, m)
-    if next_is(c, c','):
-        m.more = c.pos
-    if c.status == OK:
-        c.pos = past
+    past = first_item(c)
+    m.kind = KIND_IGNORED                         # if there is none
+    if past != NULL:
+        element(self, c, m)
+        note_more(c, m)
+        go_to(c, past)
 
 
 cdef inline void element(HtxParser self, Cursor* c, Message* m) noexcept nogil:
@@ -346,62 +196,72 @@ cdef inline void element(HtxParser self, Cursor* c, Message* m) noexcept nogil:
     # {"symbol":"BTC","contract_code":"BTC-USDT","fee_asset":"USDT","funding_time":"1617309780000",
     #  "funding_rate":"0.000754108135233895","estimated_rate":null,"settlement_time":"1617321600000"}
     cdef Text key
-    cdef const Field* fields = TRADE
-    m.kind = KIND_TRADE
-    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY)
-    if self.symbol_size:
-        name_symbol(self, m, c.start + self.symbol_at, self.symbol_size)
-    else:
-        m.market = SWAP
-    if self.element_kind == IS_LIQUIDATION:
-        m.kind = KIND_LIQUIDATION
-        m.needed |= bit(SLOT_AGGRESSOR)
-        fields = LIQUIDATION
-    elif self.element_kind == IS_FUNDING:
-        m.kind = KIND_MARK
-        m.needed = bit(SLOT_FUNDING)
-        fields = FUNDING
+    expect_channel(m, self.channel)
+    name_it(self, m)
+    if m.kind == KIND_MARK:
         take_constant(c, SLOT_PARTIAL, 1)
     open_object(c)
     while next_key(c, &key):
-        if word_is(&key, b"direction"):
-            if empty_text(c):
-                skip_value(c)
-                take_constant(c, SLOT_AGGRESSOR, 0)
-            else:
-                take_aggressor(c, b"buy", b"sell")
-        elif word_is(&key, b"id") and not m.seen & bit(SLOT_TRADE_ID):
+        if word_is(&key, b"id") and not m.seen & bit(SLOT_TRADE_ID):
             take_id(c, SLOT_TRADE_ID)             # a tradeId, which may follow, goes before it
         else:
-            take_field(c, &key, fields)
+            take_field(c, &key, self.channel.fields)
 
 
 # What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
 cdef Form LEVEL
 list_form(&LEVEL, ("price", "qty"), None, False, True)       # a side may be null
 
-cdef Field[16] BOOK, QUOTE, TRADE, LIQUIDATION, FUNDING, DAY
-cdef Field[4] BEST_BID, BEST_ASK
+cdef Field[16] OUTSIDE, BOOK, QUOTE, TRADE, LIQUIDATION, FUNDING, DAY, SWAP_DAY, LATEST
+cdef Field[4] MARK, INDEX, NOTHING
 
+list_fields(OUTSIDE, (("ts", TAKE_TIME, SLOT_EVENT_TIME), *((key, TAKE_TEXT, 0) for key in
+                      ("ch", "rep", "topic", "op", "status"))))
 list_fields(BOOK, (("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1), ("ts", TAKE_TIME, SLOT_TIME),
                    ("version", TAKE_INT, SLOT_LAST_SEQ), ("seqNum", TAKE_INT, SLOT_LAST_SEQ),
                    ("prevSeqNum", TAKE_INT, SLOT_PREV_SEQ)), &LEVEL)
-list_fields(BEST_BID, (("price", TAKE_PRICE, SLOT_BID_PRICE), ("qty", TAKE_QTY, SLOT_BID_QTY)))
-list_fields(BEST_ASK, (("price", TAKE_PRICE, SLOT_ASK_PRICE), ("qty", TAKE_QTY, SLOT_ASK_QTY)))
-list_fields(QUOTE, (("bidSize", TAKE_QTY, SLOT_BID_QTY), ("askSize", TAKE_QTY, SLOT_ASK_QTY),
-                    ("seqId", TAKE_INT, SLOT_LAST_SEQ), ("version", TAKE_INT, SLOT_LAST_SEQ),
+cdef tuple BEST = (("bid", TAKE_PAIR, SLOT_BID_PRICE), ("ask", TAKE_PAIR, SLOT_ASK_PRICE),     # on spot the price alone
+                   ("bidSize", TAKE_QTY, SLOT_BID_QTY), ("askSize", TAKE_QTY, SLOT_ASK_QTY))
+# {"seqId":100020146795,"ask":86853.5,"askSize":0.31,"bid":86853.4,"bidSize":1.2,"quoteTime":1790134831872,
+#  "symbol":"btcusdt"}
+# {"ask":[86853.5,310],"bid":[86853.4,1200],"ch":"...","id":100129125618998,"mrid":100129125618998,
+#  "ts":1790134831870,"version":100129125618998}; either side may be missing
+list_fields(QUOTE, (*BEST, ("seqId", TAKE_INT, SLOT_LAST_SEQ), ("version", TAKE_INT, SLOT_LAST_SEQ),
                     ("quoteTime", TAKE_TIME, SLOT_TIME), ("ts", TAKE_TIME, SLOT_TIME)))
 list_fields(TRADE, (("ts", TAKE_TIME, SLOT_TIME), ("tradeId", TAKE_ID, SLOT_TRADE_ID), ("amount", TAKE_QTY, SLOT_QTY),
-                    ("price", TAKE_PRICE, SLOT_PRICE)))
+                    ("price", TAKE_PRICE, SLOT_PRICE), ("direction", TAKE_SIDE | OR_ZERO, SLOT_AGGRESSOR)))
 list_fields(LIQUIDATION, (("contract_code", TAKE_SYMBOL, 0), ("volume", TAKE_QTY, SLOT_QTY),
-                          ("price", TAKE_PRICE, SLOT_PRICE), ("created_at", TAKE_TIME, SLOT_TIME)))
+                          ("price", TAKE_PRICE, SLOT_PRICE), ("created_at", TAKE_TIME, SLOT_TIME),
+                          ("direction", TAKE_SIDE, SLOT_AGGRESSOR)))
 list_fields(FUNDING, (("contract_code", TAKE_SYMBOL, 0), ("funding_rate", TAKE_DOUBLE, SLOT_FUNDING),
                       ("funding_time", TAKE_TIME, SLOT_TIME), ("settlement_time", TAKE_TIME, SLOT_NEXT_FUNDING)))
-list_fields(DAY, (("open", TAKE_DOUBLE, SLOT_OPEN), ("high", TAKE_DOUBLE, SLOT_HIGH), ("low", TAKE_DOUBLE, SLOT_LOW),
-                  ("close", TAKE_DOUBLE, SLOT_LAST), ("lastPrice", TAKE_DOUBLE, SLOT_LAST),
-                  ("lastSize", TAKE_DOUBLE, SLOT_LAST_QTY), ("count", TAKE_INT, SLOT_COUNT),
-                  ("trade_turnover", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("bidSize", TAKE_QTY, SLOT_BID_QTY),
-                  ("askSize", TAKE_QTY, SLOT_ASK_QTY), ("ts", TAKE_TIME, SLOT_TIME)))
+# {"id":1654081380,"open":"31565.04","close":"31565.04","high":"31565.04","low":"31565.04","amount":"0", ...}
+list_fields(MARK, (("close", TAKE_DOUBLE, SLOT_MARK),))
+list_fields(INDEX, (("close", TAKE_DOUBLE, SLOT_INDEX),))
+list_fields(NOTHING, ())
+cdef tuple RANGE = (("open", TAKE_DOUBLE, SLOT_OPEN), ("high", TAKE_DOUBLE, SLOT_HIGH), ("low", TAKE_DOUBLE, SLOT_LOW),
+                    ("count", TAKE_INT, SLOT_COUNT), ("ts", TAKE_TIME, SLOT_TIME))
+cdef tuple SPOT_RANGE = (*RANGE, ("amount", TAKE_DOUBLE, SLOT_VOLUME), ("vol", TAKE_DOUBLE, SLOT_QUOTE_VOLUME))
+# {"id":311070770838,"low":29326.15,"high":31899.51,"open":31666.3,"close":29952.31,"vol":8.181588598785326E8,
+#  "amount":26897.159881877742,"version":311070770838,"count":699452}: amount in base, vol in quote currency
+list_fields(DAY, (*SPOT_RANGE, ("close", TAKE_DOUBLE, SLOT_LAST)))
+# {"id":1654164240,"mrid":108854811173,"open":30728.4,"close":29944.4,"high":30729.5,"low":29306.6,"amount":34473.406,
+#  "vol":34473406,"trade_turnover":1047364677.232,"count":203526,"ask":[29940.5,2138], ...}: vol in contracts
+list_fields(SWAP_DAY, (*RANGE, *BEST, ("close", TAKE_DOUBLE, SLOT_LAST), ("vol", TAKE_DOUBLE, SLOT_VOLUME),
+                       ("trade_turnover", TAKE_DOUBLE, SLOT_QUOTE_VOLUME)))
+# market.btcusdt.ticker has bid, bidSize, ask, askSize, lastPrice and lastSize beside what the detail has
+list_fields(LATEST, (*SPOT_RANGE, *BEST, ("lastPrice", TAKE_DOUBLE, SLOT_LAST),
+                     ("lastSize", TAKE_DOUBLE, SLOT_LAST_QTY)))
+
+cdef Channel[10] KNOWN                            # by what follows the symbol in a topic
+add_channel(KNOWN, b"trade.detail", KIND_TRADE, TRADE)
+add_channel(KNOWN, b"bbo", KIND_QUOTE, QUOTE)
+add_channel(KNOWN, b"detail", KIND_TICKER, DAY)
+add_channel(KNOWN, b"ticker", KIND_TICKER, LATEST)
+add_channel(KNOWN, b"mark_price.1min", KIND_MARK, MARK, bit(SLOT_MARK))
+add_channel(KNOWN, b"index.1min", KIND_MARK, INDEX, bit(SLOT_INDEX))
+add_channel(KNOWN, b"liquidation_orders", KIND_LIQUIDATION, LIQUIDATION, 0, 0, SWAP)
+add_channel(KNOWN, b"funding_rate", KIND_MARK, FUNDING, bit(SLOT_FUNDING), 0, SWAP)
 
 
 MARKETS = ("spot", "swap")
@@ -426,38 +286,29 @@ TOPICS = {
                       ("public.{}.funding_rate", "notices")),
              "liquidations": (("public.{}.liquidation_orders", "notices"),)},
 }
-# (market, depth, speed) -> topic, root, depth of the book it fills
+# market -> (levels, speed) -> topic, root, depth of the book it fills
 BOOKS = {
-    **{("spot", levels, None): (f"market.{{}}.mbp.{levels}", "feed", 0) for levels in (5, 20, 150, 400)},
-    ("spot", 10, None): ("market.{}.mbp.refresh.10", "spot", 10),
-    ("spot", 150, "1s"): ("market.{}.depth.step0", "spot", 0),
-    ("swap", 20, None): ("market.{}.depth.size_20.high_freq", "swap", 0),
-    ("swap", 150, None): ("market.{}.depth.size_150.high_freq", "swap", 0),
-    ("swap", 150, "1s"): ("market.{}.depth.step0", "swap", 0),
+    "spot": {(150, ""): ("market.{}.mbp.150", "feed", 0), (5, ""): ("market.{}.mbp.5", "feed", 0),
+             (20, ""): ("market.{}.mbp.20", "feed", 0), (400, ""): ("market.{}.mbp.400", "feed", 0),
+             (10, ""): ("market.{}.mbp.refresh.10", "spot", 10), (150, "1s"): ("market.{}.depth.step0", "spot", 0)},
+    "swap": {(150, ""): ("market.{}.depth.size_150.high_freq", "swap", 0),
+             (20, ""): ("market.{}.depth.size_20.high_freq", "swap", 0),
+             (150, "1s"): ("market.{}.depth.step0", "swap", 0)},
 }
 
 
 def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
-    SPEC.check_channels(channels)
     market = SPEC.check_market(market)
-    known = ("book", *TOPICS[market])
-    lacking = [channel for channel in channels if channel not in known]
-    if lacking:
-        raise UnsupportedChannel(f"htx {market} has no channel {', '.join(map(repr, lacking))}; "
-                                 f"it has: {', '.join(known)}")
-    if (market, depth or 150, speed) not in BOOKS:
-        own = ", ".join(f"{levels}{' with speed ' + pace if pace else ''}" for name, levels, pace in BOOKS
-                        if name == market)
-        raise UnsupportedChannel(f"htx {market} has no book of depth {depth!r} with speed {speed!r}; it has: {own}")
-    topic, root, levels = BOOKS[market, depth or 150, speed]
+    for channel in channels:
+        check_known(f"htx {market}", "channel", channel, ("book", *TOPICS[market]))
+    topic, root, levels = pick_book(f"htx {market}", BOOKS[market], depth, speed)
     planned = []
     for typed in symbols:
         symbol = swap_spelling(typed) if market == "swap" else spot_spelling(typed)
         coin = "coin_" if market == "swap" and symbol.endswith("-USD") else ""
         for channel in channels:
-            served = ((topic, root),) if channel == "book" else TOPICS[market][channel]
-            for text, where in served:
+            for text, where in ((topic, root),) if channel == "book" else TOPICS[market][channel]:
                 planned.append(Stream(text.format(symbol), where if where == "index" else coin + where, symbol, channel,
                                       levels if channel == "book" else 0, market))
     return planned
@@ -478,40 +329,20 @@ def spelling(symbol):
     return swap_spelling(symbol) if "-" in symbol else spot_spelling(symbol)
 
 
-def compact(frame):
-    return json.dumps(frame, separators=(",", ":"), ensure_ascii=False)
-
-
-def subscribe(names, request_id):
-    # {"sub":"market.btcusdt.mbp.400","id":"1"}
+def ask(word, names, request_id):
+    # {"sub":"market.btcusdt.mbp.400","id":"1"}   {"unsub":"market.btcusdt.mbp.400","id":"8"}
     # {"sub":"market.BTC-USDT.depth.size_150.high_freq","data_type":"incremental","id":"1"}
     # {"op":"sub","cid":"1","topic":"public.BTC-USDT.funding_rate"}
-    frames = []
-    for name in names:
-        if name.startswith("public."):
-            frames.append({"op": "sub", "cid": str(request_id), "topic": name})
-        elif name.endswith(".high_freq"):
-            frames.append({"sub": name, "data_type": "incremental", "id": str(request_id)})
-        else:
-            frames.append({"sub": name, "id": str(request_id)})
-    return [compact(frame) for frame in frames]
-
-
-def unsubscribe(names, request_id):
-    # {"unsub":"market.btcusdt.mbp.400","id":"8"}
-    return [compact({"op": "unsub", "cid": str(request_id), "topic": name} if name.startswith("public.") else
-                    {"unsub": name, "id": str(request_id)}) for name in names]
+    changes = {"data_type": "incremental"}
+    return [frame_text({"op": word, "cid": str(request_id), "topic": name} if name.startswith("public.") else
+                       {word: name, **(changes if word == "sub" and name.endswith(".high_freq") else {}),
+                        "id": str(request_id)}) for name in names]
 
 
 def request(name, request_id):
     """Ask for the whole book of a stream of changes, on the connection that has them; "" for the other books."""
     # {"req":"market.btcusdt.mbp.400","id":"2"}
-    wanted = ".mbp." in name and ".refresh." not in name
-    return compact({"req": name, "id": str(request_id)}) if wanted else ""
-
-
-def is_topic(word):
-    return word.startswith("market.")
+    return ask("req", [name], request_id)[0] if ".mbp." in name and ".refresh." not in name else ""
 
 
 def read_control(payload):
@@ -525,24 +356,21 @@ def read_control(payload):
     text, message = read_object(payload)
     op = message.get("op")
     if "ping" in message:
-        return Control("ping", text=text, reply=compact({"pong": message["ping"]}))
+        return Control("ping", text=text, reply=frame_text({"pong": message["ping"]}))
     if op == "ping":
-        return Control("ping", text=text, reply=compact({"op": "pong", "ts": message.get("ts")}))
-    told = str(message.get("id", message.get("cid", "")))
-    request_id = int(told) if told.isascii() and told.isdigit() and len(told) < 19 else None
+        return Control("ping", text=text, reply=frame_text({"op": "pong", "ts": message.get("ts")}))
+    request_id = request_number(message.get("id", message.get("cid")))
+    topic = message.get("subbed", message.get("unsubbed", message.get("topic")))
+    named = (topic,) if isinstance(topic, str) and request_id is None else ()
     code = message.get("err-code", 0)
     if message.get("status") == "error" or code != 0:
         words = str(message.get("err-msg", text))
-        topic = message.get("topic")
-        named = (topic,) if isinstance(topic, str) else tuple(filter(is_topic, words.split()))
-        return Control("error", request_id, code if isinstance(code, (int, str)) else None, words,
-                       () if request_id is not None else named, reason="bad_symbol" if "invalid" in words else "")
-    for key in ("subbed", "unsubbed"):
-        if isinstance(message.get(key), str):
-            return Control("ack", request_id, None, text, () if request_id is not None else (message[key],))
-    if op in ("sub", "unsub"):
-        named = (message["topic"],) if isinstance(message.get("topic"), str) else ()
-        return Control("ack", request_id, None, text, () if request_id is not None else named)
+        if request_id is None:
+            named = named or tuple(word for word in words.split() if word.startswith("market."))
+        return Control("error", request_id, error_code(code), words, named,
+                       reason="bad_symbol" if "invalid" in words else "")
+    if op in ("sub", "unsub") or "subbed" in message or "unsubbed" in message:
+        return Control("ack", request_id, None, text, named)
     return Control("other", text=text)
 
 
@@ -554,29 +382,17 @@ def read_address(url):
     return Answer("instruments", market="swap") if path.endswith("/swap_contract_info") else None
 
 
-def plain(number):
-    """A step as plain decimal text: 0.1 for 0.100000000000000000."""
-    return f"{Decimal(str(number)).normalize():f}"
-
-
-def read_instruments(body):
-    """Instruments of a list of symbols or contracts. Raises ValueError that says what is missing."""
+def instruments(answer):
     # {"status":"ok","data":[{"symbol":"yeebtc","price-precision":10,"amount-precision":2, ...}]}; newer lists:
     # sc, pp, ap; {"data":[{"contract_code":"BTC-USDT","contract_size":0.001000000000000000,
     # "price_tick":0.100000000000000000,"contract_status":1, ...}]}
-    try:
-        found = []
-        for entry in json.loads(body, parse_float=str)["data"]:
-            if "contract_code" in entry:
-                found.append(Instrument(entry["contract_code"], plain(entry["price_tick"]), "1"))
-                continue
-            price, amount = (int(entry[short] if short in entry else entry[long])
-                             for short, long in (("pp", "price-precision"), ("ap", "amount-precision")))
-            symbol = entry["symbol"] if "symbol" in entry else entry["sc"]
-            found.append(Instrument(symbol, plain(Decimal(1).scaleb(-price)), plain(Decimal(1).scaleb(-amount))))
-    except (ArithmeticError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"a list of symbols or contracts with their steps (missing: {error})") from error
-    return found
+    for entry in answer["data"]:
+        if "contract_code" in entry:
+            yield Instrument(entry["contract_code"], plain_text(entry["price_tick"]), "1")
+        elif "sc" in entry:
+            yield Instrument(entry["sc"], step_of(entry["pp"]), step_of(entry["ap"]))
+        else:
+            yield Instrument(entry["symbol"], step_of(entry["price-precision"]), step_of(entry["amount-precision"]))
 
 
 SPEC = VenueSpec(
@@ -593,19 +409,13 @@ SPEC = VenueSpec(
     },
     channels=CHANNELS,
     streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
+    subscribe=partial(ask, "sub"),
+    unsubscribe=partial(ask, "unsub"),
     read_control=read_control,
     symbol=spelling,
     # Swap: 40 subscriptions a second; spot: 10 `req` a second on a connection. The other figures are our own.
-    limits=Limits(
-        streams_per_connection=200,
-        messages_per_second=10,
-        streams_per_request=1,
-        connections_per_5_minutes=100,
-        connection_lifetime_s=0,
-        rest_weight_per_minute=300,
-    ),
+    limits=Limits(streams_per_connection=200, messages_per_second=10, streams_per_request=1,
+                  connections_per_5_minutes=100, connection_lifetime_s=0, rest_weight_per_minute=300),
     max_frame_size=4 << 20,
     parser=lambda market: HtxParser(MARKETS.index(market) if market in MARKETS else 0),
     source="https://huobiapi.github.io/docs/spot/v1/en/, https://www.htx.com/en-us/opend/newApiPages/",
@@ -630,5 +440,5 @@ SPEC = VenueSpec(
         "spot": "https://api.huobi.pro/v1/settings/common/market-symbols",
         "swap": "https://api.hbdm.com/linear-swap-api/v1/swap_contract_info",
     },
-    read_instruments=read_instruments,
+    read_instruments=instrument_reader("a list of symbols or contracts with their steps", instruments),
 )

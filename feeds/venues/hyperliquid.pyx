@@ -14,22 +14,20 @@ Source: the venue's docs, a recording of 2025, published frames of 2024 to 2026 
 collected until 2026-10. Nothing was tried against the live venue.
 """
 
-import json
-
 from orderbook.types cimport BAD_VALUE
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_IGNORED, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER,
-                            KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
-                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_INDEX, SLOT_LAST_SEQ,
-                            SLOT_MARK, SLOT_OPEN, SLOT_OPEN_INTEREST, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME,
-                            SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME, TAKE_DOUBLE, TAKE_ID, TAKE_PRICE, TAKE_QTY,
-                            TAKE_TIME)
+                            KIND_TRADE, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME,
+                            SLOT_FUNDING, SLOT_INDEX, SLOT_LAST_SEQ, SLOT_MARK, SLOT_OPEN, SLOT_OPEN_INTEREST,
+                            SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME, TAKE_DOUBLE,
+                            TAKE_ID, TAKE_PRICE, TAKE_QTY, TAKE_TIME)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, fail, fill_sides, list_fields, list_form, name_symbol, next_is,
-                         next_item, next_key, open_array, open_object, peek, plain_is, read_text, skip_value,
-                         take_aggressor, take_any, take_constant, take_field, take_int, take_levels, take_object,
-                         take_time, word_is)
+from feeds.scan cimport (Cursor, Field, Text, NAME_SYMBOL, TAKE_EACH, at_end, expect, expect_nothing, fail, fill_sides,
+                         find_text, first_item, go_to, list_fields, list_form, name_symbol, next_item, next_key,
+                         note_more, open_array, open_object, peek, plain_is, skip_value, take_aggressor, take_constant,
+                         take_field, take_int, take_levels, take_object, take_rest, take_time, word_is)
 
-from feeds.venue import Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, read_object
+from feeds.venue import (Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, each_once, frame_text,
+                         read_object)
 
 
 cdef class HyperliquidParser(Parser):
@@ -43,59 +41,43 @@ cdef class HyperliquidParser(Parser):
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         # {"channel":"l2Book","data":{...}}, of trades "data":[{...}]; also the plain text a connection may begin with
         cdef Text key, channel
-        cdef bint taken = False
-        cdef const char* data = NULL
+        m.kind = KIND_CONTROL                     # {"channel":"pong"}
         if plain_is(c, b"Websocket connection established."):
-            m.kind = KIND_CONTROL
             return
-        channel.size = 0
+        find_text(c, b"channel", &channel)
         open_object(c)
         while next_key(c, &key):
-            if word_is(&key, b"channel") and peek(c) == c'"':
-                read_text(c, &channel)
-            elif not word_is(&key, b"data"):
-                skip_value(c)
-            elif channel.size and peek(c) == c'{' and not taken:
-                body(c, m, &channel)              # the usual order of keys: read in this one pass
-                taken = True
+            if channel.size and word_is(&key, b"data"):
+                body(c, m, &channel)
             else:
-                peek(c)
-                data = c.pos
                 skip_value(c)
-        at_end(c)                                 # from here on the grammar of the whole frame is known to be right
-        if c.status or taken:
-            return
-        if data == NULL or channel.size == 0 or word_is(&channel, b"error"):
-            m.kind = KIND_CONTROL                 # {"channel":"pong"}
-            return
-        c.pos = data
-        if peek(c) == c'{':
-            body(c, m, &channel)
-            return
-        m.kind = KIND_IGNORED                     # trades may be []
-        if word_is(&channel, b"trades"):
-            open_array(c)
-            if next_item(c):
-                trade(c, m)
+        at_end(c)
 
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
         trade(c, m)
 
 
 cdef inline void body(Cursor* c, Message* m, const Text* channel) noexcept nogil:
-    """The object in `data`, by its channel."""
-    if word_is(channel, b"l2Book"):
+    """What stands in `data`, by its channel."""
+    cdef bint is_object = peek(c) == c'{'
+    cdef const char* end
+    if word_is(channel, b"trades"):
+        end = first_item(c)
+        if end == NULL:
+            m.kind = KIND_IGNORED
+        else:
+            trade(c, m)
+            go_to(c, end)
+    elif is_object and word_is(channel, b"l2Book"):
         book(c, m)
-    elif word_is(channel, b"bbo"):
+    elif is_object and word_is(channel, b"bbo"):
         quote_update(c, m)
-    elif word_is(channel, b"activeAssetCtx") or word_is(channel, b"activeSpotAssetCtx"):
+    elif is_object and (word_is(channel, b"activeAssetCtx") or word_is(channel, b"activeSpotAssetCtx")):
         context(c, m)
-    else:
-        # candle, allMids and the like are of no use here
-        m.kind = KIND_IGNORED
-        if word_is(channel, b"subscriptionResponse") or word_is(channel, b"error") or word_is(channel, b"pong"):
-            m.kind = KIND_CONTROL
+    elif word_is(channel, b"subscriptionResponse") or word_is(channel, b"error") or word_is(channel, b"pong"):
         skip_value(c)
+    else:
+        expect_nothing(c, m, KIND_IGNORED)        # candle, allMids and the like
 
 
 cdef inline void book(Cursor* c, Message* m) noexcept nogil:
@@ -103,8 +85,8 @@ cdef inline void book(Cursor* c, Message* m) noexcept nogil:
     #                                              [{"px":"84144.0","sz":"50.66449","n":18}]]}
     cdef Text key
     cdef const char* start
-    m.kind = KIND_SNAPSHOT
-    m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
+    expect(m, KIND_SNAPSHOT)
+    m.needed |= bit(SLOT_LAST_SEQ)
     open_object(c)
     while next_key(c, &key):
         if word_is(&key, b"coin"):
@@ -125,69 +107,47 @@ cdef inline void book(Cursor* c, Message* m) noexcept nogil:
             skip_value(c)                         # "fast":true
 
 
-cdef inline void take_best(Cursor* c, int price, int qty) noexcept nogil:
+cdef inline void best_side(Cursor* c, const Field* fields) noexcept nogil:
     """One side of the best bid and offer: {"px":"84143.0","sz":"10.25923","n":36}, null where nothing rests."""
-    if peek(c) != c'{':
-        take_constant(c, price, 0)
-        take_constant(c, qty, 0)
-        skip_value(c)
-    elif price == SLOT_BID_PRICE:
-        take_object(c, BID)
+    if peek(c) == c'{':
+        take_object(c, fields)
     else:
-        take_object(c, ASK)
+        take_constant(c, fields[0].slot, 0)
+        take_constant(c, fields[1].slot, 0)
+        skip_value(c)
 
 
 cdef inline void quote_update(Cursor* c, Message* m) noexcept nogil:
     # {"coin":"BTC","time":1790232237145,"bbo":[{"px":"84143.0","sz":"10.25923","n":36},{"px":"84144.0",...}]}; once,
     # in 2025, the array had one element only
     cdef Text key
-    m.kind = KIND_QUOTE
-    m.needed = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
+    expect(m, KIND_QUOTE)
     open_object(c)
     while next_key(c, &key):
-        if word_is(&key, b"coin"):
-            name_symbol(c)
-        elif word_is(&key, b"bbo"):
-            open_array(c)
-            if next_item(c):
-                take_best(c, SLOT_BID_PRICE, SLOT_BID_QTY)
-            if next_item(c):
-                take_best(c, SLOT_ASK_PRICE, SLOT_ASK_QTY)
-                while next_item(c):
-                    skip_value(c)
-            fill_sides(c)
-        else:
+        if not word_is(&key, b"bbo"):
             take_field(c, &key, QUOTE)
-
-
-cdef inline void take_texts(Cursor* c) noexcept nogil:
-    """Step over an array whose texts differ from frame to frame."""
-    if peek(c) != c'[':
-        skip_value(c)
-        return
-    open_array(c)
-    while next_item(c):
-        take_any(c)
+            continue
+        open_array(c)
+        if next_item(c):
+            best_side(c, BID)
+        if next_item(c):
+            best_side(c, ASK)
+            take_rest(c)
+        fill_sides(c)
 
 
 cdef inline void trade(Cursor* c, Message* m) noexcept nogil:
     # {"coin":"BTC","side":"A","px":"84143.0","sz":"0.00036","time":1790232216193,"hash":"0x7a","tid":1045359869404765,
     #  "users":["0x9aa5","0x8269"]}; older ones have no users
     cdef Text key
-    m.kind = KIND_TRADE
-    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
+    expect(m, KIND_TRADE)
     open_object(c)
     while next_key(c, &key):
-        if word_is(&key, b"coin"):
-            name_symbol(c)
-        elif word_is(&key, b"side"):
+        if word_is(&key, b"side"):
             take_aggressor(c, b"B", b"A")
-        elif word_is(&key, b"users"):
-            take_texts(c)
         else:
             take_field(c, &key, TRADE)
-    if next_is(c, c','):
-        m.more = c.pos
+    note_more(c, m)
 
 
 cdef inline void context(Cursor* c, Message* m) noexcept nogil:
@@ -200,35 +160,30 @@ cdef inline void context(Cursor* c, Message* m) noexcept nogil:
     m.needed = bit(SLOT_MARK)
     open_object(c)
     while next_key(c, &key):
-        if word_is(&key, b"coin"):
-            name_symbol(c)
-        elif word_is(&key, b"ctx"):
-            open_object(c)
-            while next_key(c, &key):
-                if word_is(&key, b"impactPxs"):
-                    take_texts(c)
-                else:
-                    take_field(c, &key, CONTEXT)
+        if word_is(&key, b"ctx"):
+            take_object(c, CONTEXT)
         else:
-            skip_value(c)
+            take_field(c, &key, QUOTE)
 
 
 # What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
 cdef Form LEVEL
 list_form(&LEVEL, {"px": "price", "sz": "qty"}, words=None, gone=False, nullable=True)
 
+cdef tuple COIN = (("coin", NAME_SYMBOL, 0),)
+
 cdef Field[8] QUOTE, BID, ASK, TRADE
 cdef Field[16] CONTEXT
 
-list_fields(QUOTE, (("time", TAKE_TIME, SLOT_EVENT_TIME),))
+list_fields(QUOTE, (*COIN, ("time", TAKE_TIME, SLOT_EVENT_TIME)))
 list_fields(BID, (("px", TAKE_PRICE, SLOT_BID_PRICE), ("sz", TAKE_QTY, SLOT_BID_QTY)))
 list_fields(ASK, (("px", TAKE_PRICE, SLOT_ASK_PRICE), ("sz", TAKE_QTY, SLOT_ASK_QTY)))
-list_fields(TRADE, (("time", TAKE_TIME, SLOT_TIME), ("px", TAKE_PRICE, SLOT_PRICE), ("sz", TAKE_QTY, SLOT_QTY),
-                    ("tid", TAKE_ID, SLOT_TRADE_ID)))
+list_fields(TRADE, (*COIN, ("time", TAKE_TIME, SLOT_TIME), ("px", TAKE_PRICE, SLOT_PRICE), ("sz", TAKE_QTY, SLOT_QTY),
+                    ("tid", TAKE_ID, SLOT_TRADE_ID), ("users", TAKE_EACH, 0)))
 list_fields(CONTEXT, (("markPx", TAKE_DOUBLE, SLOT_MARK), ("oraclePx", TAKE_DOUBLE, SLOT_INDEX),
                       ("funding", TAKE_DOUBLE, SLOT_FUNDING), ("openInterest", TAKE_DOUBLE, SLOT_OPEN_INTEREST),
                       ("prevDayPx", TAKE_DOUBLE, SLOT_OPEN), ("dayNtlVlm", TAKE_DOUBLE, SLOT_QUOTE_VOLUME),
-                      ("dayBaseVlm", TAKE_DOUBLE, SLOT_VOLUME)))
+                      ("dayBaseVlm", TAKE_DOUBLE, SLOT_VOLUME), ("impactPxs", TAKE_EACH, 0)))
 
 
 CHANNELS = {
@@ -251,17 +206,11 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; the book has 5 levels a side, or with depth=20 that many, but seldom."""
     SPEC.check_channels(channels)
     SPEC.check_market(market)
-    if depth not in (None, 5, 20):
-        raise UnsupportedChannel(f"hyperliquid has no book of depth {depth!r}; it has: 5 (the default) and 20")
-    if speed is not None:
-        raise UnsupportedChannel(f"hyperliquid has no speed {speed!r}: the depth of the book decides it")
-    book = "l2Book" if depth == 20 else "l2Book.fast"
-    planned = {}
-    for symbol in map(spelling, symbols):
-        for channel in channels:
-            stream = Stream(f"{book if channel == 'book' else TYPES[channel]}:{symbol}", "public", symbol, channel)
-            planned.setdefault(stream.name, stream)         # mark and ticker are one stream
-    return list(planned.values())
+    check_known("hyperliquid", "book of depth", depth, (None, 5, 20), "5 (the default) and 20")
+    check_known("hyperliquid", "speed", speed, (None,), "None: the depth of the book decides it")
+    types = {**TYPES, "book": "l2Book" if depth == 20 else "l2Book.fast"}
+    return each_once(Stream(f"{types[channel]}:{symbol}", "public", symbol, channel)
+                     for symbol in map(spelling, symbols) for channel in channels)
 
 
 def spelling(symbol):
@@ -288,8 +237,7 @@ def stream_name(asked):
 
 
 def request(method, names):
-    return [json.dumps({"method": method, "subscription": subscription(name)}, separators=(",", ":"),
-                       ensure_ascii=False) for name in names]
+    return [frame_text({"method": method, "subscription": subscription(name)}) for name in names]
 
 
 def subscribe(names, request_id):
@@ -323,11 +271,8 @@ def read_control(payload):
     if channel != "error":
         return Control("other", text=text)
     words, _, rest = str(data).partition(": ")
-    try:
-        asked = json.loads(rest)
-    except (ValueError, RecursionError):
-        asked = None
-    name = stream_name(asked.get("subscription", asked) if isinstance(asked, dict) else None)
+    asked = read_object(rest.encode("utf-8", "replace"))[1]
+    name = stream_name(asked.get("subscription", asked))
     return Control("ack" if name and words == "Already subscribed" else "error", None, None, str(data),
                    (name,) if name else ())
 
@@ -336,22 +281,12 @@ SPEC = VenueSpec(
     name="hyperliquid",
     link=Link.NOT_BELOW,
     roots={"public": "wss://api.hyperliquid.xyz/ws"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
+    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
     symbol=spelling,
     # 1000 subscriptions and 2000 messages a minute an address, over all its connections; of connections the docs
     # tell of 100, a reading of 2026-09 of 10 at once and 30 new ones a minute: the latter is kept here.
-    limits=Limits(
-        streams_per_connection=1000,
-        messages_per_second=30,
-        streams_per_request=1,
-        connections_per_5_minutes=150,
-        connection_lifetime_s=0,
-        rest_weight_per_minute=1200,
-    ),
+    limits=Limits(streams_per_connection=1000, messages_per_second=30, streams_per_request=1,
+                  connections_per_5_minutes=150, connection_lifetime_s=0, rest_weight_per_minute=1200),
     max_frame_size=8 << 20,
     parser=lambda market: HyperliquidParser(),
     source="https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket",

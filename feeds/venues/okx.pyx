@@ -10,37 +10,29 @@ quotes. The greeks are Black-Scholes in USD (`deltaBS`), as other venues count t
 volatilities are fractions. Numbers are texts; "" is what does not apply: an empty side has price 0 and quantity 0.
 """
 
-import json
 import re
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
-from libc.stdint cimport uint64_t
-from libc.string cimport memset, strncpy
 from orderbook.types cimport BAD_VALUE
 from feeds.message cimport (Form, Message, bit, CHECKSUM_PAIRS, KIND_CONTROL, KIND_DELTA, KIND_IGNORED,
                             KIND_LIQUIDATION, KIND_MARK, KIND_OPEN_INTEREST, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER,
-                            KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_ASK_IV, SLOT_ASK_PRICE, SLOT_ASK_QTY,
-                            SLOT_BID_IV, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHECKSUM, SLOT_DELTA, SLOT_EVENT_TIME,
-                            SLOT_FUNDING, SLOT_GAMMA, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LAST_QTY, SLOT_LAST_SEQ,
-                            SLOT_LOW, SLOT_MARK, SLOT_MARK_IV, SLOT_NEXT_FUNDING, SLOT_OPEN, SLOT_OPEN_INTEREST,
-                            SLOT_OPEN_VALUE, SLOT_PARTIAL, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME,
-                            SLOT_THETA, SLOT_TIME, SLOT_TRADE_ID, SLOT_UNDERLYING, SLOT_VEGA, SLOT_VOLUME, TAKE_DOUBLE,
-                            TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL)
+                            KIND_TRADE, OR_ZERO, SLOT_AGGRESSOR, SLOT_ASK_IV, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_IV,
+                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHECKSUM, SLOT_DELTA, SLOT_EVENT_TIME, SLOT_FUNDING,
+                            SLOT_GAMMA, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LAST_QTY, SLOT_LAST_SEQ, SLOT_LOW,
+                            SLOT_MARK, SLOT_MARK_IV, SLOT_NEXT_FUNDING, SLOT_OPEN, SLOT_OPEN_INTEREST, SLOT_OPEN_VALUE,
+                            SLOT_PARTIAL, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_THETA, SLOT_TIME,
+                            SLOT_TRADE_ID, SLOT_UNDERLYING, SLOT_VEGA, SLOT_VOLUME, TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS,
+                            TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, empty_text, fail, list_fields, list_form, next_is, next_item,
-                         next_key, open_array, open_object, peek, plain_is, read_text, skip_value, take_aggressor,
-                         take_best, take_constant, take_field, take_object, word_is)
+from feeds.scan cimport (Channel, Cursor, Field, TAKE_BEST, TAKE_SIDE, Text, add_channel, at_end, expect,
+                         expect_channel, expect_nothing, fail, find_channel, find_text, find_value, first_item, go_to,
+                         list_fields, list_form, next_is, next_item, next_key, note_more, open_array, open_object, peek,
+                         plain_is, read_text, skip_value, take_constant, take_field, take_object, word_is)
 from feeds.sync cimport LINK_NONE
 
 from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
-                         read_object)
-
-cdef struct Channel:
-    char name[24]             # NUL-terminated; empty after the last of the list
-    int kind                  # KIND_...; of a book of deltas KIND_DELTA
-    int depth                 # of a partial book
-    const Field* fields       # of an element of `data`
-    uint64_t needed           # see Message.needed
+                         check_known, frame_text, instrument_reader, read_object, request_number)
 
 
 cdef class OkxParser(Parser):
@@ -49,7 +41,7 @@ cdef class OkxParser(Parser):
     cdef const char* frame    # first byte of the frame that the rest is about; compared only
     cdef const Channel* channel
     cdef Text symbol          # arg.instId; of a liquidation the element's. Borrowed from the frame
-    cdef bint snapshot        # action is "snapshot"
+    cdef Text action          # snapshot or update, of books
     cdef const char* past     # liquidations: where the element at work ends. Borrowed from the frame
 
     def __cinit__(self, int market=0):
@@ -58,105 +50,78 @@ cdef class OkxParser(Parser):
         self.route_marks = 10                     # {"arg":{"channel":"books","instId":"BTC-USDT"
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
-        cdef const char* data = head(self, c, m)
-        if data == NULL:
+        # {"arg":{"channel":"books","instId":"BTC-USDT"},"action":"update","data":[{...}]}
+        # {"event":"subscribe","arg":{"channel":"books5","instId":"BTC-USDT"},"connId":"bd21fccc"}, and the text pong
+        cdef Text key
+        cdef const char* past
+        cdef bint named
+        m.kind = KIND_CONTROL
+        if plain_is(c, b"pong"):
             return
-        c.pos = data
-        open_array(c)
-        if next_item(c):
-            element(self, c, m)
-        else:
-            m.kind = KIND_IGNORED
+        named = head(self, c)
+        open_object(c)
+        while next_key(c, &key):
+            if not word_is(&key, b"data") or not named or peek(c) != c'[':
+                take_field(c, &key, OUTSIDE)
+            elif self.channel == NULL:            # a candle, a price limit, a spread
+                expect_nothing(c, m, KIND_IGNORED)
+            else:
+                past = first_item(c)
+                if past == NULL:
+                    m.kind = KIND_IGNORED
+                else:
+                    element(self, c, m)
+                    go_to(c, past)
+        at_end(c)
 
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
-        cdef const char* at = c.pos
+        cdef Cursor again = c[0]
         if self.frame != c.start:                 # another frame was read in between
-            c.pos = c.start
-            if head(self, c, m) == NULL:
-                return
-            c.pos = at
+            again.pos = c.start
+            head(self, &again)
         element(self, c, m)
 
     cdef void parse_rest(self, Cursor* c, Message* m) noexcept nogil:
         # {"code":"0","msg":"","data":[{"asks":[["29692.5","0.109","0","5"]],"bids":[],"ts":"1654328918680","seqId":7}]}
         cdef Text key
-        m.kind = KIND_SNAPSHOT
-        m.needed = bit(SEEN_BIDS) | bit(SEEN_ASKS) | bit(SLOT_LAST_SEQ)
+        expect(m, KIND_SNAPSHOT)
+        m.needed |= bit(SLOT_LAST_SEQ)
         open_object(c)
         while next_key(c, &key):
-            if not word_is(&key, b"data"):
+            if word_is(&key, b"data"):
+                open_array(c)
+                while next_item(c):
+                    take_object(c, BOOK)
+            else:
                 skip_value(c)
-                continue
-            open_array(c)
-            while next_item(c):
-                take_object(c, BOOK)
         at_end(c)
 
 
-cdef inline const char* head(OkxParser self, Cursor* c, Message* m) noexcept nogil:
-    """Check the frame and read what stands around its data: where that is, NULL if there is none to take."""
-    # {"arg":{"channel":"books","instId":"BTC-USDT"},"action":"update","data":[{...}]}
-    # {"event":"subscribe","arg":{"channel":"books5","instId":"BTC-USDT"},"connId":"bd21fccc"}, and the text pong
-    cdef const char* data = NULL
-    cdef Text key, name, action
-    cdef bint is_event = False
-    name.size = action.size = 0
+cdef inline bint head(OkxParser self, Cursor* c) noexcept nogil:
+    """Read what stands around the data; False if no channel is named. The cursor stays."""
+    cdef Cursor arg
+    cdef Text name
     self.frame = c.start
-    self.symbol.data = NULL
-    self.symbol.size = 0
-    if plain_is(c, b"pong"):
-        m.kind = KIND_CONTROL
-        return NULL
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"arg") and peek(c) == c'{':
-            open_object(c)
-            while next_key(c, &key):
-                if word_is(&key, b"channel") and peek(c) == c'"':
-                    read_text(c, &name)
-                elif word_is(&key, b"instId") and peek(c) == c'"':
-                    read_text(c, &self.symbol)
-                else:
-                    skip_value(c)
-        elif word_is(&key, b"action") and peek(c) == c'"':
-            read_text(c, &action)
-        elif word_is(&key, b"data") and peek(c) == c'[':
-            data = c.pos
-            skip_value(c)
-        else:
-            is_event |= word_is(&key, b"event")
-            skip_value(c)
-    if not at_end(c):
-        return NULL
-    if is_event or data == NULL or name.size == 0:
-        m.kind = KIND_CONTROL
-        return NULL
-    self.snapshot = word_is(&action, b"snapshot")
-    self.channel = KNOWN
-    while self.channel.name[0] and not word_is(&name, self.channel.name):
-        self.channel += 1
-    if self.channel.name[0] == 0:                 # a candle, a price limit, a spread
-        m.kind = KIND_IGNORED
-        return NULL
-    if self.channel.kind == KIND_DELTA and not self.snapshot and not word_is(&action, b"update"):
-        fail(c, BAD_VALUE, b"the action snapshot or update")
-        return NULL
-    return data
+    if not find_value(c, b"arg", &arg) or not find_text(&arg, b"channel", &name):
+        return False
+    find_text(&arg, b"instId", &self.symbol)
+    self.channel = find_channel(KNOWN, &name)
+    self.action.size = 0
+    if self.channel != NULL and self.channel.kind == KIND_DELTA:
+        find_text(c, b"action", &self.action)
+    return True
 
 
 cdef inline void element(OkxParser self, Cursor* c, Message* m) noexcept nogil:
     """One element of `data`, and where the next one begins."""
     cdef const Field* fields = self.channel.fields
-    cdef Text key
+    cdef bint snapshot = word_is(&self.action, b"snapshot")
     cdef int dashes = 0, i
     if self.channel.kind == KIND_LIQUIDATION:
         liquidation(self, c, m)
         return
-    m.kind = self.channel.kind
-    m.needed = self.channel.needed
-    m.depth = self.channel.depth
-    m.symbol = self.symbol.data                   # the element's own instId takes its place where it has one
-    m.symbol_size = self.symbol.size
+    expect_channel(m, self.channel)
+    m.symbol, m.symbol_size = self.symbol.data, self.symbol.size    # the element's own instId goes before it
     m.fixed_symbol = True
     if m.kind == KIND_TICKER:
         for i in range(<int> self.symbol.size):
@@ -165,49 +130,28 @@ cdef inline void element(OkxParser self, Cursor* c, Message* m) noexcept nogil:
             fields = SPOT_TICKER
     if m.kind == KIND_MARK or dashes == 4 or fields == GREEKS:
         take_constant(c, SLOT_PARTIAL, 1)         # what there is of the symbol comes by several channels
-    open_object(c)
-    while next_key(c, &key):
-        if m.kind == KIND_TRADE and word_is(&key, b"side"):
-            take_aggressor(c, b"buy", b"sell")
-        elif m.kind == KIND_QUOTE and word_is(&key, b"bids"):
-            take_best(c, SLOT_BID_PRICE, SLOT_BID_QTY)
-        elif m.kind == KIND_QUOTE and word_is(&key, b"asks"):
-            take_best(c, SLOT_ASK_PRICE, SLOT_ASK_QTY)
-        elif m.kind != KIND_TICKER or not take_none(c, &key, fields):
-            take_field(c, &key, fields)
+    take_object(c, fields)
     if m.kind == KIND_DELTA:
+        if not snapshot and not word_is(&self.action, b"update"):
+            fail(c, BAD_VALUE, b"the action snapshot or update")
         m.checksum = CHECKSUM_PAIRS
-        m.kind = KIND_SNAPSHOT if self.snapshot else KIND_DELTA
+        m.kind = KIND_SNAPSHOT if snapshot else KIND_DELTA
         if not m.seen & bit(SLOT_LAST_SEQ):
             m.link = LINK_NONE                    # until 2023: the checksum alone shows a loss
-        elif not self.snapshot:
+        elif not snapshot:
             m.needed |= bit(SLOT_PREV_SEQ)
-    if next_is(c, c','):
-        m.more = c.pos
-
-
-cdef inline bint take_none(Cursor* c, const Text* key, const Field* fields) noexcept nogil:
-    """Take a price or quantity that is "" as 0; False if it is something else."""
-    if not empty_text(c):
-        return False
-    while fields.key[0] and not word_is(key, fields.key):
-        fields += 1
-    if fields.take != TAKE_PRICE and fields.take != TAKE_QTY:
-        return False
-    return take_constant(c, fields.slot, 0) and skip_value(c)
+    note_more(c, m)
 
 
 cdef inline void liquidation(OkxParser self, Cursor* c, Message* m) noexcept nogil:
     """One detail of an element, which names its symbol behind them; at a comma: the next detail of the same."""
     # {"details":[{"bkLoss":"0","bkPx":"0.55205","ccy":"","posSide":"short","side":"buy","sz":"39",
     #  "ts":"1680173247614"}],"instFamily":"XRP-USD","instId":"XRP-USD-230929","instType":"FUTURES","uly":"XRP-USD"}
-    cdef const char* details = c.pos
+    cdef const char* details = NULL
     cdef Text key
-    cdef bint found = True
-    if not next_is(c, c','):
-        details = NULL
-        self.symbol.data = NULL                   # that of the element before
-        self.symbol.size = 0
+    cdef bint found = next_is(c, c',')
+    if not found:
+        self.symbol.size = 0                      # that of the element before
         open_object(c)
         while next_key(c, &key):
             if word_is(&key, b"instId") and peek(c) == c'"':
@@ -217,25 +161,18 @@ cdef inline void liquidation(OkxParser self, Cursor* c, Message* m) noexcept nog
                     details = c.pos
                 skip_value(c)
         self.past = c.pos
-        c.pos = details if details != NULL else c.pos
+        go_to(c, details)
         found = details != NULL and open_array(c) and next_item(c)
-    m.kind = KIND_LIQUIDATION if found else KIND_IGNORED
-    m.needed = self.channel.needed
-    m.symbol = self.symbol.data
-    m.symbol_size = self.symbol.size
+    m.kind = KIND_IGNORED
     if found:
-        open_object(c)
-        while next_key(c, &key):
-            if word_is(&key, b"side"):
-                take_aggressor(c, b"buy", b"sell")
-            else:
-                take_field(c, &key, self.channel.fields)
+        expect_channel(m, self.channel)
+        m.symbol, m.symbol_size = self.symbol.data, self.symbol.size
+        take_object(c, DETAIL)
         if peek(c) == c',':
             m.more = c.pos
             return
-    c.pos = self.past
-    if next_is(c, c','):
-        m.more = c.pos
+    go_to(c, self.past)
+    note_more(c, m)
 
 
 # What the keys of an element mean: (key, what to take, slot). A key that is not listed is stepped over.
@@ -246,24 +183,29 @@ cdef tuple HAPPENED = (("ts", TAKE_INT, SLOT_TIME),)
 cdef Form LEVEL                                   # price, quantity, nothing, orders
 list_form(&LEVEL, ("price", "qty"))
 
-cdef Field[16] BOOK, TRADE, TICKER, SPOT_TICKER, GREEKS, MARK, INDEX, FUNDING, INTEREST, DETAIL
+cdef Field[16] OUTSIDE, BOOK, BEST, TRADE, TICKER, SPOT_TICKER, GREEKS, MARK, INDEX, FUNDING, INTEREST, DETAIL
 
+list_fields(OUTSIDE, (("arg", TAKE_TEXT, 0), ("action", TAKE_TEXT, 0)))
 # {"asks":[["78722.7","0.0000102","0","1"],["78925","0","0","0"]],"bids":[],"ts":"1787612486307","checksum":0,
 #  "seqId":80274874887,"prevSeqId":80274874876}
 list_fields(BOOK, (*NAME, *SENT, ("seqId", TAKE_INT, SLOT_LAST_SEQ), ("prevSeqId", TAKE_INT, SLOT_PREV_SEQ),
                    ("checksum", TAKE_INT, SLOT_CHECKSUM), ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1)), &LEVEL)
+# {"asks":[["31774.7","0.14368878","0","3"]],"bids":[],"ts":"1654032991947","seqId":363996337}
+list_fields(BEST, (*NAME, *SENT, ("seqId", TAKE_INT, SLOT_LAST_SEQ), ("bids", TAKE_BEST, SLOT_BID_PRICE),
+                   ("asks", TAKE_BEST, SLOT_ASK_PRICE)))
 # {"instId":"BTC-USD-220527","tradeId":"7849","px":"30218.8","sz":"1","side":"buy","ts":"1652459199958"}; later also
 # count, source, seqId
 list_fields(TRADE, (*NAME, *HAPPENED, ("px", TAKE_PRICE, SLOT_PRICE), ("sz", TAKE_QTY, SLOT_QTY),
-                    ("tradeId", TAKE_INT, SLOT_TRADE_ID)))
+                    ("side", TAKE_SIDE, SLOT_AGGRESSOR), ("tradeId", TAKE_INT, SLOT_TRADE_ID)))
 # {"instType":"OPTION","instId":"BTC-USD-220624-50000-C","last":"0.0005","lastSz":"6","askPx":"0.0015","askSz":"330",
 #  "bidPx":"","bidSz":"","open24h":"0.0005","high24h":"0.0005","low24h":"0.0005","sodUtc0":"0.0005",
 #  "sodUtc8":"0.0005","volCcy24h":"0","vol24h":"0","ts":"1654166283149"}
 cdef tuple DAY = (
     *NAME, *SENT, ("last", TAKE_DOUBLE, SLOT_LAST), ("lastSz", TAKE_DOUBLE, SLOT_LAST_QTY),
-    ("bidPx", TAKE_PRICE, SLOT_BID_PRICE), ("bidSz", TAKE_QTY, SLOT_BID_QTY), ("askPx", TAKE_PRICE, SLOT_ASK_PRICE),
-    ("askSz", TAKE_QTY, SLOT_ASK_QTY), ("open24h", TAKE_DOUBLE, SLOT_OPEN), ("high24h", TAKE_DOUBLE, SLOT_HIGH),
-    ("low24h", TAKE_DOUBLE, SLOT_LOW), ("vol24h", TAKE_DOUBLE, SLOT_VOLUME))
+    ("bidPx", TAKE_PRICE | OR_ZERO, SLOT_BID_PRICE), ("bidSz", TAKE_QTY | OR_ZERO, SLOT_BID_QTY),
+    ("askPx", TAKE_PRICE | OR_ZERO, SLOT_ASK_PRICE), ("askSz", TAKE_QTY | OR_ZERO, SLOT_ASK_QTY),
+    ("open24h", TAKE_DOUBLE, SLOT_OPEN), ("high24h", TAKE_DOUBLE, SLOT_HIGH), ("low24h", TAKE_DOUBLE, SLOT_LOW),
+    ("vol24h", TAKE_DOUBLE, SLOT_VOLUME))
 list_fields(TICKER, DAY)
 list_fields(SPOT_TICKER, (*DAY, ("volCcy24h", TAKE_DOUBLE, SLOT_QUOTE_VOLUME)))     # of derivatives it is coins
 # {"instType":"OPTION","instId":"ETH-USD-211222-4000-C","uly":"ETH-USD","delta":"0.1975745164","markVol":"0.7794507758",
@@ -284,39 +226,25 @@ list_fields(FUNDING, (*NAME, *HAPPENED, ("fundingRate", TAKE_DOUBLE, SLOT_FUNDIN
 # {"instId":"WNCG-USDT-SWAP","instType":"SWAP","oi":"644195","oiCcy":"644195","ts":"1640131258756"}; later also oiUsd
 list_fields(INTEREST, (*NAME, *HAPPENED, ("oi", TAKE_DOUBLE, SLOT_OPEN_INTEREST),
                        ("oiUsd", TAKE_DOUBLE, SLOT_OPEN_VALUE)))
-list_fields(DETAIL, (*HAPPENED, ("bkPx", TAKE_PRICE, SLOT_PRICE), ("sz", TAKE_QTY, SLOT_QTY)))
-
-cdef Channel[16] KNOWN
-memset(KNOWN, 0, sizeof(KNOWN))
-
-
-cdef int know(int i, bytes name, int kind, const Field* fields, tuple needed, int depth=0) except -1:
-    """Enter a channel into the list."""
-    strncpy(KNOWN[i].name, name, 23)
-    KNOWN[i].kind = kind
-    KNOWN[i].fields = fields
-    KNOWN[i].depth = depth
-    for slot in needed:
-        KNOWN[i].needed |= bit(slot)
-    return 0
-
+list_fields(DETAIL, (*HAPPENED, ("bkPx", TAKE_PRICE, SLOT_PRICE), ("sz", TAKE_QTY, SLOT_QTY),
+                     ("side", TAKE_SIDE, SLOT_AGGRESSOR)))
 
 # Books with RPI or ELP liquidity (books-rpi, books-elp) are not the book, and not in the list.
-know(0, b"books", KIND_DELTA, BOOK, (SEEN_BIDS, SEEN_ASKS))
-know(1, b"trades", KIND_TRADE, TRADE, (SLOT_PRICE, SLOT_QTY, SLOT_AGGRESSOR))
-# {"asks":[["31774.7","0.14368878","0","3"]],"bids":[],"ts":"1654032991947","seqId":363996337}
-know(2, b"bbo-tbt", KIND_QUOTE, BOOK, (SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_ASK_PRICE, SLOT_ASK_QTY))
-know(3, b"tickers", KIND_TICKER, TICKER, (SLOT_LAST,))
-know(4, b"books5", KIND_SNAPSHOT, BOOK, (SEEN_BIDS, SEEN_ASKS), 5)
-know(5, b"books-l2-tbt", KIND_DELTA, BOOK, (SEEN_BIDS, SEEN_ASKS))
-know(6, b"books50-l2-tbt", KIND_DELTA, BOOK, (SEEN_BIDS, SEEN_ASKS))
-know(7, b"trades-all", KIND_TRADE, TRADE, (SLOT_PRICE, SLOT_QTY, SLOT_AGGRESSOR))
-know(8, b"opt-summary", KIND_TICKER, GREEKS, (SLOT_DELTA,))
-know(9, b"mark-price", KIND_MARK, MARK, (SLOT_MARK,))
-know(10, b"index-tickers", KIND_MARK, INDEX, (SLOT_INDEX,))
-know(11, b"funding-rate", KIND_MARK, FUNDING, (SLOT_NEXT_FUNDING,))
-know(12, b"open-interest", KIND_OPEN_INTEREST, INTEREST, (SLOT_OPEN_INTEREST,))
-know(13, b"liquidation-orders", KIND_LIQUIDATION, DETAIL, (SLOT_PRICE, SLOT_QTY, SLOT_AGGRESSOR))
+cdef Channel[16] KNOWN
+add_channel(KNOWN, b"books", KIND_DELTA, BOOK)
+add_channel(KNOWN, b"trades", KIND_TRADE, TRADE)
+add_channel(KNOWN, b"bbo-tbt", KIND_QUOTE, BEST)
+add_channel(KNOWN, b"tickers", KIND_TICKER, TICKER)
+add_channel(KNOWN, b"books5", KIND_SNAPSHOT, BOOK, 0, 5)
+add_channel(KNOWN, b"books-l2-tbt", KIND_DELTA, BOOK)
+add_channel(KNOWN, b"books50-l2-tbt", KIND_DELTA, BOOK)
+add_channel(KNOWN, b"trades-all", KIND_TRADE, TRADE)
+add_channel(KNOWN, b"opt-summary", KIND_TICKER, GREEKS, bit(SLOT_DELTA))
+add_channel(KNOWN, b"mark-price", KIND_MARK, MARK, bit(SLOT_MARK))
+add_channel(KNOWN, b"index-tickers", KIND_MARK, INDEX, bit(SLOT_INDEX))
+add_channel(KNOWN, b"funding-rate", KIND_MARK, FUNDING, bit(SLOT_NEXT_FUNDING))
+add_channel(KNOWN, b"open-interest", KIND_OPEN_INTEREST, INTEREST, bit(SLOT_OPEN_INTEREST))
+add_channel(KNOWN, b"liquidation-orders", KIND_LIQUIDATION, DETAIL)
 
 
 CHANNELS = {
@@ -364,16 +292,13 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
     SPEC.check_channels(channels)
     SPEC.check_market(market)
-    if depth not in (None, 5, 400):
-        raise UnsupportedChannel(f"okx has no book of depth {depth!r}; it has: 5, and 400 (or None) by deltas")
-    if speed not in (None, "100ms"):
-        raise UnsupportedChannel(f"okx has no speed {speed!r} for books; it has: 100ms (10ms needs a login)")
-    book = "books5" if depth == 5 else "books"
+    check_known("okx", "book of depth", depth, (None, 5, 400), "5, and 400 (or None) by deltas")
+    check_known("okx", "speed", speed, (None, "100ms"), "100ms (10ms needs a login)")
     return list(dict.fromkeys(
         Stream(name, "business" if channel == "all_trades" else "public", named, channel,
                5 if channel == "book" and depth == 5 else 0)
         for symbol in map(spelling, symbols) for channel in channels
-        for name, named in names_of(symbol, channel, book)))
+        for name, named in names_of(symbol, channel, "books5" if depth == 5 else "books")))
 
 
 def spelling(symbol):
@@ -381,20 +306,12 @@ def spelling(symbol):
     return symbol.upper()
 
 
-def request(operation, names, **more):
+def request(word, names, request_id):
+    # {"id":"1512","op":"subscribe","args":[{"channel":"books","instId":"BTC-USDT"}]}
+    # {"op":"unsubscribe","args":[{"channel":"books","instId":"BTC-USDT"}]}
     named = [name.partition(":") for name in names]
     args = [{"channel": channel, ARGUMENT.get(channel, "instId"): value} for channel, _, value in named]
-    return [json.dumps({**more, "op": operation, "args": args}, separators=(",", ":"))]
-
-
-def subscribe(names, request_id):
-    # {"id":"1512","op":"subscribe","args":[{"channel":"books","instId":"BTC-USDT"}]}
-    return request("subscribe", names, id=str(request_id))
-
-
-def unsubscribe(names, request_id):
-    # {"op":"unsubscribe","args":[{"channel":"books","instId":"BTC-USDT"}]}
-    return request("unsubscribe", names)
+    return [frame_text({**({"id": str(request_id)} if word == "subscribe" else {}), "op": word, "args": args})]
 
 
 def read_control(payload):
@@ -418,10 +335,8 @@ def read_control(payload):
         return Control("ack", text=text, streams=names)
     if event == "error":
         found = REFUSED.search(words)
-        number = str(message.get("id", ""))
-        if found:
-            return Control("error", None, code, words, (f"{found[1]}:{found[2]}",), reason=REASONS.get(code, ""))
-        return Control("error", int(number) if number.isdecimal() else None, code, words, reason=REASONS.get(code, ""))
+        return Control("error", None if found else request_number(message.get("id")), code, words,
+                       (f"{found[1]}:{found[2]}",) if found else (), reason=REASONS.get(code, ""))
     return Control("shutdown" if event == "notice" and code == "64008" else "other", None, code, words)
 
 
@@ -435,14 +350,9 @@ def read_address(url):
     return Answer("instruments") if parts.path == "/api/v5/public/instruments" else None
 
 
-def read_instruments(body):
-    """Instruments of a list. Raises ValueError that says what is missing."""
+def instruments(answer):
     # {"code":"0","data":[{"instId":"BTC-USDT","instType":"SPOT","lotSz":"0.00000001","tickSz":"0.1", ...}],"msg":""}
-    try:
-        return [Instrument(entry["instId"], entry["tickSz"], entry["lotSz"])
-                for entry in json.loads(body)["data"] if entry["tickSz"]]
-    except (KeyError, TypeError, RecursionError, UnicodeDecodeError) as error:
-        raise ValueError(f"a list of instruments with instId, tickSz and lotSz (missing: {error})") from error
+    return [Instrument(entry["instId"], entry["tickSz"], entry["lotSz"]) for entry in answer["data"] if entry["tickSz"]]
 
 
 SPEC = VenueSpec(
@@ -451,8 +361,8 @@ SPEC = VenueSpec(
     roots={"public": "wss://ws.okx.com:8443/ws/v5/public", "business": "wss://ws.okx.com:8443/ws/v5/business"},
     channels=CHANNELS,
     streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
+    subscribe=partial(request, "subscribe"),
+    unsubscribe=partial(request, "unsubscribe"),
     read_control=read_control,
     symbol=spelling,
     # 480 subscribe and unsubscribe operations an hour and connection, 64 KB a request, 3 connections a second, 40
@@ -486,5 +396,5 @@ SPEC = VenueSpec(
     snapshot_limit=400,
     read_address=read_address,
     instruments_addresses={"": "https://www.okx.com/api/v5/public/instruments?instType=SPOT"},
-    read_instruments=read_instruments,
+    read_instruments=instrument_reader("a list of instruments with instId, tickSz and lotSz", instruments),
 )

@@ -281,7 +281,7 @@ def test_streams_of_futures():
 
 
 @pytest.mark.parametrize(("channels", "options", "words"), [
-    (["mark"], {}, "for spot; it has: book, quotes, trades, ticker"),
+    (["mark"], {}, "spot has no channel 'mark'; it has: book, quotes, trades, ticker"),
     (["candles"], {}, "it has: book, quotes"),
     (["book"], {"depth": 10}, "it has: 5, 15"),
     (["book"], {"speed": "10ms"}, "one for each depth"),

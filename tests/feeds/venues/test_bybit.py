@@ -308,11 +308,11 @@ def test_streams_of_the_markets():
 
 
 @pytest.mark.parametrize(("channels", "options", "words"), [
-    (["mark"], {}, "for spot; it has: book, quotes, trades, ticker"),
-    (["liquidations"], {"market": "option"}, "for option; it has: book"),
+    (["mark"], {}, "spot has no channel 'mark'; it has: book, quotes, trades, ticker"),
+    (["liquidations"], {"market": "option"}, "option has no channel 'liquidations'; it has: book"),
     (["candles"], {}, "it has: book, quotes"),
-    (["book"], {"depth": 500}, "it has: 50 \\(20ms\\), 200 \\(100ms\\), 1000 \\(200ms\\)"),
-    (["book"], {"depth": 50, "speed": "200ms"}, "it has: 50"),
+    (["book"], {"depth": 500}, "it has: 1000 \\(200ms\\), 200 \\(100ms\\), 50 \\(20ms\\)"),
+    (["book"], {"depth": 50, "speed": "200ms"}, "it has: 1000"),
     (["book"], {"market": "margin"}, "spot, linear, inverse, option"),
 ])
 def test_what_it_lacks(channels, options, words):

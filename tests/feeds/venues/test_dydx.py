@@ -184,7 +184,7 @@ def test_trades_in_the_answer_to_a_subscription_are_history():
     assert pipeline.control() == [(0, answer)]
 
 
-@pytest.mark.parametrize("side", ["buy", "", "SELLX"])
+@pytest.mark.parametrize("side", ["", "SELLX", "B"])
 def test_an_unknown_side_is_an_error(side):
     pipeline = Pipeline("dydx")
     pipeline.feed(trades(1, {**TRADE, "side": side}))
@@ -349,5 +349,5 @@ def test_instruments():
         assert SPEC.read_address(url).kind == "instruments"
     assert SPEC.read_address("https://indexer.dydx.trade/v4/orderbooks/perpetualMarket/BTC-USD") is None
     for bad in (b"{}", b"[]", b'{"markets":[]}', b'{"markets":{"A":{}}}', b"x"):
-        with pytest.raises(ValueError, match="a list of markets|Expecting value"):
+        with pytest.raises(ValueError, match="a list of markets"):
             SPEC.read_instruments(bad)

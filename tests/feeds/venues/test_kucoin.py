@@ -343,7 +343,7 @@ def test_requests():
 
 
 def test_what_there_is_not():
-    for options, word in (({"depth": 7}, "5, 50"), ({"speed": "1s"}, "10ms, realtime"),
+    for options, word in (({"depth": 7}, r"5 \(100ms\), 50"), ({"speed": "1s"}, r"500 \(10ms\), 500 \(realtime\)"),
                           ({"depth": 5, "speed": "10ms"}, "100ms"), ({"market": "x"}, "futures")):
         with pytest.raises(UnsupportedChannel, match=word):
             SPEC.streams(["BTC-USDT"], ["book"], **options)
@@ -369,6 +369,6 @@ def test_lists_of_instruments(data_dir):
     _, _, body = line.payload.partition(" ") if isinstance(line.payload, str) else line.payload.partition(b" ")
     assert SPEC.read_instruments(body)[0] == Instrument("REQ-ETH", "0.0000001", "0.0001")
     assert SPEC.read_instruments(b'{"data":[{"symbol":"XBTUSDTM","lotSize":1,"tickSize":6.0e-4}]}') == [
-        Instrument("XBTUSDTM", "0.00060", "1")]
+        Instrument("XBTUSDTM", "0.0006", "1")]
     with pytest.raises(ValueError, match="missing"):
         SPEC.read_instruments(b'{"data":[{"symbol":"X"}]}')

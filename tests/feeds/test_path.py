@@ -1,0 +1,318 @@
+"""What a message does to its book, by the rules that a venue declares: with a venue of the tests' own."""
+
+from __future__ import annotations
+
+import json
+import zlib
+
+import pytest
+
+from feeds.pipeline import Pipeline
+from feeds.venue import Link
+from orderbook import BookState
+from tests import _probe
+from tests.log import Log
+from tests.own import own_spec
+
+EMPTY, SYNCING, LIVE, STALE = BookState
+REST, RESUBSCRIBE, REQUEST = 0, 1, 2
+PAIRS, DIGITS = 1, 2
+FIELDS = [("kind", "TEXT", "SPARE"), ("s", "SYMBOL", "SPARE"), ("f", "INT", "FIRST_SEQ"), ("u", "INT", "LAST_SEQ"),
+          ("v", "INT", "PREV_SEQ"), ("b", "LEVELS", "BIDS"), ("a", "LEVELS", "ASKS"), ("c", "INT", "CHECKSUM"),
+          ("bp", "PRICE", "BID_PRICE"), ("bq", "QTY", "BID_QTY"), ("ap", "PRICE", "ASK_PRICE"), ("aq", "QTY", "ASK_QTY"),
+          ("same", "INT", "PARTIAL"), ("p", "PRICE", "PRICE"), ("q", "QTY", "QTY")]
+
+
+def frame(kind: str, symbol: str = "X", **more) -> bytes:
+    """A frame with these keys; levels are lists of (price, qty)."""
+    return json.dumps({"kind": kind, "s": symbol} | more, separators=(",", ":")).encode()
+
+
+def book_frame(kind: str, number: int, bids=(), asks=(), symbol: str = "X", **more) -> bytes:
+    return frame(kind, symbol, u=number, b=list(bids), a=list(asks), **more)
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """A function that makes a pipeline of a venue with these rules."""
+    def make(handler=None, *, on_gap="resync", symbols=None, market=None, parser=None, **facts) -> Pipeline:
+        spec = own_spec(fields=FIELDS, parser={"marks": 2} | (parser or {}), **facts)
+        monkeypatch.setattr("feeds.pipeline.load", lambda name: spec)
+        return Pipeline("own", handler, symbols, market=market, on_gap=on_gap)
+
+    return make
+
+
+def state(pipeline: Pipeline, symbol: str = "X", depth=None):
+    book = pipeline.book(symbol, depth)
+    return book.status, book.raw.bids().tolist(), book.raw.asks().tolist()
+
+
+# ---- three ways to a new snapshot
+
+def test_deltas_before_a_snapshot_by_rest_are_kept(made):
+    pipeline = made(link=Link.COUNTER, resync="rest", parser={"resync": REST})
+    for number in (11, 12, 13):
+        pipeline.feed(book_frame("delta", number, [[number, 1]]))
+    assert state(pipeline) == (SYNCING, [], [])
+    assert [(want.kind, want.symbol) for want in pipeline.wanted()] == [("snapshot", "X")]
+    pipeline.rest("https://own.example/snapshot?X", json.dumps({"u": 11, "b": [[1, 5]], "a": [[50, 5]]}))
+    assert state(pipeline) == (LIVE, [[13, 1], [12, 1], [1, 5]], [[50, 5]])
+    assert pipeline.wanted() == []
+
+
+def test_deltas_before_the_stream_sends_its_snapshot_are_dropped(made):
+    pipeline = made(link=Link.COUNTER, parser={"resync": RESUBSCRIBE})
+    pipeline.feed(book_frame("delta", 11, [[11, 1]]))
+    assert state(pipeline) == (SYNCING, [], [])
+    assert [want.kind for want in pipeline.wanted()] == ["resubscribe"]
+    pipeline.feed(book_frame("snapshot", 10, [[1, 5]], [[50, 5]]))
+    pipeline.feed(book_frame("delta", 11, [[2, 1]]))
+    assert state(pipeline) == (LIVE, [[2, 1], [1, 5]], [[50, 5]])
+    assert pipeline.symbol_stats("X")["stale"] == 1
+    assert pipeline.wanted() == []
+
+
+def test_deltas_before_a_snapshot_that_was_requested_are_joined(made):
+    pipeline = made(link=Link.COUNTER, parser={"resync": REQUEST})
+    for number in (11, 12):
+        pipeline.feed(book_frame("delta", number, [[number, 1]]))
+    assert [want.kind for want in pipeline.wanted()] == ["request"]
+    pipeline.feed(book_frame("snapshot", 11, [[1, 5]]))
+    assert state(pipeline) == (LIVE, [[12, 1], [1, 5]], [])
+    pipeline.feed(book_frame("delta", 14))
+    assert (state(pipeline)[0], [want.kind for want in pipeline.wanted()]) == (STALE, ["request"])
+
+
+def test_the_spec_says_the_way_before_the_first_message(made):
+    pipeline = made(symbols=["X"], resync="request")
+    book = pipeline.follow("X")
+    pipeline.feed(book_frame("snapshot", 1))
+    pipeline.lose("X")
+    assert [want.kind for want in pipeline.wanted()] == ["request"]
+    assert book.status is STALE
+
+
+# ---- rules
+
+def test_a_message_that_covers_one_number_can_be_a_whole_book(made):
+    pipeline = made(link=Link.OVERLAP_OR_WHOLE)
+    pipeline.feed(book_frame("delta", 10, [[1, 1], [2, 2]], [[5, 1]], f=10))
+    assert state(pipeline) == (LIVE, [[2, 2], [1, 1]], [[5, 1]])
+    for number in (15, 20, 25, 30):
+        pipeline.feed(book_frame("delta", number, [[3, number]], f=number - 5))
+    assert pipeline.book("X").best_bid == (3, 30)
+    pipeline.feed(book_frame("delta", 40, [[7, 7]], f=40))
+    assert state(pipeline) == (LIVE, [[7, 7]], [])
+    assert pipeline.counters["gaps"] == 0
+    pipeline.feed(book_frame("delta", 50, [[8, 8]], f=45))
+    assert state(pipeline)[0] is STALE
+
+
+def test_whole_books_whose_number_falls_are_old(made):
+    pipeline = made(link=Link.NOT_BELOW)
+    for number in (5, 7, 6, 7, 8, 1):
+        pipeline.feed(book_frame("snapshot", number, [[number, 1]]))
+    assert state(pipeline) == (LIVE, [[8, 1]], [])
+    assert pipeline.symbol_stats("X")["stale"] == 2
+
+
+def test_many_old_numbers_in_a_row_mean_that_they_began_again(made):
+    pipeline = made(link=Link.RISES)
+    pipeline.feed(book_frame("snapshot", 1000))
+    pipeline.feed(book_frame("delta", 1001))
+    for number in range(100):
+        pipeline.feed(book_frame("delta", number))
+    assert state(pipeline)[0] is LIVE
+    pipeline.feed(book_frame("delta", 100))
+    assert (state(pipeline)[0], [want.kind for want in pipeline.wanted()]) == (STALE, ["resubscribe"])
+    assert "old" in pipeline.book("X").reason
+
+
+def test_a_book_is_cut_after_each_delta(made):
+    pipeline = made(parser={"cut": 3})
+    pipeline.feed(book_frame("snapshot", 1, [[p, 1] for p in range(1, 6)], [[p, 1] for p in range(10, 15)]))
+    assert pipeline.book("X").bid_levels == 5               # a snapshot has the depth that was asked for
+    for number in range(2, 6):
+        pipeline.feed(book_frame("delta", number, [[5 + number / 10, number]], [[9.5 - number / 10, 1]]))
+        assert (pipeline.book("X").bid_levels, pipeline.book("X").ask_levels) == (3, 3)
+    assert pipeline.counters["fast"] > 0
+    assert [p for p, _ in state(pipeline)[1]] == [5.5, 5.4, 5.3]
+
+
+def test_partial_books_have_a_book_of_their_own(made):
+    pipeline = made(parser={"depth": 5})
+    pipeline.feed(book_frame("snapshot", 1, [[1, 1]]))
+    assert list(pipeline.books) == []
+    assert state(pipeline, depth=5) == (LIVE, [[1, 1]], [])
+    with pytest.raises(KeyError, match="no book of X"):
+        pipeline.book("X")
+
+
+def test_markets_that_share_a_symbol_have_a_book_each(made):
+    pipeline = made(markets=("spot", "swap"))
+    assert pipeline.market == "spot"
+    for _ in range(3):
+        pipeline.feed(book_frame("snapshot", 1, [[1, 1]]))
+    pipeline.market = "swap"
+    for _ in range(3):
+        pipeline.feed(book_frame("snapshot", 1, [[2, 2]]))
+    assert list(pipeline.books) == ["X", "X@swap"]
+    assert pipeline.book("X", market="spot").best_bid == (1, 1)
+    assert pipeline.book("X", market="swap").best_bid == (2, 2)
+    assert pipeline.books["X@swap"].best_bid == (2, 2)
+    assert pipeline.book("X").best_bid == (2, 2)            # the pipeline's own market first
+    assert pipeline.counters["fast"] > 0
+
+
+# ---- checksums
+
+def pairs_sum(*texts: str) -> int:
+    """As a venue writes it: signed, or not."""
+    crc = zlib.crc32(":".join(texts).encode())
+    return crc - (crc >> 31 << 32)
+
+
+def test_a_checksum_that_does_not_fit_is_a_gap_of_that_book_alone(made):
+    pipeline = made(parser={"checksum": PAIRS})
+    for symbol in "XY":
+        pipeline.feed(book_frame("snapshot", 1, [["1.5", "2"]], [["3", "4"]], symbol,
+                                 c=pairs_sum("1.5", "2", "3", "4")))
+    pipeline.feed(book_frame("delta", 2, [["1.5", "7"]], c=pairs_sum("1.5", "7", "3", "4")))
+    assert [state(pipeline, symbol)[0] for symbol in "XY"] == [LIVE, LIVE]
+    pipeline.feed(book_frame("delta", 3, [["1.5", "8"]], c=pairs_sum("1.5", "9", "3", "4")))
+    assert [state(pipeline, symbol)[0] for symbol in "XY"] == [STALE, LIVE]
+    assert [want.symbol for want in pipeline.wanted()] == ["X"]
+    stats = pipeline.symbol_stats("X")
+    assert (stats["crc_ok"], stats["crc_bad"], stats["gaps"]) == (2, 1, 1)
+    pipeline.feed(book_frame("snapshot", 9, [["1.5", "2"]], c=pairs_sum("1.5", "2")))
+    assert state(pipeline)[0] is LIVE
+
+
+def test_a_checksum_of_zero_is_none(made):
+    pipeline = made(parser={"checksum": PAIRS})
+    pipeline.feed(book_frame("snapshot", 1, [["1.5", "2"]], c=0))
+    assert state(pipeline)[0] is LIVE
+    assert "crc_ok" not in pipeline.symbol_stats("X")
+
+
+def test_checksums_of_a_recording_are_counted(made):
+    pipeline = made(on_gap="count", parser={"checksum": PAIRS})
+    pipeline.feed(book_frame("snapshot", 1, [["1.5", "2"]], c=1))
+    assert state(pipeline)[0] is STALE
+    pipeline.feed(book_frame("snapshot", 2, [["1.5", "2"]], c=pairs_sum("1.5", "2")))
+    assert state(pipeline)[0] is LIVE
+    stats = pipeline.symbol_stats("X")
+    assert (stats["crc_ok"], stats["crc_bad"], stats["snapshots"], stats["updates"]) == (1, 1, 2, 0)
+
+
+@pytest.mark.parametrize("simd", [True, False])
+def test_the_first_trailing_zero_shows_how_numbers_are_written(made, simd):
+    """A venue that writes fixed decimals, of which no number of the snapshot ended in 0; layouts learned before."""
+    pipeline = made(parser={"checksum": PAIRS})
+    pipeline.feed(book_frame("snapshot", 1, [["1.55", "2.125"]], c=pairs_sum("1.55", "2.125")))
+    for number in range(2, 8):
+        pipeline.feed(book_frame("delta", number, [["1.55", f"{number}.125"]], c=pairs_sum("1.55", f"{number}.125")))
+    fast = pipeline.counters["fast"]
+    assert fast > 2
+    pipeline.feed(book_frame("delta", 8, [["1.60", "2.000"]], c=pairs_sum("1.60", "2.000")))
+    assert state(pipeline)[0] is LIVE
+    assert pipeline.counters["fast"] == fast + 1
+    pipeline.feed(book_frame("delta", 9, [["1.60", "0"], ["1.50", "0.100"]],
+                             c=pairs_sum("1.55", "7.125", "1.50", "0.100").__int__()) if False else
+                  book_frame("delta", 9, [["1.60", "0.000"]], c=pairs_sum("1.55", "7.125")))
+    assert state(pipeline)[0] is LIVE
+    assert pipeline.symbol_stats("X")["crc_bad"] == 0
+
+
+def test_digits_are_those_that_the_last_snapshot_was_written_with(made):
+    def digits_sum(*texts):
+        return zlib.crc32("".join(text.replace(".", "").lstrip("0") for text in texts).encode())
+
+    pipeline = made(parser={"checksum": DIGITS})
+    for places in (1, 3, 2):
+        price, qty = f"{7:.{places}f}", f"{0.5:.{places + 2}f}"
+        pipeline.feed(book_frame("snapshot", 1, [[price, qty]], c=digits_sum(price, qty)))
+        for number in range(2, 6):
+            other = f"{number}.{'0' * (places + 2)}"
+            pipeline.feed(book_frame("delta", number, [[price, other]], c=digits_sum(price, other)))
+        assert state(pipeline)[0] is LIVE, places
+    assert pipeline.symbol_stats("X")["crc_bad"] == 0
+    assert pipeline.counters["fast"] > 0
+
+
+# ---- quotes of which only a part is told
+
+def test_what_a_partial_quote_does_not_repeat_has_not_changed(made):
+    class Quotes:
+        def __init__(self):
+            self.told = []
+
+        def on_quote(self, quote):
+            self.told.append((quote.bid_price, quote.bid_qty, quote.ask_price, quote.ask_qty))
+
+    handler = Quotes()
+    pipeline = made(handler)
+    pipeline.feed(frame("quote", same=1, bp="1.5", bq="2"))
+    assert handler.told == []                               # the other side was never told
+    pipeline.feed(frame("quote", same=1, ap="3", aq="4"))
+    pipeline.feed(frame("quote", same=1, bq="7"))
+    pipeline.feed(frame("quote", same=1, bp="1.25", ap="3.125", aq="1"))
+    pipeline.feed(frame("quote", "Y", same=1, bq="9"))      # each instrument has its own
+    assert handler.told == [(1.5, 2, 3, 4), (1.5, 7, 3, 4), (1.25, 7, 3.125, 1)]
+    pipeline.opened()
+    pipeline.feed(frame("quote", same=1, bq="8"))
+
+
+# ---- told from outside
+
+def test_a_book_that_the_venue_has_dropped(made):
+    log = Log()
+    pipeline = made(log)
+    pipeline.feed(book_frame("snapshot", 1, [[1, 1]]))
+    log.take()
+    pipeline.lose("X", reason="expired")
+    assert (pipeline.book("X").status, pipeline.book("X").reason) == (STALE, "expired")
+    assert log.take() == [("status", "X", LIVE, STALE)]
+    assert [want.symbol for want in pipeline.wanted()] == ["X"]
+    pipeline.feed(book_frame("snapshot", 2, [[1, 1]]))
+    assert pipeline.book("X").status is LIVE
+    with pytest.raises(KeyError):
+        pipeline.lose("Y")
+
+
+def test_a_note_goes_to_the_handler_and_changes_nothing(made):
+    log = Log()
+    pipeline = made(log)
+    pipeline.feed(book_frame("snapshot", 1, [[1, 1]]))
+    log.take()
+    pipeline.note("rate limit")
+    pipeline.note("late", pipeline.book("X"))
+    assert log.take() == [("status", None, None, None), ("status", "X", LIVE, LIVE)]
+    assert pipeline.last_error is None
+    made().note("nobody listens")
+
+
+# ---- a wrong frame
+
+def test_a_wrong_frame_of_a_known_stream_makes_its_book_stale(made):
+    """Which message it would have been is not known: the stream has had books."""
+    pipeline = made()
+    for _ in range(3):
+        pipeline.feed(book_frame("snapshot", 1, [[1, 1]]))
+        pipeline.feed(frame("trade", p="1", q="2"))
+    pipeline.feed(b'{"kind":"' + b"x" * 20)
+    assert pipeline.counters["errors"] == 1
+    assert pipeline.book("X").status is STALE
+
+
+def test_a_wrong_frame_of_a_stream_without_books_leaves_the_book(made):
+    pipeline = made(parser={"marks": 4})
+    for _ in range(3):
+        pipeline.feed(book_frame("snapshot", 1, [[1, 1]]))
+        pipeline.feed(frame("trade", p="1", q="2"))
+    pipeline.feed(b'{"kind":"trade","s":"X","p":"1","q":}')
+    assert pipeline.counters["errors"] == 1
+    assert pipeline.book("X").status is LIVE
+    _probe.feed_exact(pipeline, b'{"kind":"snapshot","s":"X","p":"1","q":}')
+    assert pipeline.book("X").status is STALE
