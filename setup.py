@@ -22,7 +22,8 @@ DIRECTIVES = {
 }
 
 # WIREBOOK_OPT=-O1 is for builds that are tested and thrown away: they compile in half the time.
-FLAGS = [os.environ.get("WIREBOOK_OPT", "-O3"), "-Wno-unused-function"]     # inline functions of a .pxd are emitted wherever it is cimported
+# Inline functions of a .pxd are emitted wherever it is cimported, used or not.
+FLAGS = [os.environ.get("WIREBOOK_OPT", "-O3"), "-Wno-unused-function"]
 
 # The layouts' runner is compiled once for any machine and once for x86-64 with SSE4.2; feeds.parser picks at run time.
 X86 = platform.machine() in ("x86_64", "AMD64")

@@ -27,7 +27,7 @@ cdef extern from *:
         for (uint32_t i = 0; i < 256; i++)
             for (int t = 1; t < 8; t++)
                 wb_crc_table[t][i] = (wb_crc_table[t - 1][i] >> 8) ^ wb_crc_table[0][wb_crc_table[t - 1][i] & 255];
-        for (int i = 0; i < 100; i++) { wb_two[2 * i] = (char) ('0' + i / 10); wb_two[2 * i + 1] = (char) ('0' + i % 10); }
+        for (int i = 0; i < 200; i++) wb_two[i] = (char) ('0' + (i & 1 ? i / 2 % 10 : i / 20));
     }
     /* Eight bytes a step (Kounavis and Berry, 2005); the polynomial of zlib. */
     static inline uint32_t wb_crc(const char *p, Py_ssize_t n) {
@@ -164,10 +164,10 @@ cdef inline uint32_t checksum_digits(const BookData* book, int price_printed, in
     cdef Walk walk
     cdef int64_t rank, size = book.ticks.size
     cdef int64_t qty
-    cdef int side, i
+    cdef int side, _level
     for side in range(2):
         walk_start(&walk, &book.bids if side else &book.asks)
-        for i in range(TENS):
+        for _level in range(TENS):
             if not walk_next(&walk, &rank, &qty):
                 break
             out = write_plain_digits(out, (rank if side else -rank) * size, book.price_scale, price_printed)

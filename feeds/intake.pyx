@@ -249,7 +249,7 @@ cdef class Intake:
         return self.report(book)
 
     cdef int snapshot(self, bytes symbol, int64_t limit, int market, bytes body, int64_t receive_ns) except -1:
-        """Take the snapshot of a symbol from the body of a REST answer that was asked for `limit` levels a side (0: all)."""
+        """Take the snapshot of a symbol from a REST answer that was asked for `limit` levels a side (0: all)."""
         cdef const char* data = PyBytes_AS_STRING(body)
         cdef Py_ssize_t size = len(body), offset = 0
         cdef Message* m = &self.path.message

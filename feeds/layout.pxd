@@ -250,7 +250,8 @@ cdef inline bint is_value(const Piece* piece) noexcept nogil:
     return piece.slot != SLOT_SPARE
 
 
-cdef inline bint learn_element(Element* self, const char* text, const char* past, const LevelText* level) noexcept nogil:
+cdef inline bint learn_element(Element* self, const char* text, const char* past,
+                               const LevelText* level) noexcept nogil:
     """Make the operations that read a level like this one; False if there are none."""
     cdef char mix[MIX_ROOM]
     cdef int i = 0, size = 0, rest

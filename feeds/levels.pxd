@@ -88,6 +88,9 @@ cdef inline bint take_piece(Cursor* c, const Form* form, const FormField* field,
         if not scan_number(c):
             return False
         text.size = c.pos - text.data
+    if kind == COUNT_FIELD and (text.size == 0 or not is_digit(text.data[0])):
+        c.pos = text.data
+        return fail(c, BAD_VALUE, b"a count")
     if kind == COUNT_FIELD and is_zero(text.data, text.data + text.size):
         out.gone = True
         return True

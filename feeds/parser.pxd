@@ -16,8 +16,8 @@ ctypedef void (*quick_function)(Cursor* c, Message* m) noexcept nogil
 
 
 cdef class Parser:
-    cdef quick_function quick # for frames that are no JSON, and so cannot be learned; NULL: there are none
-    cdef int route_marks      # the stream is named by the text up to this many of `route_mark`; 0: no layouts are learned
+    cdef quick_function quick     # for frames that are no JSON, and so cannot be learned; NULL: there are none
+    cdef int route_marks      # the stream is named by the text up to this many of `route_mark`; 0: nothing is learned
     cdef char route_mark      # a quote, or a comma where the text before the values has no quotes
     cdef int array_marks      # the same for frames that begin with '['; 0: those are not learned
     cdef bint by_line         # the text that names a stream means another one on another connection

@@ -85,7 +85,7 @@ cdef inline void routes_put(Routes* self, int32_t index) noexcept nogil:
 
 
 cdef inline Route* routes_add(Routes* self, const char* p, Py_ssize_t size, int line,
-                               int32_t target) noexcept nogil:
+                              int32_t target) noexcept nogil:
     """A new route; NULL without memory or if there are too many. Pointers to routes become invalid."""
     cdef void* memory
     cdef int64_t i, n_slots

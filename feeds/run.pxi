@@ -93,8 +93,8 @@ cdef const char* run_mix(const Op* op, const char* p, const char* end) noexcept 
         if byte == MIX_QUOTED_COUNT or byte == MIX_COUNT:
             if p == first or first[0] == c'0':
                 return NULL
-        elif p == first or (first[0] == c'0' and p - first > 1) or (p != end and p[0] != c',' and p[0] != c']'
-                                                                   and p[0] != c'}'):
+        elif p == first or (first[0] == c'0' and p - first > 1) or (
+                p != end and p[0] != c',' and p[0] != c']' and p[0] != c'}'):
             cursor_init(&c, first, end - first, NULL)         # a sign, a fraction, an exponent
             if not scan_number(&c):
                 return NULL

@@ -494,16 +494,13 @@ cdef inline bint skip_object(Cursor* c) noexcept nogil:
 
 
 cdef inline bint take_pair(Cursor* c, int price, int qty) noexcept nogil:
-    """Take [price, quantity], or a price alone; null and "" tell nothing."""
+    """Take [price, quantity], or a price alone; null, "" and [] tell nothing."""
     if peek(c) != c'[':
         return skip_value(c) if peek(c) == c'n' or empty_text(c) else take_number(c, TAKE_PRICE, price)
     open_array(c)
-    if next_item(c):
-        take_number(c, TAKE_PRICE, price)
-    if next_item(c):
-        take_number(c, TAKE_QTY, qty)
-    while next_item(c):
-        take_any(c)
+    if next_item(c) and take_number(c, TAKE_PRICE, price) and next_item(c) and take_number(c, TAKE_QTY, qty):
+        while next_item(c):
+            take_any(c)
     return c.status == OK
 
 
@@ -550,7 +547,7 @@ cdef enum:
     NAME_SYMBOL = 19          # text of the instrument, part of the text that names the stream: see name_symbol;
     TAKE_EACH = 20            # an array nobody asked for, whose numbers and texts differ from frame to frame;
     TAKE_INSIDE = 21          # an object whose keys mean what the same list says; of take_object only
-    TAKE_PAIR = 25            # [price, quantity], or a price alone: see take_pair; the slot of the quantity is the next one
+    TAKE_PAIR = 22            # [price, quantity], or a price alone: see take_pair; the slot of the quantity is the next
 
 cdef struct Field:
     char key[24]              # a key of an object, NUL-terminated; empty after the last field of a list
@@ -764,6 +761,21 @@ cdef inline bint begins(const Text* text, const char* word) noexcept nogil:
     """Whether the text begins with this NUL-terminated word."""
     cdef Py_ssize_t size = strlen(word)
     return text.size >= size and memcmp(text.data, word, size) == 0
+
+
+cdef inline bint cut(const Text* text, char byte, Text* before, Text* behind, bint at_last=False) noexcept nogil:
+    """Cut a text at the first such byte in it, or at the last. False: it has none, `before` is all of it."""
+    cdef Text whole = text[0]
+    cdef Py_ssize_t i, at = whole.size
+    for i in range(whole.size):
+        if whole.data[i] == byte:
+            at = i
+            if not at_last:
+                break
+    before.data, before.size = whole.data, at
+    behind.size = max(whole.size - at - 1, 0)
+    behind.data = whole.data + whole.size - behind.size
+    return at != whole.size
 
 
 cdef inline bint is_zero(const Text* text) noexcept nogil:

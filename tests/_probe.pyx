@@ -32,9 +32,10 @@ from feeds.message cimport (Form, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_Q
                             Message, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY,
                             SLOT_CHECKSUM, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_LEVEL_COUNT, SLOT_LEVEL_GONE,
                             SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ, SLOT_LEVEL_SIDE,
-                            SLOT_LINE_SEQ, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_SPARE, SLOT_TIME, SLOT_TRADE_ID,
-                            TAKE_ANY, TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE,
-                            TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME, as_ns, bit, message_clear)
+                            SLOT_LINE_SEQ, SLOT_PARTIAL, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_SPARE, SLOT_TIME,
+                            SLOT_TRADE_ID, TAKE_ANY, TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT,
+                            TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME, as_ns, bit,
+                            message_clear)
 from feeds.numbers cimport read_date, read_double, read_id, read_integer, read_own, read_time, read_units
 from feeds.odd cimport level_alone, levels_by_id, levels_by_offset, levels_newer
 from feeds.parser cimport Parser
@@ -46,8 +47,9 @@ from feeds.routes cimport Route, Routes, routes_add, routes_find, routes_free
 from feeds.routes cimport prefix_size as c_prefix_size
 from feeds.scan cimport (Cursor, Field, NAME_SYMBOL, TAKE_CLOSED_SIDE, TAKE_EACH, TAKE_INSIDE, TAKE_SIDE, Text, at_end,
                          begins, cursor_init, empty_text, fill_sides, find_text, first_item, list_fields, list_form,
-                         name_symbol, note_more, number_at, plain_is, read_count, skip_value, take_aggressor, take_array,
-                         take_best, take_constant, take_levels, take_number, take_object, take_or_zero, take_signed,
+                         name_symbol, note_more, number_at, plain_is, read_count, skip_value, take_aggressor,
+                         take_array, take_best, take_constant, take_levels, take_number, take_object, take_or_zero,
+                         take_signed,
                          take_symbol, take_value)
 from feeds.scan cimport is_zero as c_is_zero
 from feeds.symbols cimport Symbols, symbols_add, symbols_find, symbols_free
@@ -791,6 +793,7 @@ SLOTS = {
     "LINE_SEQ": SLOT_LINE_SEQ, "CHECKSUM": SLOT_CHECKSUM, "LEVEL_PRICE": SLOT_LEVEL_PRICE,
     "LEVEL_QTY": SLOT_LEVEL_QTY, "LEVEL_SIDE": SLOT_LEVEL_SIDE, "LEVEL_GONE": SLOT_LEVEL_GONE,
     "LEVEL_SEQ": SLOT_LEVEL_SEQ, "LEVEL_ID": SLOT_LEVEL_ID, "LEVEL_COUNT": SLOT_LEVEL_COUNT, "SPARE": SLOT_SPARE,
+    "PARTIAL": SLOT_PARTIAL,
     "BIDS": 0, "ASKS": 1, "BOTH": 2,
 }
 TAKES = {

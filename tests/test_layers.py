@@ -170,9 +170,10 @@ def test_a_venue_knows_no_other_venue_and_nobody_knows_a_venue(path: Path) -> No
 def test_no_venue_is_named_outside_the_folder_of_venues() -> None:
     """Neither in code nor in a comment: what the generic layers do, they do for all."""
     name = re.compile("|".join(sorted({venue.partition("_")[0] for venue in VENUES})), re.I)
+    kinds = {".py", ".pyx", ".pxd", ".pxi", ".pyi"}
     named = [f"{identify(path)}:{number}: {line.strip()}" for package in ("orderbook", "feeds")
-             for path in sorted((ROOT / package).rglob("*.p*")) if path.suffix in {".py", ".pyx", ".pxd", ".pxi", ".pyi"}
-             and ROOT / "feeds" / "venues" not in path.parents
+             for path in sorted((ROOT / package).rglob("*.p*"))
+             if path.suffix in kinds and ROOT / "feeds" / "venues" not in path.parents
              for number, line in enumerate(path.read_text().splitlines(), 1) if name.search(line)]
     assert not named, "\n".join(named)
 

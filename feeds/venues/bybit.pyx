@@ -25,10 +25,10 @@ from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_I
                             TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, WORD_ASK, WORD_BID)
 from feeds.parser cimport Parser
 from feeds.scan cimport (Channel, Cursor, Field, TAKE_BEST, TAKE_CLOSED_SIDE, TAKE_SIDE, Text, add_channel, at_end,
-                         begins, expect_channel, expect_nothing, fail, find_channel, find_text, find_value, first_item,
-                         go_to, is_zero, key_is, list_fields, list_form, next_item, next_key, note_more, number_at,
-                         open_array, open_object, peek, read_text, skip_value, take, take_constant, take_field,
-                         take_levels, take_object, word_is)
+                         begins, cut, expect_channel, expect_nothing, fail, find_channel, find_text, find_value,
+                         first_item, go_to, is_zero, key_is, list_fields, list_form, next_item, next_key, note_more,
+                         number_at, open_array, open_object, peek, read_text, skip_value, take, take_constant,
+                         take_field, take_levels, take_object, word_is)
 from feeds.sync cimport LINK_RISES
 
 from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, VenueSpec, check_known,
@@ -93,21 +93,14 @@ cdef class BybitParser(Parser):
 
 cdef inline bint head(BybitParser self, Cursor* c) noexcept nogil:
     """Read what the topic brings, and its symbol; False if there is no topic. The cursor stays."""
-    cdef Text topic, name
-    cdef Py_ssize_t last
+    cdef Text topic, name, rest
     self.frame = c.start
     self.channel = NULL
     if not find_text(c, b"topic", &topic):
         return False
-    name.data, name.size = topic.data, 0
-    while name.size < topic.size and topic.data[name.size] != c'.':
-        name.size += 1
-    last = topic.size
-    while last > name.size and topic.data[last - 1] != c'.':
-        last -= 1
-    self.symbol.data, self.symbol.size = topic.data + last, topic.size - last
-    if last == name.size or (begins(&topic, b"orderbook.") and number_at(&topic, 10) == 0):
+    if not cut(&topic, c'.', &name, &rest) or (begins(&topic, b"orderbook.") and number_at(&rest, 0) == 0):
         return True                               # no dot; orderbook.rpi, orderbook.full
+    cut(&topic, c'.', &rest, &self.symbol, True)
     if begins(&topic, b"orderbook.1."):
         name.size += 2
     self.channel = find_channel(KNOWN, &name)

@@ -30,10 +30,10 @@ from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_I
                             SLOT_VOLUME, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL,
                             TAKE_TEXT, TAKE_TIME)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Channel, Cursor, Field, TAKE_SIDE, Text, add_channel, at_end, begins, expect, expect_channel,
-                         expect_nothing, fail, find_channel, find_text, first_item, go_to, key_is, list_fields,
-                         list_form, next_key, note_more, open_object, peek, read_text, skip_value, take, take_any,
-                         take_field, take_object, take_signed, take_time, word_is)
+from feeds.scan cimport (Channel, Cursor, Field, TAKE_SIDE, Text, add_channel, at_end, begins, cut, expect,
+                         expect_channel, expect_nothing, fail, find_channel, find_text, first_item, go_to, key_is,
+                         list_fields, list_form, next_key, note_more, open_object, peek, read_text, skip_value, take,
+                         take_any, take_field, take_object, take_signed, take_time, word_is)
 from feeds.sync cimport LINK_NONE, LINK_RANGE
 
 from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
@@ -155,18 +155,15 @@ cdef inline void element(GateioParser self, Cursor* c, Message* m) noexcept nogi
 
 cdef inline bint take_stream(Cursor* c, Message* m) noexcept nogil:
     """Take the symbol out of the name of a stream: ob.BTC_USDT.400."""
-    cdef Text stream
-    cdef const char* past
+    cdef Text stream, depth
     if not read_text(c, &stream):
         return False
-    past = stream.data + stream.size
-    while past > stream.data and (past - 1)[0] != c'.':
-        past -= 1
-    if past - stream.data < 5 or not begins(&stream, b"ob."):
+    cut(&stream, c'.', &stream, &depth, True)
+    if stream.size < 4 or not begins(&stream, b"ob."):
         c.pos = stream.data
         return fail(c, BAD_VALUE, b"ob.SYMBOL.DEPTH")
-    m.symbol, m.symbol_size = stream.data + 3, past - stream.data - 4
-    return take(c, TAKE_SYMBOL, SLOT_SPARE, m.symbol, past - 1, True)
+    m.symbol, m.symbol_size = stream.data + 3, stream.size - 3
+    return take(c, TAKE_SYMBOL, SLOT_SPARE, m.symbol, m.symbol + m.symbol_size, True)
 
 
 # What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.

@@ -19,7 +19,6 @@ Sources: HTX API documents (spot, USDT-margined), HTX notice on MBP of 2020-06; 
 from functools import partial
 from urllib.parse import urlsplit
 
-from libc.string cimport memchr
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_MARK,
                             KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, OR_ZERO, RESYNC_REQUEST,
                             RESYNC_RESUBSCRIBE, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE,
@@ -29,10 +28,10 @@ from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_I
                             SLOT_TRADE_ID, SLOT_VOLUME, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE,
                             TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Channel, Cursor, Field, TAKE_PAIR, TAKE_SIDE, Text, add_channel, at_end, begins,
+from feeds.scan cimport (Channel, Cursor, Field, TAKE_PAIR, TAKE_SIDE, Text, add_channel, at_end, begins, cut,
                          expect_channel, expect_nothing, fill_sides, find_channel, find_text, first_item, go_to,
                          list_fields, list_form, next_key, note_more, number_at, open_object, peek, read_text,
-                         skip_value, take_constant, take_field, take_id, word_is)
+                         skip_value, take_constant, take_field, take_id, take_int, word_is)
 from feeds.sync cimport LINK_CHAIN, LINK_COUNTER, LINK_NOT_BELOW, LINK_RISES
 
 from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, VenueSpec, check_known,
@@ -60,21 +59,18 @@ cdef class HtxParser(Parser):
         # {"ch":"market.btcusdt.bbo","ts":1790134831873,"tick":{...}}; tick and ts in any order
         # {"id":"2","rep":"market.btcusdt.mbp.150","status":"ok","data":{...}}
         # {"op":"notify","topic":"public.BTC-USDT.funding_rate","ts":1617309787271,"data":[{...}]}
-        cdef Text key, topic, name
-        cdef const char* dot = NULL
-        cdef bint update = False
+        cdef Text key, topic, group, name
+        cdef bint known = False, update = False
         m.kind = KIND_CONTROL                     # a ping, an answer, an error
         m.resync = RESYNC_RESUBSCRIBE
         if find_text(c, b"ch", &topic) or find_text(c, b"rep", &topic) or find_text(c, b"topic", &topic):
-            if begins(&topic, b"market.") or begins(&topic, b"public."):
-                dot = <const char*> memchr(topic.data + 7, c'.', topic.size - 7)
-        if dot == NULL:
+            cut(&topic, c'.', &group, &name)      # market or public
+            known = cut(&name, c'.', &self.symbol, &name) and (word_is(&group, b"market") or word_is(&group, b"public"))
+        if not known:
             skip_value(c)
             at_end(c)
             return
-        name.data, name.size = dot + 1, topic.data + topic.size - dot - 1
-        self.symbol.data, self.symbol.size = topic.data + 7, dot - topic.data - 7
-        if topic.data[0] == c'p':
+        if word_is(&group, b"public"):
             self.symbol.size = 0                  # of a notice, which names it in each element, it may be *
         open_object(c)
         while next_key(c, &key):
@@ -169,6 +165,8 @@ cdef inline void read_tick(HtxParser self, Cursor* c, Message* m, const Field* f
                 m.kind = KIND_SNAPSHOT
         elif word_is(&key, b"data") and peek(c) == c'[':
             elements(self, c, m)
+        elif word_is(&key, b"mrid") and fields == BOOK and not m.seen & bit(SLOT_LAST_SEQ):
+            take_int(c, SLOT_LAST_SEQ)            # for books without a version; one that follows goes before it
         else:
             take_field(c, &key, fields)
 

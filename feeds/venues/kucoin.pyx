@@ -19,7 +19,6 @@ import json
 from functools import partial
 from urllib.parse import parse_qs, quote, urlsplit
 
-from libc.string cimport memchr
 from orderbook.types cimport BAD_VALUE
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK, KIND_QUOTE,
                             KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, RESYNC_REST, SLOT_AGGRESSOR, SLOT_ASK_PRICE,
@@ -31,7 +30,7 @@ from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_I
                             TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
 from feeds.parser cimport Parser
 from feeds.scan cimport (Channel, Cursor, Field, TAKE_INSIDE, TAKE_PAIR, TAKE_SIDE, Text, add_channel, at_end, begins,
-                         expect, expect_channel, expect_nothing, fail, fill_sides, find_channel, find_text, go_to,
+                         cut, expect, expect_channel, expect_nothing, fail, fill_sides, find_channel, find_text, go_to,
                          is_inside, is_zero, key_is, list_fields, list_form, next_key, number_at, open_object, peek,
                          read_text, skip_value, take, take_any, take_constant, take_field, take_int, take_object,
                          take_symbol, word_is)
@@ -77,26 +76,16 @@ cdef class KucoinParser(Parser):
 
 # ---- the classic feed
 
-cdef inline Text behind_colon(const Text* topic) noexcept nogil:
-    """The symbol in a topic; empty if it has none."""
-    cdef const char* colon = <const char*> memchr(topic.data, c':', topic.size)
-    cdef Text symbol
-    symbol.data = topic.data + topic.size if colon == NULL else colon + 1
-    symbol.size = topic.data + topic.size - symbol.data
-    return symbol
-
-
 cdef inline void classic(Cursor* c, Message* m, const Text* topic) noexcept nogil:
     """One message of a topic. The symbol stands in data, in the topic, or (of :all) in the subject.
 
     A topic that begins the frame is what its layout is found by; elsewhere the symbol in it is a token.
     """
-    cdef Text key, text, name = topic[0]
-    cdef Text symbol = behind_colon(topic)
+    cdef Text key, text, name, symbol
     cdef const Channel* channel
-    cdef bint leads = True
-    cdef bint every = word_is(&symbol, b"all")    # /market/ticker:all
-    name.size -= symbol.size + (symbol.size != 0)
+    cdef bint leads = True, every
+    cut(topic, c':', &name, &symbol)
+    every = word_is(&symbol, b"all")              # /market/ticker:all
     channel = find_channel(KNOWN, &name)
     m.kind = KIND_CONTROL                         # without data: an error about a topic
     open_object(c)
@@ -108,12 +97,15 @@ cdef inline void classic(Cursor* c, Message* m, const Text* topic) noexcept nogi
                 body(c, m, channel)
         elif word_is(&key, b"topic") and peek(c) == c'"':
             read_text(c, &text)
-            symbol = behind_colon(&text)
-            if not leads:
-                take(c, TAKE_TEXT if every or m.symbol != NULL else TAKE_SYMBOL, SLOT_SPARE, symbol.data,
-                     symbol.data + symbol.size, True)
-            if not every and m.symbol == NULL:
+            cut(&text, c':', &name, &symbol)
+            if every or symbol.size == 0:
+                pass                              # text that must repeat
+            elif m.symbol == NULL:
                 m.symbol, m.symbol_size, m.fixed_symbol = symbol.data, symbol.size, leads
+                if not leads:
+                    take(c, TAKE_SYMBOL, SLOT_SPARE, symbol.data, symbol.data + symbol.size, True)
+            elif not leads:
+                take(c, TAKE_TEXT, SLOT_SPARE, symbol.data, symbol.data + symbol.size, True)
         elif word_is(&key, b"subject") and every:
             take_symbol(c)
         elif word_is(&key, b"subject") or word_is(&key, b"type") or word_is(&key, b"data"):
@@ -158,25 +150,19 @@ cdef inline void body(Cursor* c, Message* m, const Channel* channel) noexcept no
 
 cdef inline bint take_change(Cursor* c, Message* m) noexcept nogil:
     """Take a change of futures: "83614,buy,12". A price of 0 is no level."""
-    cdef Text text, price, side
-    cdef const char* second
+    cdef Text text, price, side, qty
     if not read_text(c, &text):
         return False
-    price.data, price.size = text.data, 0
-    while price.size < text.size and text.data[price.size] != c',':
-        price.size += 1
-    side.data, side.size = price.data + price.size + 1, text.size - price.size - 1
-    second = <const char*> memchr(side.data, c',', side.size) if side.size > 0 else NULL
-    side.size = 0 if second == NULL else second - side.data
-    if not word_is(&side, b"buy") and not word_is(&side, b"sell"):
+    cut(&text, c',', &price, &side)
+    if not cut(&side, c',', &side, &qty) or not (word_is(&side, b"buy") or word_is(&side, b"sell")):
         c.pos = text.data
         return fail(c, BAD_VALUE, b"price,side,size with the side buy or sell")
     if is_zero(&price):
         return True                               # "0,buy,0" only brings the number on
     m.needed |= bit(SLOT_LEVEL_PRICE) | bit(SLOT_LEVEL_QTY) | bit(SLOT_LEVEL_SIDE)
-    return (take(c, TAKE_PRICE, SLOT_LEVEL_PRICE, price.data, side.data - 1, False)
+    return (take(c, TAKE_PRICE, SLOT_LEVEL_PRICE, price.data, price.data + price.size, False)
             and take_constant(c, SLOT_LEVEL_SIDE, 1 if side.size == 3 else -1)
-            and take(c, TAKE_QTY, SLOT_LEVEL_QTY, second + 1, text.data + text.size, False))
+            and take(c, TAKE_QTY, SLOT_LEVEL_QTY, qty.data, qty.data + qty.size, False))
 
 
 # ---- the unified feed

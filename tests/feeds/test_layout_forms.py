@@ -164,7 +164,8 @@ class Market:
         for _ in range(self.rng.randint(0, most)):
             price = self.price(side)
             found[Decimal(price)] = price, self.qty()
-        for price in self.rng.sample(sorted(self.sides[side]), min(len(self.sides[side]), self.rng.randint(0, 2))):
+        gone = min(len(self.sides[side]), self.rng.randint(0, min(most, 2)))
+        for price in self.rng.sample(sorted(self.sides[side]), gone):
             found[price] = f"{price:f}", self.rng.choice(["0", "0.000"])
         pairs = list(found.values())
         self.rng.shuffle(pairs)
@@ -280,12 +281,11 @@ FRESH = 160         # spoilt frames after which the layouts are learned anew: wh
 class Bench:
     """Three ways that have learned a venue's frames, and a book that is put right again after each spoilt frame."""
 
-    def __init__(self, row: Row, rng: random.Random, on_gap: str) -> None:
+    def __init__(self, row: Row, rng: random.Random, on_gap: str, most: int = 4) -> None:
         self.row, self.on_gap = row, on_gap
         market = Market(row, rng)
         market.snapshot()
         self.steps = [market.snapshot() for _ in range(3)]
-        most = rng.choice([1, 1, 4])
         self.steps += [market.delta(most) for _ in range(LEARNED)]
         self.base, self.after = market.snapshot(), market.delta(most)
         while not any(step[0] == "frame" for step in self.after):
@@ -325,10 +325,11 @@ class Bench:
 @pytest.mark.parametrize("on_gap", ["resync", "count"])
 @pytest.mark.parametrize("name", ROWS)
 def test_a_spoilt_frame_is_what_the_careful_parser_says(name, on_gap, seed):
-    fast = 0
-    for turn in range(TURNS):
+    fast = turn = 0
+    while turn < TURNS or (fast == 0 and turn < 12):      # where rows name the symbol, only frames of one row are fast
         rng = random.Random(f"{seed} {name} {turn}")
-        bench = Bench(ROWS[name], rng, on_gap)
+        bench = Bench(ROWS[name], rng, on_gap, 4 if turn % 2 else 1)
+        turn += 1
         for steps in (bench.after, bench.base):
             for place, step in enumerate(steps):
                 if step[0] == "frame":
@@ -350,7 +351,7 @@ class OwnForm:
         self.object = self.kind == "id" or rng.random() < 0.5
         self.names = names + [""] * rng.choice([0, 0, 1, 2])
         rng.shuffle(self.names)
-        self.keys = rng.sample(["p", "px", "price", "q", "size", "amount", "n", "side", "id", "o", "a_long_key_of_a_level"],
+        self.keys = rng.sample(["p", "px", "price", "q", "size", "amount", "n", "side", "id", "a_long_key_of_a_level"],
                                len(self.names))
         self.quoted = [rng.random() < 0.5 for _ in self.names]
         self.extra = [rng.choice(['"x"', "null", "true", "7", "1.5", '"2"', '{"a":[1]}']) for _ in self.names]

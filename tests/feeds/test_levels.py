@@ -56,6 +56,7 @@ def test_a_level_is_taken_apart(form, text, side, gone, found):
     (WORDS, '["gone",1,2]', 1), (WORDS, "[1,1,2]", 1), (WORDS, '["new",1]', 0), (WORDS, '[null,1,2]', 1),
     (SIDES, '{"side":"None","id":1,"size":1}', 8), (SIDES, '{"side":"Buy","size":1}', 0),
     (SIDES, '{"side":"Buy","id":1}', 0), (SIDES, "[1,2]", 0), (SIDES, '{"side":"Buy","id":1,"size":{}}', 28),
+    (THREE, '[100,"",1]', 6), (THREE, '[100,"x",1]', 6), (THREE, "[100,-1,1]", 5), (THREE, "[100,null,1]", 5),
     (DELETED, '{"side":"Buy"}', 0), (OFFSETS, '{"size":"1","offset":"77"}', 0),
 ])
 def test_what_is_no_such_level_is_refused(form, text, offset):

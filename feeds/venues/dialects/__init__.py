@@ -16,5 +16,5 @@ from feeds.venues.dialects.binance import (
 
 SHOWN = "binance_usdm"      # what a demonstration shows if nothing else is asked for
 
-__all__ = ["DIALECTS", "FORMS", "SHOWN", "Dialect", "ack", "exchange_info", "instruments", "levels_text", "request_error",
-           "rest_error", "split_stream", "stream_class"]
+__all__ = ["DIALECTS", "FORMS", "SHOWN", "Dialect", "ack", "exchange_info", "instruments", "levels_text",
+           "request_error", "rest_error", "split_stream", "stream_class"]

@@ -124,14 +124,14 @@ def test_an_older_whole_book_is_dropped():
     assert sides(pipeline, "btcusdt") == ([[1, 3]], [])
 
 
-def test_mrid_is_no_sequence_and_a_side_may_be_missing():
+def test_the_version_goes_before_mrid_and_a_side_may_be_missing():
     topic = "market.GST-USDT.depth.step0"
     pipeline = fed(push(topic, {"mrid": 34526821266, "id": 1651233614, "asks": [[7.5, 4218]], "ts": 1651233614936,
                                 "version": 1651233614, "ch": topic}))
     assert sides(pipeline, "GST-USDT", market="swap") == ([], [[7.5, 4218]])
     assert pipeline.book("GST-USDT", market="swap").sequence == 1651233614
     feed(pipeline, push(topic, {"version": 1651233615, "mrid": 1, "bids": None, "asks": [], "ts": 1651233614937}),
-         push(topic, {"mrid": 1, "version": 1651233616, "bids": [[7, 1]], "ts": 1651233614938}))
+         push(topic, {"mrid": 1651233616, "bids": [[7, 1]], "ts": 1651233614938}))
     assert sides(pipeline, "GST-USDT", market="swap") == ([[7, 1]], [])
     assert pipeline.book("GST-USDT", market="swap").sequence == 1651233616
 
