@@ -4,19 +4,28 @@ from libc.stdint cimport int16_t, int32_t, uint8_t
 from libc.stdlib cimport malloc, free
 from libc.string cimport memcpy
 from orderbook.types cimport Status
-from feeds.layout cimport Layout, ShapePool, layout_free, layout_merge, learn_layout, pool_free, same_layout
+from feeds.element cimport Elements, Lists, lists_free
+from feeds.layout cimport Layout, learn_layout, same_layout
 from feeds.message cimport Message
 from feeds.routes cimport Route, Routes, ROUTE_LAYOUTS, MAX_LEARNS, prefix_size, routes_find, routes_add, routes_free
-from feeds.symbols cimport Symbols, symbols_free
+from feeds.shape cimport ShapePool, pool_free
+from feeds.symbols cimport Symbols, Target, symbols_free
 
 cdef enum:
     MAX_LAYOUTS = 256         # of all streams together; what is beyond is read the careful way
     SHORTEST = 16             # bytes of a frame that layouts are learned from and used for
 
+# Reads a list of levels: see `run_levels` of run.pxi.
+ctypedef Status (*list_function)(Elements* elements, int side, const char** at, const char* end, const char* safe,
+                                 int scales, Message* m, const Target* instrument, ShapePool* shapes,
+                                 Message* printed) noexcept nogil
+
 cdef struct Engine:
     Symbols symbols
     Routes routes
     ShapePool shapes
+    Lists lists               # how the levels of lists are written
+    list_function read_list   # of the runner
     int n_layouts
     int marks                 # see Parser.route_marks,
     int array_marks           # Parser.array_marks
@@ -33,12 +42,12 @@ cdef inline void engine_free(Engine* self) noexcept nogil:
     """Give all memory back."""
     cdef int i
     for i in range(self.n_layouts):
-        layout_free(self.layout[i])
         free(self.layout[i])
     self.n_layouts = 0
     symbols_free(&self.symbols)
     routes_free(&self.routes)
     pool_free(&self.shapes)
+    lists_free(&self.lists)
 
 
 cdef inline int engine_line(const Engine* self) noexcept nogil:
@@ -54,17 +63,14 @@ cdef inline Py_ssize_t engine_prefix(const Engine* self, const char* data, Py_ss
 
 
 cdef inline int engine_layout(Engine* self, Layout* learned) noexcept nogil:
-    """Index of this layout, an old one if it does the same; -1 if there is no room. What it owns is taken over."""
+    """Index of this layout, an old one if it does the same; -1 if there is no room."""
     cdef int i
     cdef Layout* layout
     for i in range(self.n_layouts):
         if same_layout(self.layout[i], learned):
-            layout_merge(self.layout[i], learned)
-            layout_free(learned)
             return i
     layout = <Layout*> malloc(sizeof(Layout)) if self.n_layouts < MAX_LAYOUTS else NULL
     if layout == NULL:
-        layout_free(learned)
         return -1
     memcpy(layout, learned, sizeof(Layout))
     self.layout[self.n_layouts] = layout
@@ -87,15 +93,13 @@ cdef inline void engine_learn(Engine* self, const char* data, Py_ssize_t size, c
         if route.learns == MAX_LEARNS:
             return
         route.learns += 1
-    if not learn_layout(room, data, size, prefix, m):
+    if not learn_layout(room, &self.shapes, &self.lists, data, size, prefix, m):
         return
     if not room.names_symbol and not m.fixed_symbol:
-        layout_free(room)                         # nothing would tell whose message it is
-        return
+        return                                    # nothing would tell whose message it is
     if route == NULL:
         route = routes_add(&self.routes, data, prefix, engine_line(self), m.target)
         if route == NULL:
-            layout_free(room)
             return
     index = engine_layout(self, room)
     if index < 0:

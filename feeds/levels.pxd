@@ -6,6 +6,7 @@ from orderbook.types cimport BAD_VALUE
 from feeds.message cimport (Form, FormField, COUNT_FIELD, MAX_FIELDS, SIGNED_FIELD, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY,
                             SLOT_LEVEL_SEQ, SLOT_SPARE, TAKE_ANY, TAKE_QTY, TAKE_TEXT, TAKE_DOUBLE, WORD_ASK, WORD_BID,
                             WORD_FIELD, WORD_GONE)
+from feeds.numbers cimport all_zero
 from feeds.scan cimport (Cursor, Text, fail, is_digit, next_item, next_key, open_array, open_object, peek, read_text,
                          scan_number, skip_value, text_is)
 
@@ -59,15 +60,6 @@ cdef inline bint take_word(Cursor* c, const Form* form, LevelText* out) noexcept
     return fail(c, BAD_VALUE, b"a word that says what to do with a level")
 
 
-cdef inline bint is_zero(const char* p, const char* past) noexcept nogil:
-    """Whether the text of a number is 0."""
-    while p != past:
-        if c'1' <= p[0] <= c'9':
-            return False
-        p += 1
-    return True
-
-
 cdef inline bint take_piece(Cursor* c, const Form* form, const FormField* field, LevelText* out) noexcept nogil:
     """Read one member of a level; `field` NULL: it is stepped over."""
     cdef int kind = field.take if field != NULL else TAKE_ANY
@@ -91,7 +83,7 @@ cdef inline bint take_piece(Cursor* c, const Form* form, const FormField* field,
     if kind == COUNT_FIELD and (text.size == 0 or not is_digit(text.data[0])):
         c.pos = text.data
         return fail(c, BAD_VALUE, b"a count")
-    if kind == COUNT_FIELD and is_zero(text.data, text.data + text.size):
+    if kind == COUNT_FIELD and all_zero(text.data, text.data + text.size):
         out.gone = True
         return True
     if out.n == MAX_PIECES:

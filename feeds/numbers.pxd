@@ -168,26 +168,34 @@ cdef inline int64_t digits_at(const char* p, int n) noexcept nogil:
     return value
 
 
-cdef inline Status read_date(const char* p, const char* end, int64_t* ns) noexcept nogil:
-    """Read 2026-08-24T22:34:13.793075885Z: any number of decimals, Z or an offset; digits past ns are cut.
-
-    0 before March 1973 and past 2261, as `as_ns` has it.
-    """
-    cdef int64_t year, month, day, hour, minute, second, part = 0, unit = 1000000000, offset = 0
-    if end - p < 19 or p[4] != c'-' or p[7] != c'-' or (p[10] != c'T' and p[10] != c' ') or p[13] != c':' or (
-            p[16] != c':'):
-        return BAD_NUMBER
+cdef inline bint read_day(const char* p, int64_t* ns) noexcept nogil:
+    """Read ten bytes 2026-08-24 as ns since the Unix epoch, 0 if that is absurd; False if they are no date."""
+    cdef int64_t year, month, day
+    if p[4] != c'-' or p[7] != c'-':
+        return False
     year, month, day = digits_at(p, 4), digits_at(p + 5, 2), digits_at(p + 8, 2)
-    hour, minute, second = digits_at(p + 11, 2), digits_at(p + 14, 2), digits_at(p + 17, 2)
-    if year < 0 or month < 1 or month > 12 or day < 1 or day > 31 or hour < 0 or minute < 0 or second < 0:
-        return BAD_NUMBER
-    p += 19
+    if year < 0 or month < 1 or month > 12 or day < 1 or day > 31:
+        return False
+    ns[0] = days_of(year, month, day) * 86400 * 1000000000 if 1970 <= year <= 2261 else 0
+    return True
+
+
+cdef inline bint read_day_time(const char* p, const char* end, int64_t* ns) noexcept nogil:
+    """Read 22:34:13.793075885Z as ns of the day: any number of decimals, Z or an offset; digits past ns are cut."""
+    cdef int64_t hour, minute, second, part = 0, offset = 0
+    cdef int digits = 0
+    if end - p < 8 or p[2] != c':' or p[5] != c':':
+        return False
+    hour, minute, second = digits_at(p, 2), digits_at(p + 3, 2), digits_at(p + 6, 2)
+    if hour < 0 or minute < 0 or second < 0:
+        return False
+    p += 8
     if p != end and p[0] == c'.':
         p += 1
         while p != end and is_digit(p[0]):
-            if unit > 1:
-                unit //= 10
-                part += unit * (p[0] - c'0')
+            if digits < 9:
+                part = part * 10 + (p[0] - c'0')
+                digits += 1
             p += 1
     if p != end and (p[0] == c'+' or p[0] == c'-') and end - p == 6:
         offset = digits_at(p + 1, 2) * 60 + digits_at(p + 4, 2)
@@ -196,14 +204,18 @@ cdef inline Status read_date(const char* p, const char* end, int64_t* ns) noexce
         p = end
     elif p != end and p[0] == c'Z':
         p += 1
-    if p != end:
+    ns[0] = ((hour * 60 + minute - offset) * 60 + second) * 1000000000 + part * TEN[9 - digits]
+    return p == end
+
+
+cdef inline Status read_date(const char* p, const char* end, int64_t* ns) noexcept nogil:
+    """Read 2026-08-24T22:34:13.793075885Z as ns since the Unix epoch; 0 before March 1973 and past 2261, as `as_ns`
+    has it."""
+    cdef int64_t day = 0, clock = 0
+    if end - p < 19 or (p[10] != c'T' and p[10] != c' ') or not read_day(p, &day) or not read_day_time(
+            p + 11, end, &clock):
         return BAD_NUMBER
-    ns[0] = 0
-    if 1970 <= year <= 2261:
-        ns[0] = ((days_of(year, month, day) * 24 + hour) * 60 + minute - offset) * 60 * 1000000000 + (
-            second * 1000000000 + part)
-    if ns[0] <= LAST_US:
-        ns[0] = 0
+    ns[0] = day + clock if day and day + clock > LAST_US else 0
     return OK
 
 
@@ -230,9 +242,9 @@ cdef inline Status read_time(const char* p, const char* end, int64_t* ns) noexce
         status = read_decimal(first, end, &number)    # an exponent, a sign: right, if it is a whole number
         return status if status != OK else read_integer(first, end, ns)
     value = as_ns(whole)
-    if value > INT64_MAX - 1000000000:            # the last second that int64 holds
-        value = 0
     unit = value // whole if whole else 1
+    if unit > 1 and value > INT64_MAX - unit:     # the last second (ms, us) that int64 holds
+        value = 0
     p += 1
     while p != end and is_digit(p[0]):
         unit //= 10
@@ -256,3 +268,23 @@ cdef inline Status read_id(const char* p, const char* end, int64_t* out) noexcep
         p = end - 18
     out[0] = digits_at(p, <int> (end - p))
     return OK
+
+
+cdef inline bint all_zero(const char* p, const char* past) noexcept nogil:
+    """Whether the text of a number is 0."""
+    while p != past:
+        if c'1' <= p[0] <= c'9':
+            return False
+        p += 1
+    return True
+
+
+cdef inline void note_printed(const char* p, const char* past, int* printed, bint* trailing) noexcept nogil:
+    """Note how many decimals a number was written with."""
+    cdef const char* point = p
+    while point != past and point[0] != c'.':
+        point += 1
+    if point == past:
+        return
+    printed[0] = max(printed[0], <int> (past - point - 1))
+    trailing[0] |= (past - 1)[0] == c'0'

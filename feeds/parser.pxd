@@ -1,12 +1,13 @@
 """What a venue overrides, and the two ways through a frame: careful by key, fast by learned layout."""
 
 from orderbook.types cimport Status
-from feeds.engine cimport frame_function
+from feeds.engine cimport Engine, frame_function, list_function
 from feeds.message cimport Message
 from feeds.scan cimport Cursor
 
 cdef class Runner:
-    cdef frame_function frame  # of run_simd or run_scalar
+    cdef frame_function frame  # of run_simd or run_scalar: reads a frame by its layout,
+    cdef list_function levels  # and a list of levels
     cdef readonly bint simd
 
 
@@ -16,7 +17,7 @@ ctypedef void (*quick_function)(Cursor* c, Message* m) noexcept nogil
 
 
 cdef class Parser:
-    cdef quick_function quick     # for frames that are no JSON, and so cannot be learned; NULL: there are none
+    cdef quick_function quick  # for frames that are no JSON, and so cannot be learned; NULL: there are none
     cdef int route_marks      # the stream is named by the text up to this many of `route_mark`; 0: nothing is learned
     cdef char route_mark      # a quote, or a comma where the text before the values has no quotes
     cdef int array_marks      # the same for frames that begin with '['; 0: those are not learned
@@ -29,5 +30,5 @@ cdef class Parser:
     cdef void parse_rest(self, Cursor* c, Message* m) noexcept nogil
 
 
-cdef Status convert_message(const char* frame, Message* m, int price_scale, int qty_scale,
+cdef Status convert_message(Engine* engine, const char* frame, Message* m, int price_scale, int qty_scale,
                             Py_ssize_t* offset) noexcept nogil

@@ -3,7 +3,8 @@
 from libc.stdint cimport int64_t, INT64_MIN
 from orderbook.types cimport Status, OK, BAD_JSON, BAD_VALUE, NEEDS_SCALE, NO_FIT, NO_MEMORY
 from orderbook.update cimport Levels, levels_reserve
-from feeds.layout cimport convert_number
+from feeds.element cimport Elements, elements_learn, lists_find
+from feeds.engine cimport Engine
 from feeds.levels cimport LevelText, Piece, take_level
 from feeds.message cimport (Form, Message, Token, bit, SLOT_LEVEL_ID, SLOT_SPARE, TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE,
                             TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_TIME)
@@ -11,6 +12,7 @@ from feeds.numbers cimport read_own
 from feeds.pairs cimport Widths, read_pairs, read_short
 from feeds.protobuf cimport next_pair
 from feeds.scan cimport Cursor, Text, cursor_init, fail, next_item, open_array, peek
+from feeds.shape cimport WINDOW, convert_number, note_number, scales_word
 
 from importlib import import_module
 
@@ -51,17 +53,6 @@ cdef class Parser:
         fail(c, BAD_VALUE, b"a venue with snapshots by REST")
 
 
-cdef inline void note_printed(const char* p, const char* past, int* printed, bint* trailing) noexcept nogil:
-    """Note how many decimals a number was written with."""
-    cdef const char* point = p
-    while point != past and point[0] != c'.':
-        point += 1
-    if point == past:
-        return
-    printed[0] = max(printed[0], <int> (past - point - 1))
-    trailing[0] |= (past - 1)[0] == c'0'
-
-
 cdef inline Status read_piece(Cursor* c, const Piece* piece, Message* m, int price_scale, int qty_scale,
                               int64_t* out) noexcept nogil:
     """Convert one number of a level. NEEDS_SCALE, with its decimals, is no error of the cursor."""
@@ -79,10 +70,7 @@ cdef inline Status read_piece(Cursor* c, const Piece* piece, Message* m, int pri
     elif status != OK:
         c.pos = piece.start
         fail(c, status, b"a price" if is_price else b"a quantity" if piece.take == TAKE_QTY else b"a whole number")
-    if is_price:
-        note_printed(piece.start, piece.past, &m.price_printed, &m.price_trailing)
-    elif piece.take == TAKE_QTY:
-        note_printed(piece.start, piece.past, &m.qty_printed, &m.qty_trailing)
+    note_number(m, piece.take, piece.start, piece.past)
     return status
 
 
@@ -100,49 +88,83 @@ cdef inline bint at_end_of(Cursor* c) noexcept nogil:
     return peek(c) == 0 and c.status == OK
 
 
-cdef Status read_levels(Cursor* c, const Form* form, int list_side, Message* m, int price_scale,
-                        int qty_scale) noexcept nogil:
-    """Read a list of levels; a number that needs a wider scale is noted, and the rest read all the same."""
-    cdef LevelText level
+cdef Status read_level(Cursor* c, const Form* form, int list_side, Message* m, int price_scale, int qty_scale,
+                       LevelText* level) noexcept nogil:
+    """Read one level of a list; NEEDS_SCALE, with what is needed noted, is no error of the cursor."""
     cdef Levels* levels
     cdef Status status
-    cdef bint wider = False, bare
-    cdef int64_t n, units, room = (c.end - c.pos) // 5 + 1
+    cdef bint wider = False
+    cdef int64_t n, units = 0
+    if not take_level(c, form, level):
+        return c.status
+    levels = levels_of(m, form, list_side, level.side)
+    if levels == NULL:
+        fail(c, BAD_VALUE, b"a level that says its side")
+        return c.status
+    n = levels.count
+    levels.price[n] = INT64_MIN
+    levels.qty[n] = 0
+    levels.rank[n] = INT64_MIN
+    if level.price != NULL:
+        status = read_piece(c, level.price, m, price_scale, qty_scale, &levels.price[n])
+        wider |= status == NEEDS_SCALE
+    if level.qty != NULL:
+        status = read_piece(c, level.qty, m, price_scale, qty_scale, &units)
+        wider |= status == NEEDS_SCALE
+        levels.qty[n] = 0 if level.gone else units
+    if level.seq != NULL:
+        read_piece(c, level.seq, m, price_scale, qty_scale, &levels.rank[n])
+    elif level.id != NULL:
+        read_piece(c, level.id, m, price_scale, qty_scale, &units)
+        levels.rank[n] = units << 2 | (1 if level.side > 0 else 2 if level.side < 0 else 0)
+    levels.count = n + 1
+    return c.status if c.status != OK or not wider else NEEDS_SCALE
+
+
+cdef Status read_levels(Engine* engine, const char* frame, Cursor* c, const Form* form, int list_side, Message* m,
+                        int price_scale, int qty_scale) noexcept nogil:
+    """Read a list of levels; a number that needs a wider scale is noted, and the rest read all the same.
+
+    Levels that are written like some that were read before are read in windows, the others are learned from.
+    """
+    cdef LevelText level
+    cdef Status status
+    cdef Elements* elements = lists_find(&engine.lists, form)
+    cdef Message* printed = m if m.checksum else NULL
+    cdef const char* first = c.pos
+    cdef const char* at
+    cdef bint wider = False, bare = peek(c) != c'['       # bare: some elements of a longer list
+    cdef int64_t room = (c.end - c.pos) // 5 + 1
     if not (levels_reserve(&m.bids, m.bids.count + room) and levels_reserve(&m.asks, m.asks.count + room)
             and levels_reserve(&m.rows, m.rows.count + room)):
         return NO_MEMORY
     if peek(c) == c'n':
         return OK
-    bare = peek(c) != c'['                        # some elements of a longer list
-    if bare:
-        c.fresh = True
-    else:
-        open_array(c)
-    while not (bare and at_end_of(c)) and next_item(c):
-        if not take_level(c, form, &level):
+    while True:
+        if elements != NULL and not wider and c.end - frame >= WINDOW:
+            at = c.pos - (bare and c.pos == first)        # the byte before a level
+            status = engine.read_list(elements, list_side, &at, c.end, c.end, scales_word(price_scale, qty_scale), m,
+                                      NULL, &engine.shapes, printed)
+            if status == OK or status == NO_MEMORY:
+                return status
+            if at > first:
+                c.pos = at
+        if c.pos != first:
+            c.fresh = False
+        elif bare:
+            c.fresh = True
+        else:
+            open_array(c)
+        if (bare and at_end_of(c)) or not next_item(c):
             break
-        levels = levels_of(m, form, list_side, level.side)
-        if levels == NULL:
-            fail(c, BAD_VALUE, b"a level that says its side")
+        peek(c)
+        at = c.pos
+        status = read_level(c, form, list_side, m, price_scale, qty_scale, &level)
+        wider |= status == NEEDS_SCALE
+        if c.status != OK:
             break
-        n = levels.count
-        levels.price[n] = INT64_MIN
-        levels.qty[n] = 0
-        levels.rank[n] = INT64_MIN
-        if level.price != NULL:
-            status = read_piece(c, level.price, m, price_scale, qty_scale, &levels.price[n])
-            wider |= status == NEEDS_SCALE
-        if level.qty != NULL:
-            units = 0
-            status = read_piece(c, level.qty, m, price_scale, qty_scale, &units)
-            wider |= status == NEEDS_SCALE
-            levels.qty[n] = 0 if level.gone else units
-        if level.seq != NULL:
-            read_piece(c, level.seq, m, price_scale, qty_scale, &levels.rank[n])
-        elif level.id != NULL:
-            read_piece(c, level.id, m, price_scale, qty_scale, &units)
-            levels.rank[n] = units << 2 | (1 if level.side > 0 else 2 if level.side < 0 else 0)
-        levels.count = n + 1
+        if elements != NULL and not wider:
+            elements_learn(elements, &engine.shapes, at, c.pos, &level)
     if c.status == OK and wider:
         return NEEDS_SCALE
     return c.status
@@ -184,7 +206,7 @@ cdef Status read_protobuf(Cursor* c, const char* frame, const Form* form, int li
     return NEEDS_SCALE if wider else OK
 
 
-cdef Status convert_message(const char* frame, Message* m, int price_scale, int qty_scale,
+cdef Status convert_message(Engine* engine, const char* frame, Message* m, int price_scale, int qty_scale,
                             Py_ssize_t* offset) noexcept nogil:
     """Turn the tokens of a message into values. NEEDS_SCALE: `m` tells how many decimals prices and quantities need.
 
@@ -221,7 +243,7 @@ cdef Status convert_message(const char* frame, Message* m, int price_scale, int 
             if token.form.protobuf:
                 status = read_protobuf(&c, frame, token.form, token.slot, m, price_scale, qty_scale, &widths)
             else:
-                status = read_levels(&c, token.form, token.slot, m, price_scale, qty_scale)
+                status = read_levels(engine, frame, &c, token.form, token.slot, m, price_scale, qty_scale)
             if status != OK and status != NEEDS_SCALE:
                 offset[0] = <Py_ssize_t> token.start + (c.pos - c.start)
                 m.expected = c.expected if status == BAD_VALUE or status == BAD_JSON else NULL

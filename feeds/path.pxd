@@ -440,16 +440,16 @@ cdef inline Status path_convert(Path* self, const char* data, Py_ssize_t* offset
     """Turn the message's tokens into values at the instrument's scales, which widen where the wire asks for it."""
     cdef Message* m = &self.message
     cdef const Target* target = &self.engine.symbols.target[m.target]
-    cdef Status status = convert_message(data, m, target.price_scale, target.qty_scale, offset)
+    cdef Status status = convert_message(&self.engine, data, m, target.price_scale, target.qty_scale, offset)
     if status == NEEDS_SCALE:
         if not path_widen(self, m.target, m.price_decimals, 0, False):
             return NO_FIT
         m.own = not path_widen(self, m.target, 0, m.qty_decimals, False)
-        status = convert_message(data, m, target.price_scale, target.qty_scale, offset)
+        status = convert_message(&self.engine, data, m, target.price_scale, target.qty_scale, offset)
         if status == NEEDS_SCALE:                     # a trade or a quote: what the book holds has to give way
             if not path_widen(self, m.target, 0, m.qty_decimals, True):
                 return NO_FIT
-            status = convert_message(data, m, target.price_scale, target.qty_scale, offset)
+            status = convert_message(&self.engine, data, m, target.price_scale, target.qty_scale, offset)
             if status == NEEDS_SCALE:
                 return NO_FIT
     if status == OK and m.checksum and m.kind == KIND_SNAPSHOT:

@@ -102,6 +102,7 @@ cdef class Pipeline(Intake):
         self.parser = self.spec.parser(self.market_name)
         self.runner = best_runner(simd)
         self.path.read = self.runner.frame
+        self.path.engine.read_list = self.runner.levels
         self.path.quick = self.parser.quick
         self.path.engine.marks = self.parser.route_marks
         self.path.engine.array_marks = self.parser.array_marks

@@ -6,272 +6,127 @@ from orderbook.types cimport Status, OK, NOT_COVERED, NO_MEMORY
 from orderbook.core cimport POWER
 from orderbook.ladder cimport likely, unlikely
 from orderbook.update cimport Levels, levels_reserve
+from feeds.element cimport MAX_ELEMENT_OPS, MAX_LEAD, Element, Elements
 from feeds.engine cimport Engine, SHORTEST, engine_line
-from feeds.layout cimport (Element, Elements, Layout, Op, Shape, ShapePool, KNOWN, MIX_COUNT, MIX_QUOTED_COUNT,
-                           MIX_TEXT, NO_SCALES, OP_BOOL, OP_LEVELS, OP_MIX, OP_NUMBER, OP_OTHER, OP_PAIR, OP_REAL,
-                           OP_SKIP, OP_SYMBOL, OP_TEXT, PROBES, WINDOW, convert_number, known_at, number_end,
-                           op_careful, scales_used, scales_word, shape_serves, shape_turn)
-from feeds.message cimport (DEPTH_BITS, MAX_NAME, Message, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_LEVEL_COUNT,
-                            SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_SEQ, bit)
+from feeds.layout cimport Layout
+from feeds.message cimport (DEPTH_BITS, LAST_US, MAX_NAME, Message, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_LEVEL_COUNT,
+                            SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ, SLOT_SPARE, TAKE_TIME,
+                            bit)
+from feeds.numbers cimport read_day, read_day_time
 from feeds.parser cimport Runner
 from feeds.routes cimport Route, Routes
-from feeds.scan cimport Cursor, cursor_init, is_digit, scan_number
+from feeds.shape cimport (KNOWN, NO_SCALES, OP_BOOL, OP_LEVELS, OP_NUMBERS, OP_OTHER, OP_REAL, OP_SKIP, OP_SYMBOL,
+                          OP_TEXT, PROBES, WINDOW, Op, Shape, ShapePool, convert_number, known_at, number_end,
+                          op_careful, scales_word, shape_key, shape_turn)
 from feeds.symbols cimport Symbols, Target, symbols_find
 from feeds.sync cimport LINK_COUNTER
 
+cdef enum:
+    # Places of a level's values, as its element's operations count them.
+    AT_PRICE = 0
+    AT_QTY = SLOT_LEVEL_QTY - SLOT_LEVEL_PRICE
+    AT_SEQ = SLOT_LEVEL_SEQ - SLOT_LEVEL_PRICE
+    AT_ID = SLOT_LEVEL_ID - SLOT_LEVEL_PRICE
+    PLACES = SLOT_SPARE - SLOT_LEVEL_PRICE + 1
 
-cdef inline bint serves(const Shape* shape, int scales, const Window* window) noexcept nogil:
-    """Whether there is such a shape, made for these scales, and the window fits it."""
-    return SIMD and shape != NULL and shape_serves(shape, scales) and window_fits(window, shape)
+
+# ---- numbers
+
+cdef inline bint serves(const Shape* shape, uint64_t key, const Window* window) noexcept nogil:
+    """Whether there is such a shape, made for this, and the window fits it."""
+    return SIMD and shape != NULL and shape.made == key and window_fits(window, shape)
 
 
-cdef inline const Shape* find_shape(const Window* window, Op* op, const ShapePool* shapes, int scales) noexcept nogil:
-    """A remembered shape that fits the window, NULL if there is none."""
-    cdef uint32_t key
-    cdef int16_t index
-    cdef const Shape* shape = op.previous
+cdef inline const Shape* look_up(const Window* window, const Op* op, uint32_t look, uint64_t key,
+                                 const ShapePool* shapes) noexcept nogil:
+    """The remembered shape that fits the window, NULL if there is none."""
     cdef int i, at
-    if not SIMD:
+    cdef const Shape* shape
+    if not SIMD or shapes.known == NULL:
         return NULL
-    if serves(shape, scales, window):
-        shape_turn(op, shape)
-        return shape
-    key = window_level(window) if op.kind == OP_LEVELS else window_key(window, op)
-    if key == 0:
-        return NULL
-    at = known_at(key, scales & scales_used(op))
+    at = known_at(look, key)
     for i in range(PROBES):
-        index = op.known[(at + i) % KNOWN]
-        if index < 0:
+        if shapes.known[(at + i) % KNOWN] == 0:
             return NULL
-        shape = &shapes.shape[index]
-        if shape.look == key and serves(shape, scales, window):
-            shape_turn(op, shape)
+        shape = &shapes.shape[shapes.known[(at + i) % KNOWN] - 1]
+        if shape.look == look and serves(shape, key, window):
             return shape
     return NULL
 
 
-cdef const char* numbers_slow(Op* op, const char* p, const char* end, const char* safe, int scales, int64_t* values,
-                              ShapePool* shapes) noexcept nogil:
-    """Read an operation whose usual shape does not fit: what follows it, or NULL if it is something else."""
+cdef inline const Shape* find_shape(const Window* window, Op* op, int first, uint64_t key,
+                                    const ShapePool* shapes) noexcept nogil:
+    """A shape that fits the window, other than the one that fitted last; NULL if none is remembered."""
+    cdef const Shape* shape = op.previous[first]
+    if not SIMD:
+        return NULL
+    if not serves(shape, key, window):
+        shape = look_up(window, op, window_look(window, op.stop, op.stops), key, shapes)
+        if shape == NULL:
+            return NULL
+    shape_turn(op, first, shape)
+    return shape
+
+
+cdef inline void keep_values(const Window* window, const Shape* shape, int64_t* values) noexcept nogil:
+    """Put the numbers of a window where they go."""
+    cdef int64_t found[2]
+    window_values(window, shape, found)
+    values[shape.slot[1]] = found[1]
+    values[shape.slot[0]] = found[0]
+
+
+cdef inline void note_shape(Message* m, const Shape* shape, const char* p) noexcept nogil:
+    """Note how the price and the quantity of a level were printed."""
+    cdef int i
+    for i in range(2 if shape.slot[0] != shape.slot[1] else 1):
+        if shape.printed[i] and shape.slot[i] == AT_PRICE:
+            m.price_printed = max(m.price_printed, <int> shape.printed[i])
+            m.price_trailing |= p[shape.past[i] - 1] == c'0'
+        elif shape.printed[i] and shape.slot[i] == AT_QTY:
+            m.qty_printed = max(m.qty_printed, <int> shape.printed[i])
+            m.qty_trailing |= p[shape.past[i] - 1] == c'0'
+
+
+cdef inline bint text_before(const Window* window, const Op* op, int first) noexcept nogil:
+    """Whether the window begins with the text that stands before a number."""
+    cdef int taken = first > 0                    # its first byte was taken with the number before
+    cdef int size = op.gap[first] - taken
+    return size == 0 or window_text(window, op.text + op.at[first] + taken, size)
+
+
+cdef const char* run_numbers(Op* op, const char* p, const char* end, const char* safe, int scales, int64_t* values,
+                             ShapePool* shapes, Message* printed) noexcept nogil:
+    """Read an operation's numbers window by window, where the shape that fitted last does not read them all: what
+    follows them, or NULL if it is something else.
+
+    `printed`: where it is noted how the numbers were printed, or NULL.
+    """
     cdef Window window                            # loaded again here, so that the caller's can stay in registers
     cdef const Shape* shape
-    window_load(&window, p, end, safe)
-    shape = find_shape(&window, op, shapes, scales)
-    if shape != NULL:
-        window_values(&window, shape, values)
-        return p + shape.size
-    if scales == NO_SCALES and scales_used(op):
-        return NULL                               # a price before anything says whose it is
-    if op_careful(op, &p, end, scales & 0xff, scales >> 8, values, shapes, SIMD) != OK:
-        return NULL
-    return p
-
-
-cdef const char* run_mix(const Op* op, const char* p, const char* end) noexcept nogil:
-    """Compare a text and step over the values in it: what follows, or NULL if it is something else."""
-    cdef int i
-    cdef char byte
-    cdef const char* first
-    cdef Cursor c
-    for i in range(op.size):
-        byte = op.text[i]
-        if <uint8_t> byte > MIX_QUOTED_COUNT:
-            if p == end or p[0] != byte:
-                return NULL
-            p += 1
-            continue
-        first = p
-        if byte == MIX_TEXT:
-            while p != end and p[0] != c'"':
-                if p[0] == c'\\':
-                    return NULL
-                p += 1
-            continue
-        while p != end and is_digit(p[0]):
-            p += 1
-        if byte == MIX_QUOTED_COUNT or byte == MIX_COUNT:
-            if p == first or first[0] == c'0':
-                return NULL
-        elif p == first or (first[0] == c'0' and p - first > 1) or (
-                p != end and p[0] != c',' and p[0] != c']' and p[0] != c'}'):
-            cursor_init(&c, first, end - first, NULL)         # a sign, a fraction, an exponent
-            if not scan_number(&c):
-                return NULL
-            p = c.pos
-    return p
-
-
-cdef const char* run_element(Element* element, const char* p, const char* end, const char* safe, int scales,
-                             int64_t* values, ShapePool* shapes) noexcept nogil:
-    """Read one level in one of the ways it was written: what follows, or NULL if it is written in another."""
-    cdef Op* op
-    cdef const Shape* shape
-    cdef Window window
-    cdef int64_t found[2]
-    cdef int64_t cold[2]
-    cdef int i
-    if end - p <= element.lead_size:
-        return NULL
-    for i in range(element.lead_size):
-        if p[i] != element.lead[i]:
-            return NULL
-    p += element.lead_size
-    for i in range(element.n_ops):
-        op = &element.op[i]
-        if op.kind == OP_MIX:
-            p = run_mix(op, p, end)
-            if p == NULL:
-                return NULL
-            continue
+    cdef int first = 0
+    cdef uint64_t key
+    while first < op.numbers:
         window_load(&window, p, end, safe)
-        shape = op.current
-        if likely(serves(shape, scales, &window)):
-            window_values(&window, shape, found)
-            p += shape.size
-            values[op.slot[0]] = found[0]
-            if op.numbers == 2:
-                values[op.slot[1]] = found[1]
-        else:
-            p = numbers_slow(op, p, end, safe, scales, cold, shapes)
-            if p == NULL:
+        key = shape_key(op, first, scales)
+        shape = op.current[first]
+        if not serves(shape, key, &window):
+            if not text_before(&window, op, first):
                 return NULL
-            values[op.slot[0]] = cold[0]
-            if op.numbers == 2:
-                values[op.slot[1]] = cold[1]
+            shape = find_shape(&window, op, first, key, shapes)
+        if shape == NULL:
+            if (scales == NO_SCALES and op.scales_used) or op_careful(    # a price before anything says whose it is
+                    op, first, &p, end, scales, values, shapes if SIMD else NULL, printed) != OK:
+                return NULL
+            return p
+        keep_values(&window, shape, values)
+        if printed != NULL:
+            note_shape(printed, shape, p)
+        p += shape.size
         if p > end:                               # what fitted lies behind the frame
             return NULL
+        first = shape.next
     return p
-
-
-cdef inline const char* plain_levels(Element* element, const char* p, const char* end, const char* safe, int scales,
-                                     Levels* levels, ShapePool* shapes) noexcept nogil:
-    """Read levels that are all written in one way, a window each: the byte before the first that is not, or after
-    which none comes; NULL if the frame ends before."""
-    cdef Op* op = &element.op[0]
-    cdef const Shape* shape = op.current
-    cdef int64_t n = levels.count
-    cdef int64_t values[2]
-    cdef int64_t cold[2]
-    cdef Window window
-    cdef const char* past
-    cdef char second = element.lead[1]
-    cdef int lead = element.lead_size
-    cdef bint quoted = lead == 2
-    if shape != NULL and not shape_serves(shape, scales):
-        shape = NULL
-    while True:                                   # p stands before a level, at the comma or bracket before it
-        p += 1
-        if end - p < 4 or p[0] != c'[' or (quoted and p[1] != second):
-            levels.count = n
-            return p - 1 if p < end else NULL
-        past = p + lead
-        window_load(&window, past, end, safe)
-        if likely(SIMD and shape != NULL and window_fits(&window, shape)):
-            window_values(&window, shape, values)
-            past += shape.size
-            levels.price[n] = values[0]
-            levels.qty[n] = values[1]
-        else:
-            past = numbers_slow(op, past, end, safe, scales, cold, shapes)
-            if past == NULL:
-                levels.count = n
-                return p - 1
-            levels.price[n] = cold[0]
-            levels.qty[n] = cold[1]
-            shape = op.current
-            if shape != NULL and not shape_serves(shape, scales):
-                shape = NULL
-        n += 1
-        if past >= end:                           # or past it: a shape may have fitted what lies behind the frame
-            return NULL
-        p = past
-        if p[0] != c',':
-            levels.count = n
-            return p
-
-
-cdef inline Levels* side_levels(Message* m, const Op* op, int side) noexcept nogil:
-    """Where a level goes; NULL if nothing says its side."""
-    if op.form.seen & bit(SLOT_LEVEL_ID):
-        return &m.rows
-    if op.slot[0] == 2:
-        return &m.bids if side > 0 else &m.asks if side < 0 else NULL
-    return &m.asks if op.slot[0] else &m.bids
-
-
-cdef Status run_levels(Op* op, const char** at, const char* end, const char* safe, int scales, Message* m,
-                       ShapePool* shapes) noexcept nogil:
-    """Read a list of levels."""
-    cdef const char* p = at[0]
-    cdef const char* past
-    cdef Elements* elements = op.elements
-    cdef Element* element
-    cdef Levels* levels
-    cdef int64_t values[8]
-    cdef int64_t* id = &values[SLOT_LEVEL_ID - SLOT_LEVEL_PRICE]
-    cdef int64_t* sequence = &values[SLOT_LEVEL_SEQ - SLOT_LEVEL_PRICE]
-    cdef int64_t room
-    cdef int i, tried
-    if end - p < 2 or p[0] != c'[':
-        return NOT_COVERED
-    if p[1] == c']':
-        at[0] = p + 2
-        return OK
-    if elements == NULL:
-        return NOT_COVERED
-    room = (end - p) // 5 + 1
-    levels = side_levels(m, op, 1)
-    if not levels_reserve(levels, levels.count + room):
-        return NO_MEMORY
-    if op.slot[0] == 2 and not levels_reserve(&m.asks, m.asks.count + room):
-        return NO_MEMORY
-    if likely(elements.element[0].plain and op.slot[0] != 2 and op.form.seen == 0):
-        p = plain_levels(&elements.element[0], p, end, safe, scales, levels, shapes)
-        if p == NULL:
-            return NOT_COVERED
-        if likely(p[0] == c']'):
-            at[0] = p + 1
-            return OK
-        if p[0] != c',' and p != at[0]:
-            return NOT_COVERED
-    i = elements.current
-    while True:                                   # p stands at the comma or bracket before a level
-        p += 1
-        tried = 0
-        while True:
-            if i >= elements.count:
-                i = 0
-            element = &elements.element[i]
-            values[0] = id[0] = sequence[0] = INT64_MIN       # what this element may not say
-            past = run_element(element, p, end, safe, scales, values, shapes)
-            if likely(past != NULL):
-                break
-            tried += 1
-            if tried == elements.count:
-                return NOT_COVERED
-            i += 1
-        levels = side_levels(m, op, element.side)
-        if levels == NULL:
-            return NOT_COVERED
-        room = levels.count
-        levels.price[room] = values[0]
-        levels.qty[room] = 0 if element.gone else values[1]
-        if op.form.seen:
-            levels.rank[room] = sequence[0]
-            if id[0] != INT64_MIN:
-                levels.rank[room] = id[0] << 2 | (1 if element.side > 0 else 2 if element.side < 0 else 0)
-        levels.count = room + 1
-        p = past
-        if p >= end:
-            return NOT_COVERED
-        if p[0] != c',':
-            break
-    elements.current = i
-    if p[0] != c']':
-        return NOT_COVERED
-    at[0] = p + 1
-    return OK
 
 
 cdef const char* run_real(Op* op, const char* p, const char* end, const char* safe, int64_t* slots,
@@ -280,11 +135,13 @@ cdef const char* run_real(Op* op, const char* p, const char* end, const char* sa
     cdef Window window
     cdef int64_t units[2]
     cdef double value
-    cdef const Shape* shape
+    cdef uint64_t key = shape_key(op, 0, 0)
+    cdef const Shape* shape = op.current[0]
     window_load(&window, p, end, safe)
-    shape = find_shape(&window, op, shapes, 0)
+    if not serves(shape, key, &window):
+        shape = find_shape(&window, op, 0, key, shapes)
     if shape == NULL:
-        return numbers_slow(op, p, end, safe, 0, &slots[op.slot[0]], shapes)
+        return p if op_careful(op, 0, &p, end, 0, slots, shapes if SIMD else NULL, NULL) == OK else NULL
     window_values(&window, shape, units)
     value = units[0] / POWER[shape.scale[0]]
     memcpy(&slots[op.slot[0]], &value, sizeof(double))
@@ -308,6 +165,294 @@ cdef inline Py_ssize_t text_size(const char* p, const char* end, const char* saf
     return -1
 
 
+# ---- levels
+
+cdef const char* run_symbol(const Target* instrument, const char* p, const char* end, const char* safe) noexcept nogil:
+    """Step over the text of an instrument, which must be this one's if it is not NULL; NULL if it is another's."""
+    cdef Window window
+    cdef Py_ssize_t size
+    if instrument == NULL:
+        size = text_size(p, end, safe, c'"')
+        return p + size if size >= 0 else NULL
+    size = instrument.size
+    if end - p < size or size == 0:
+        return NULL
+    if size > 32:
+        return p + size if memcmp(p, instrument.name, size) == 0 else NULL
+    window_load(&window, p, end, safe)
+    return p + size if window_text(&window, instrument.name, <int> size) else NULL
+
+
+cdef inline const char* run_lead(const Element* element, const char* p, const char* end) noexcept nogil:
+    """Compare the bytes before an element's first operation: what follows, or NULL if they are others."""
+    cdef int i
+    if end - p <= element.lead_size:
+        return NULL
+    for i in range(element.lead_size):
+        if p[i] != element.lead[i]:
+            return NULL
+    return p + element.lead_size
+
+
+cdef int pick_element(Elements* elements, const Window* window, const Element* same, int scales,
+                      const ShapePool* shapes) noexcept nogil:
+    """The element that has a remembered shape for the window at a level's beginning, -1 if none has.
+
+    `same`: one whose lead was compared.
+    """
+    cdef const Shape* shape
+    cdef Op* op = NULL
+    cdef uint32_t look = 0
+    cdef int i
+    if not SIMD:
+        return -1
+    for i in range(elements.count):
+        if elements.element[i].op[0].kind != OP_NUMBERS or elements.element[i].lead_size != same.lead_size or (
+                memcmp(elements.element[i].lead, same.lead, MAX_LEAD) != 0):
+            continue
+        if op == NULL:
+            look = window_look(window, same.op[0].stop, 1)
+        op = &elements.element[i].op[0]
+        shape = look_up(window, op, look, shape_key(op, 0, scales), shapes)
+        if shape != NULL:
+            shape_turn(op, 0, shape)
+            return i
+    return -1
+
+
+cdef const char* run_element(Elements* elements, const char* p, const char* end, const char* safe, int scales,
+                             int64_t* values, const Target* instrument, ShapePool* shapes,
+                             Message* printed) noexcept nogil:
+    """Read one level: what follows it, or NULL if it is written in no way that is known."""
+    cdef Element* element = &elements.element[elements.current]
+    cdef const char* start = p
+    cdef const char* at[MAX_ELEMENT_OPS]
+    cdef Op* op
+    cdef const Shape* shape
+    cdef Window window
+    cdef Py_ssize_t size
+    cdef uint32_t tried = 0
+    cdef int k = 0, i, other
+    p = run_lead(element, start, end)
+    while True:
+        while p != NULL and k < element.n_ops:
+            op = &element.op[k]
+            at[k] = p
+            window_load(&window, p, end, safe)
+            if op.kind == OP_NUMBERS:
+                shape = op.current[0]
+                if likely(serves(shape, shape_key(op, 0, scales), &window) and shape.next == op.numbers):
+                    keep_values(&window, shape, values)
+                    if unlikely(printed != NULL):
+                        note_shape(printed, shape, p)
+                    p += shape.size
+                else:
+                    other = pick_element(elements, &window, element, scales, shapes) if k == 0 else -1
+                    if other >= 0 and other != elements.current and not tried >> other & 1:
+                        elements.current = other
+                        element = &elements.element[other]
+                        op = &element.op[0]
+                    p = run_numbers(op, p, end, safe, scales, values, shapes, printed)
+            elif op.kind == OP_TEXT:
+                p = p + op.tail if window_text(&window, op.text, op.tail) else NULL
+            elif op.kind == OP_SKIP:
+                size = text_size(p, end, safe, c'"')
+                p = p + size if size >= 0 else NULL
+            else:
+                p = run_symbol(instrument, p, end, safe)
+            if p > end:                           # what fitted lies behind the frame
+                return NULL
+            k += p != NULL
+        if likely(p != NULL):
+            return p
+        # In another way, from where that one differs.
+        tried |= <uint32_t> 1 << elements.current
+        other = elements.current
+        for i in range(elements.count):
+            other = other + 1 if other + 1 < elements.count else 0
+            if not tried >> other & 1:
+                break
+        if tried >> other & 1:
+            return NULL
+        k = min(k, <int> element.common[other])
+        elements.current = other
+        element = &elements.element[other]
+        p = at[k] if k else run_lead(element, start, end)
+
+
+cdef inline bint reads_all(const Shape* shape, const Op* op, uint64_t key) noexcept nogil:
+    """Whether there is such a shape, made for this, that covers all numbers of the operation."""
+    return shape != NULL and shape.made == key and shape.next == op.numbers
+
+
+cdef const Shape* another_shape(Op* op, const char* p, const char* end, const char* safe, uint64_t key,
+                                const ShapePool* shapes) noexcept nogil:
+    """The remembered shape of a window that the one which fitted last does not fit, NULL if there is none."""
+    cdef Window window                            # loaded again here, so that the caller's can stay in registers
+    if not SIMD:
+        return NULL
+    window_load(&window, p, end, safe)
+    return find_shape(&window, op, 0, key, shapes)
+
+
+cdef inline const char* plain_levels(Element* element, const char* p, const char* end, const char* safe, int scales,
+                                     Levels* levels, ShapePool* shapes, Message* printed) noexcept nogil:
+    """Read levels that are all written in one way, mostly a window each: the byte before the first that is not, or
+    after which none comes; NULL if the frame ends before."""
+    cdef Op* op = &element.op[0]
+    cdef const Shape* shape = op.current[0]
+    cdef uint64_t key = shape_key(op, 0, scales)
+    cdef int64_t n = levels.count
+    cdef int64_t values[2]
+    cdef int64_t cold[PLACES]
+    cdef int64_t* first = levels.qty if element.swapped else levels.price
+    cdef int64_t* second = levels.price if element.swapped else levels.qty
+    cdef Window window
+    cdef const char* past
+    cdef const char* stopped = NULL
+    cdef char before = element.lead[1]
+    cdef int lead = element.lead_size
+    if not reads_all(shape, op, key):
+        shape = NULL
+    while True:                                   # p stands before a level, at the comma or bracket before it
+        p += 1
+        if end - p < 4 or (lead and p[0] != c'[') or (lead == 2 and p[1] != before):
+            stopped = p - 1 if p < end else NULL
+            break
+        past = p + lead
+        window_load(&window, past, end, safe)
+        if likely(SIMD and shape != NULL and window_fits(&window, shape)):
+            window_values(&window, shape, values)
+            if unlikely(printed != NULL):
+                note_shape(printed, shape, past)
+            past += shape.size
+            first[n] = values[0]
+            second[n] = values[1]
+        else:
+            shape = another_shape(op, past, end, safe, key, shapes)
+            if shape != NULL and shape.next == op.numbers:
+                p -= 1                            # the same level once more
+                continue
+            past = run_numbers(op, past, end, safe, scales, cold, shapes, printed)
+            if past == NULL:
+                stopped = p - 1
+                break
+            levels.price[n] = cold[AT_PRICE]
+            levels.qty[n] = cold[AT_QTY]
+            shape = op.current[0] if reads_all(op.current[0], op, key) else NULL
+        if past >= end:                           # or past it: a shape may have fitted what lies behind the frame
+            break
+        n += 1
+        p = past
+        if p[0] != c',':
+            stopped = p
+            break
+    levels.count = n
+    return stopped
+
+
+cdef inline Levels* side_levels(Message* m, uint64_t seen, int list_side, int side) noexcept nogil:
+    """Where a level goes; NULL if nothing says its side."""
+    if seen & bit(SLOT_LEVEL_ID):
+        return &m.rows
+    if list_side == 2:
+        return &m.bids if side > 0 else &m.asks if side < 0 else NULL
+    return &m.asks if list_side else &m.bids
+
+
+cdef Status run_levels(Elements* elements, int side, const char** at, const char* end, const char* safe, int scales,
+                       Message* m, const Target* instrument, ShapePool* shapes, Message* printed) noexcept nogil:
+    """Read a list of levels, from the byte before one of them on. Anything but OK: `at` is where it was given up, the
+    levels before are read.
+
+    `side`: 0 bids, 1 asks, 2 each says its own. `instrument`: which one levels may name. `printed`: as above.
+    """
+    cdef const char* p = at[0]
+    cdef const char* past
+    cdef Element* element
+    cdef Levels* levels
+    cdef int64_t values[PLACES]
+    cdef int64_t room
+    cdef uint64_t seen = elements.form.seen
+    if end - p < 2 or (p[0] != c'[' and p[0] != c','):
+        return NOT_COVERED
+    if p[0] == c'[' and p[1] == c']':
+        at[0] = p + 2
+        return OK
+    if elements.count == 0:
+        return NOT_COVERED
+    room = (end - p) // 5 + 1
+    levels = side_levels(m, seen, side, 1)
+    if not levels_reserve(levels, levels.count + room):
+        return NO_MEMORY
+    if side == 2 and not levels_reserve(&m.asks, m.asks.count + room):
+        return NO_MEMORY
+    element = &elements.element[elements.current]
+    element.hits += 1
+    if likely(element.plain and side != 2 and seen == 0):
+        p = plain_levels(element, p, end, safe, scales, levels, shapes, printed)
+        if p == NULL:
+            return NOT_COVERED
+        if likely(p[0] == c']' and p != at[0]):
+            at[0] = p + 1
+            return OK
+        if p[0] != c',' and p != at[0]:
+            at[0] = p
+            return NOT_COVERED
+        at[0] = p
+    while True:                                   # p stands before a level, at the comma or bracket before it
+        values[AT_PRICE] = values[AT_ID] = values[AT_SEQ] = INT64_MIN       # what a level may not say
+        past = run_element(elements, p + 1, end, safe, scales, values, instrument, shapes, printed)
+        if past == NULL or past >= end:
+            return NOT_COVERED
+        element = &elements.element[elements.current]
+        levels = side_levels(m, seen, side, element.side)
+        if levels == NULL:
+            return NOT_COVERED
+        room = levels.count
+        levels.price[room] = values[AT_PRICE]
+        levels.qty[room] = 0 if element.gone else values[AT_QTY]
+        if seen:
+            levels.rank[room] = values[AT_SEQ]
+            if values[AT_ID] != INT64_MIN:
+                levels.rank[room] = values[AT_ID] << 2 | (1 if element.side > 0 else 2 if element.side < 0 else 0)
+        levels.count = room + 1
+        at[0] = p = past
+        if p[0] != c',':
+            break
+    if p[0] != c']':
+        return NOT_COVERED
+    at[0] = p + 1
+    return OK
+
+
+# ---- frames
+
+cdef const char* run_other(Op* op, const char* p, const char* end, const char* safe, int64_t* slots) noexcept nogil:
+    """Read a time or a name in a form that no window reads: what follows it, or NULL if it is something else."""
+    cdef const char* past
+    cdef Py_ssize_t size
+    cdef int64_t clock = 0
+    cdef int decimals = 0
+    if op.quoted[0]:
+        size = text_size(p, end, safe, c'"')
+        past = p + size if size > 0 else NULL
+    else:
+        past = number_end(p, end, False)
+    if past == NULL or past == p:
+        return NULL
+    if op.take[0] == TAKE_TIME and past - p > 10:
+        if op.day and memcmp(p, op.date, 10) == 0 and p[10] == c'T' and read_day_time(p + 11, past, &clock):
+            slots[op.slot[0]] = op.day + clock    # as the last one, but for the time of the day
+            return past
+        op.day = 0
+        if read_day(p, &op.day):
+            memcpy(op.date, p, 10)
+            if op.day < 2 * LAST_US:              # before 1976: absurd
+                op.day = 0
+    return past if convert_number(op.take[0], p, past, 0, 0, &slots[op.slot[0]], &decimals) == OK else NULL
+
+
 cdef inline int32_t late_symbol(const Layout* layout, const char* p, const char* end,
                                 const Symbols* symbols) noexcept nogil:
     """The instrument whose text stands near the frame's end, -1 if it is not there."""
@@ -321,14 +466,26 @@ cdef inline int32_t late_symbol(const Layout* layout, const char* p, const char*
     return symbols_find(symbols, first, past - first, layout.variant)
 
 
+cdef inline int32_t symbol_in_list(const Elements* elements, const char* p, const char* end, const char* safe,
+                                   const Symbols* symbols, int variant) noexcept nogil:
+    """The instrument that the first level of a list names, -1 if it names none that is known."""
+    cdef const Element* element = &elements.element[elements.current]
+    cdef Py_ssize_t size
+    if elements.count == 0 or element.n_ops < 2 or element.op[0].kind != OP_TEXT or element.op[1].kind != OP_SYMBOL:
+        return -1
+    p += 1 + element.op[0].tail
+    if p >= end:
+        return -1
+    size = text_size(p, end, safe, c'"')
+    return symbols_find(symbols, p, size, variant) if size > 0 else -1
+
+
 cdef Status run(Layout* layout, const char* p, const char* end, const char* safe, Message* m,
                 const Symbols* symbols, ShapePool* shapes, int32_t target) noexcept nogil:
     """Run a frame of at least 32 bytes, from `p` on, through a layout; anything but OK: nothing is known of it."""
     cdef Op* op = layout.op
     cdef const Shape* shape
     cdef const char* past
-    cdef int64_t values[2]
-    cdef int64_t cold[2]
     cdef Window window
     cdef Py_ssize_t size
     cdef int scales = NO_SCALES, i
@@ -342,38 +499,39 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
     while True:
         if unlikely(p > end):                     # what fitted lies behind the frame
             return NOT_COVERED
-        if op.kind == OP_NUMBER or op.kind == OP_PAIR:
+        if op.kind == OP_NUMBERS:
             window_load(&window, p, end, safe)
-            shape = op.current
-            if likely(serves(shape, scales, &window)):
-                window_values(&window, shape, values)
+            shape = op.current[0]
+            if likely(serves(shape, shape_key(op, 0, scales), &window) and shape.next == op.numbers):
+                keep_values(&window, shape, m.slot)
                 p += shape.size
-                m.slot[op.slot[0]] = values[0]
-                if op.kind == OP_PAIR:
-                    m.slot[op.slot[1]] = values[1]
             else:
-                p = numbers_slow(op, p, end, safe, scales, cold, shapes)
+                p = run_numbers(op, p, end, safe, scales, m.slot, shapes, NULL)
                 if p == NULL:
                     return NOT_COVERED
-                m.slot[op.slot[0]] = cold[0]
-                if op.kind == OP_PAIR:
-                    m.slot[op.slot[1]] = cold[1]
         elif op.kind == OP_TEXT:
             window_load(&window, p, end, safe)
-            if unlikely(not window_text(&window, op.text, op.size)):
+            if unlikely(not window_text(&window, op.text, op.tail)):
                 return NOT_COVERED
-            p += op.size
+            p += op.tail
         elif op.kind == OP_LEVELS:
             past = p
-            if scales == NO_SCALES or run_levels(op, &past, end, safe, scales, m, shapes) != OK:
+            if p == end or p[0] != c'[':
+                return NOT_COVERED
+            if instrument == NULL:
+                target = symbol_in_list(layout.elements[op.slot[1]], p, end, safe, symbols, layout.variant)
+                if target < 0:
+                    return NOT_COVERED
+                instrument = &symbols.target[target]
+                scales = scales_word(instrument.price_scale, instrument.qty_scale)
+            if run_levels(layout.elements[op.slot[1]], op.slot[0], &past, end, safe, scales, m, instrument, shapes,
+                          NULL) != OK:
                 return NOT_COVERED
             p = past
         elif op.kind == OP_SYMBOL:
             if likely(instrument != NULL):
-                window_load(&window, p, end, safe)
-                size = instrument.size
-                if unlikely(end - p < size or (memcmp(p, instrument.name, size) != 0 if size > 32 or size == 0
-                                               else not window_text(&window, instrument.name, <int> size))):
+                p = run_symbol(instrument, p, end, safe)
+                if unlikely(p == NULL):
                     return NOT_COVERED
             else:
                 size = text_size(p, end, safe, op.text[0])
@@ -382,7 +540,7 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
                     return NOT_COVERED
                 instrument = &symbols.target[target]
                 scales = scales_word(instrument.price_scale, instrument.qty_scale)
-            p += size
+                p += size
         elif op.kind == OP_BOOL:
             if end - p >= 4 and memcmp(p, b"true", 4) == 0:
                 m.slot[op.slot[0]] = 1
@@ -402,10 +560,9 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
                 return NOT_COVERED
             p += size
         elif op.kind == OP_OTHER:
-            past = number_end(p, end, op.quoted)
-            if past == NULL or past == p or convert_number(op.take[0], p, past, 0, 0, &m.slot[op.slot[0]], &i) != OK:
+            p = run_other(op, p, end, safe, m.slot)
+            if p == NULL:
                 return NOT_COVERED
-            p = past
         else:
             break
         op += 1
@@ -475,6 +632,7 @@ cdef Runner make():
     """What feeds.parser hands out."""
     cdef Runner runner = Runner.__new__(Runner)
     runner.frame = read_frame
+    runner.levels = run_levels
     runner.simd = SIMD
     return runner
 

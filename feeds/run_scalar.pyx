@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcmp
-from feeds.layout cimport Shape, Op
+from feeds.shape cimport Shape
 from feeds.routes cimport Route, Routes, routes_find, prefix_size
 
 cdef enum:
@@ -30,11 +30,7 @@ cdef inline bint window_text(const Window* self, const char* text, int size) noe
     return self.end - self.p >= size and memcmp(self.p, text, size) == 0
 
 
-cdef inline uint32_t window_key(const Window* self, const Op* op) noexcept nogil:
-    return 0
-
-
-cdef inline uint32_t window_level(const Window* self) noexcept nogil:
+cdef inline uint32_t window_look(const Window* self, char stop, int stops) noexcept nogil:
     return 0
 
 

@@ -3,7 +3,7 @@
 Compiled with flags of its own, so nothing here may be called before the processor was asked (feeds.parser).
 """
 
-from feeds.window_simd cimport (Window, window_load, window_fits, window_values, window_text, window_key, window_level,
+from feeds.window_simd cimport (Window, window_load, window_fits, window_values, window_text, window_look,
                                 window_quote, find_route)
 
 cdef enum:

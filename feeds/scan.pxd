@@ -88,6 +88,80 @@ cdef inline bint open_array(Cursor* c) noexcept nogil:
     return next_is(c, c'[') or fail(c, BAD_VALUE, b"'['")
 
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    /* The first quote or backslash, `end` if there is none; eight bytes a step where the first byte is the lowest. */
+    static inline const char *wb_find_quote(const char *p, const char *end) {
+    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        const uint64_t ones = 0x0101010101010101ULL;
+        while (end - p >= 8) {
+            uint64_t word, quotes, slashes, found;
+            memcpy(&word, p, 8);
+            quotes = word ^ (ones * '"');
+            slashes = word ^ (ones * 92);
+            found = (((quotes - ones) & ~quotes) | ((slashes - ones) & ~slashes)) & (ones << 7);
+            if (found)
+                return p + (__builtin_ctzll(found) >> 3);
+            p += 8;
+        }
+    #endif
+        while (p != end && *p != '"' && *p != 92)
+            p++;
+        return p;
+    }
+    #define wb_digit(p) ((unsigned char) (*(p) - '0') < 10)
+    /* Behind a number of JSON's grammar without an exponent; NULL if there is none that ends before `end`. */
+    static inline const char *wb_skip_decimal(const char *p, const char *end) {
+        p += *p == '-';
+        if (p == end || !wb_digit(p))
+            return NULL;
+        if (*p++ != '0')
+            while (p != end && wb_digit(p))
+                p++;
+        if (p != end && *p == '.') {
+            if (++p == end || !wb_digit(p))
+                return NULL;
+            while (p != end && wb_digit(p))
+                p++;
+        }
+        return p;
+    }
+    /* Behind an object or array of plain texts and numbers without white space; NULL if it is anything else. */
+    static inline const char *wb_skip_flat(const char *p, const char *end) {
+        const char close = *p == '[' ? ']' : '}';
+        if (end - p > 1 && p[1] == close)
+            return p + 2;
+        do {
+            p++;                                  /* the bracket or a comma */
+            if (close == '}') {
+                if (p == end || *p != '"')
+                    return NULL;
+                p = wb_find_quote(p + 1, end);
+                if (end - p < 2 || *p != '"' || p[1] != ':')
+                    return NULL;
+                p += 2;
+            }
+            if (p == end)
+                return NULL;
+            if (*p == '"') {
+                p = wb_find_quote(p + 1, end);
+                if (p == end || *p++ != '"')
+                    return NULL;
+            } else {
+                p = wb_skip_decimal(p, end);
+                if (p == NULL)
+                    return NULL;
+            }
+        } while (p != end && *p == ',');
+        return p != end && *p == close ? p + 1 : NULL;
+    }
+    """
+    const char* find_quote "wb_find_quote"(const char* p, const char* end) nogil
+    const char* skip_flat "wb_skip_flat"(const char* p, const char* end) nogil
+
+
 cdef inline bint read_text(Cursor* c, Text* text) noexcept nogil:
     """Read a string; only its end is looked for."""
     cdef const char* p
@@ -97,8 +171,11 @@ cdef inline bint read_text(Cursor* c, Text* text) noexcept nogil:
         return fail(c, BAD_VALUE, b"a string")
     p = c.pos
     text.data = p
-    while p != c.end and p[0] != c'"':
-        p += 1 + (p[0] == c'\\' and p + 1 != c.end)
+    while True:
+        p = find_quote(p, c.end)
+        if p == c.end or p[0] == c'"':
+            break
+        p += 1 + (p + 1 != c.end)                 # a backslash, and what it is for
     if p == c.end:
         c.pos = p
         return fail(c, BAD_JSON, b"'\"' at the end of a string")
@@ -225,9 +302,13 @@ cdef inline bint skip_value(Cursor* c) noexcept nogil:
     cdef bint more
     cdef Text key
     cdef char byte
+    cdef const char* past
     while c.status == OK:
         byte = peek(c)
-        if byte == c'{' or byte == c'[':
+        past = skip_flat(c.pos, c.end) if (byte == c'{' or byte == c'[') and depth < MAX_DEPTH else NULL
+        if past != NULL:
+            c.pos = past
+        elif byte == c'{' or byte == c'[':
             if depth == MAX_DEPTH:
                 return fail(c, TOO_DEEP, b"less nesting")
             objects = (objects & ~(<uint32_t> 1 << depth)) | (<uint32_t> (byte == c'{') << depth)

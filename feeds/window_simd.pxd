@@ -5,7 +5,7 @@ Only run_simd.pyx, which is compiled for SSE4.2, uses this file.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp
-from feeds.layout cimport Shape, Op, pattern_key, ctz32
+from feeds.shape cimport Shape
 from feeds.routes cimport PREFIX, SHORTEST_PREFIX, Route, Routes, prefix_hash, prefix_size
 
 cdef extern from "<nmmintrin.h>" nogil:
@@ -45,6 +45,7 @@ cdef extern from *:
         128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128};
     """
     int ctz64 "__builtin_ctzll"(uint64_t x) nogil
+    int ctz32 "__builtin_ctz"(uint32_t x) nogil
     int popcount "__builtin_popcount"(uint32_t x) nogil
     const uint8_t DOWN "WB_DOWN"[48]
     const uint8_t IN "WB_IN"[64]
@@ -121,24 +122,17 @@ cdef inline bint window_text(const Window* self, const char* text, int size) noe
     return ~equal_mask(self, load(text), load(text + 16)) << (32 - size) == 0
 
 
-cdef inline uint32_t window_level(const Window* self) noexcept nogil:
-    """Bytes of a level that are no digits, up to its bracket; 0 if that is not in the window."""
-    cdef __m128i zero = _mm_set1_epi8(c'0'), nine = _mm_set1_epi8(9), bracket = _mm_set1_epi8(c']')
+cdef inline uint32_t window_look(const Window* self, char stop, int stops) noexcept nogil:
+    """Bytes of a window that are no digits, up to the stop of this number if it is inside; see `look_of`."""
+    cdef __m128i zero = _mm_set1_epi8(c'0'), nine = _mm_set1_epi8(9), byte = _mm_set1_epi8(stop)
     cdef __m128i low = _mm_sub_epi8(self.low, zero), high = _mm_sub_epi8(self.high, zero)
-    cdef uint32_t end = equal_mask(self, bracket, bracket)
+    cdef uint32_t end = equal_mask(self, byte, byte)
     cdef uint32_t digits = (<uint32_t> _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(low, nine), low))
                             | <uint32_t> _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(high, nine), high)) << 16)
-    return ~digits & (end ^ (end - 1)) if end else 0
-
-
-cdef inline uint32_t window_key(const Window* self, const Op* op) noexcept nogil:
-    """Widths of the numbers in the window; 0 if they do not end inside."""
-    cdef __m128i dot = _mm_set1_epi8(c'.'), zero = _mm_set1_epi8(c'0'), nine = _mm_set1_epi8(9)
-    cdef __m128i low = _mm_sub_epi8(self.low, zero), high = _mm_sub_epi8(self.high, zero)
-    cdef uint32_t dots = equal_mask(self, dot, dot)
-    cdef uint32_t digits = (<uint32_t> _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(low, nine), low))
-                            | <uint32_t> _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(high, nine), high)) << 16)
-    return pattern_key(op.size, op.middle, op.numbers, digits | dots, dots)
+    while stops > 1:
+        end &= end - 1
+        stops -= 1
+    return ~digits & (end ^ (end - 1))            # of no end at all, all bits
 
 
 cdef inline int window_quote(const Window* self) noexcept nogil:

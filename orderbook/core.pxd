@@ -11,8 +11,8 @@ from orderbook.quantity cimport OWN_DIGITS, qty_is_own, qty_make_own
 from orderbook.types cimport price_t, qty_t, Status, OK, OFF_TICK, NO_MEMORY, NEGATIVE_QTY, NO_FIT, BOOK_EMPTY
 from orderbook.update cimport Levels
 from orderbook.ladder cimport (Ladder, Page, PAGE_BITS, PAGE_TICKS, ladder_init, ladder_free, ladder_apply,
-                               ladder_undo, ladder_reserve, ladder_clear, ladder_best, ladder_best_qty, ladder_get,
-                               ladder_reach, ladder_worst, likely, unlikely)
+                               ladder_undo, ladder_reserve, ladder_clear, ladder_empty, ladder_best, ladder_best_qty,
+                               ladder_get, ladder_reach, ladder_worst, likely, unlikely)
 
 cdef extern from *:
     """
@@ -302,7 +302,11 @@ cdef inline void book_stamp(BookData* self, int64_t sequence, int64_t exchange_n
 
 cdef inline void drop_zeros(Levels* levels) noexcept nogil:
     """Leave out the entries of a snapshot that hold nothing."""
-    cdef int64_t i, kept = 0
+    cdef int64_t i, kept = 0, zeros = 0
+    for i in range(levels.count):
+        zeros += levels.qty[i] == 0
+    if likely(zeros == 0):
+        return
     for i in range(levels.count):
         levels.price[kept] = levels.price[i]
         levels.qty[kept] = levels.qty[i]
@@ -314,7 +318,8 @@ cdef inline Status book_apply_snapshot(BookData* self, Levels* bids, Levels* ask
                                        int64_t exchange_ns, int64_t receive_ns, int state) noexcept nogil:
     """Replace the whole book; it is then in `state`. A status other than OK leaves it as it was."""
     cdef Status status
-    cdef int64_t size
+    cdef int64_t size, bid_pages, ask_pages
+    cdef bint kept
     if not (qtys_valid(bids) and qtys_valid(asks)):
         return NEGATIVE_QTY
     drop_zeros(bids)
@@ -327,12 +332,21 @@ cdef inline Status book_apply_snapshot(BookData* self, Levels* bids, Levels* ask
     status = book_place(self, bids, asks)
     if status != OK:
         return status
+    bid_pages = pages_of(bids)
+    ask_pages = pages_of(asks)
+    # A venue that sends whole books sends nearly the same one again: its pages are worth keeping, unless they are many.
+    kept = self.bids.n_pages <= 2 * bid_pages and self.asks.n_pages <= 2 * ask_pages
     lock_take(&self.lock)
-    if not (ladder_reserve(&self.bids, 0, pages_of(bids)) and ladder_reserve(&self.asks, 0, pages_of(asks))):
+    if not (ladder_reserve(&self.bids, self.bids.n_pages if kept else 0, bid_pages)
+            and ladder_reserve(&self.asks, self.asks.n_pages if kept else 0, ask_pages)):
         write_end(self)
         return NO_MEMORY
-    ladder_clear(&self.bids)
-    ladder_clear(&self.asks)
+    if kept:
+        ladder_empty(&self.bids)
+        ladder_empty(&self.asks)
+    else:
+        ladder_clear(&self.bids)
+        ladder_clear(&self.asks)
     ladder_apply(&self.bids, bids.rank, bids.qty, bids.count)
     ladder_apply(&self.asks, asks.rank, asks.qty, asks.count)
     self.absent = 0

@@ -273,6 +273,16 @@ cdef inline void ladder_clear(Ladder* self) noexcept nogil:
     self.purge_at = FIRST_SLOTS
 
 
+cdef inline void ladder_empty(Ladder* self) noexcept nogil:
+    """Remove every level; the pages stay in place for those that come at about the same prices."""
+    cdef int64_t i
+    for i in range(self.n_slots):
+        self.slots[i].occupied = 0                # of a free slot it means nothing
+    self.n_levels = 0
+    self.best = NULL
+    self.best_at = 0
+
+
 cdef inline void ladder_settle(Ladder* self, int64_t top) noexcept nogil:
     """Find the best level again after changes; `top` is the highest key in which a level was set."""
     cdef int64_t passed = 0

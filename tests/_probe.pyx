@@ -25,7 +25,6 @@ from feeds.latency cimport Histogram as CHistogram
 from feeds.latency cimport bucket_ns as c_bucket_ns
 from feeds.latency cimport bucket_of as c_bucket_of
 from feeds.latency cimport histogram_add, histogram_percentile
-from feeds.layout cimport pattern_key
 from feeds.levelmap cimport (LevelMap, map_clear, map_fits, map_free, map_get, map_put, map_reserve)
 from feeds.levels cimport LevelText, Piece, take_level
 from feeds.message cimport (Form, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_QUOTE, KIND_SNAPSHOT, KIND_TRADE,
@@ -52,6 +51,7 @@ from feeds.scan cimport (Cursor, Field, NAME_SYMBOL, TAKE_CLOSED_SIDE, TAKE_EACH
                          take_signed,
                          take_symbol, take_value)
 from feeds.scan cimport is_zero as c_is_zero
+from feeds.shape cimport Written, look_at, look_of
 from feeds.symbols cimport Symbols, symbols_add, symbols_find, symbols_free
 from feeds.sync cimport LineCount, line_follows
 from feeds.sync cimport judge as c_judge
@@ -149,21 +149,19 @@ def judge(int link, bint joined, int64_t last, int64_t first, int64_t final, int
     return Verdict(c_judge(link, joined, last, first, final, prev))
 
 
-def widths(bytes window, int start, int middle, int numbers):
-    """Widths of the numbers in a window of at most 32 bytes: [(bytes, place of the dot or None)], or None."""
-    cdef unsigned int numeric = 0, dots = 0, key
-    cdef int i
-    for i, byte in enumerate(window):
-        numeric |= <unsigned int> (48 <= byte <= 57 or byte == 46) << i
-        dots |= <unsigned int> (byte == 46) << i
-    key = pattern_key(start, middle, numbers, numeric, dots)
-    if key == 0:
+def window_number(bytes text):
+    """How the number at the beginning of a text is written: (bytes, digits, place of the dot, exponent), or None."""
+    cdef Exact exact = Exact(text)
+    cdef Written found
+    if not look_at(exact.data, exact.size, &found):
         return None
-    found = []
-    for i in range(numbers):
-        run, dot = (key >> (10 * i)) & 31, (key >> (10 * i + 5)) & 31
-        found.append((run, dot if dot < run else None))
-    return found
+    return found.size, found.digits, found.dot, found.exponent
+
+
+def look(bytes window, bytes stop, int stops):
+    """Bits of the bytes that are no digits, up to the stop of this number."""
+    cdef Exact exact = Exact(window)
+    return look_of(exact.data, exact.size, ord(stop), stops)
 
 
 def feed_with_slack(Pipeline pipeline, bytes frame, bytes behind, int64_t receive_ns=0, int line=0):

@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LINES = {
     "orderbook": ["orderbook", "orderbook.*"],
     "scan": ["feeds.scan", "feeds.checksum", "feeds.message", "feeds.numbers", "feeds.symbols", "feeds.routes",
-             "feeds.layout", "feeds.window_simd", "feeds.engine", "feeds.levels", "feeds.levelmap", "feeds.odd",
-             "feeds.protobuf", "feeds.pairs"],
+             "feeds.shape", "feeds.element", "feeds.layout", "feeds.window_simd", "feeds.engine", "feeds.levels",
+             "feeds.levelmap", "feeds.odd", "feeds.protobuf", "feeds.pairs"],
     "judge": ["feeds.parser", "feeds.run", "feeds.run_scalar", "feeds.run_simd", "feeds.sync", "feeds.arbiter",
               "feeds.venue", "feeds.track", "feeds.events", "feeds.handler", "feeds.latency", "feeds.report"],
     "registry": ["feeds.venues"],

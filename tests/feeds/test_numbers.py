@@ -173,15 +173,6 @@ def test_random_text_is_read_as_decimal_does_or_refused(seed):
             assert status in (Result.NEEDS_SCALE, Result.NO_FIT), text
 
 
-@pytest.mark.parametrize(("window", "layout", "found"), [
-    (b'61800.30","2.507"]', (0, 3, 2), [(8, 5), (5, 1)]), (b'1","0"]', (0, 3, 2), [(1, None), (1, None)]),
-    (b'"t":5266583935,', (4, 0, 1), [(10, None)]), (b'61800.30', (0, 0, 1), [(8, 5)]), (b'x1"', (0, 0, 1), None),
-    (b'1","x"', (0, 3, 2), None), (b"1" * 32, (0, 0, 1), None), (b'1' * 31 + b'"', (0, 0, 1), [(31, None)]),
-])
-def test_widths_of_the_numbers_in_a_window(window, layout, found):
-    assert _probe.widths(window, *layout) == found
-
-
 # ---- times, dates, names, own quantities
 
 SECOND = 10**9
