@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t, INT64_MAX, INT64_MIN
 from libc.stdlib cimport calloc, realloc, free
 from libc.string cimport memcpy, memset
-from orderbook.core cimport BookData
+from orderbook.core cimport BookData, MAX_SCALE
 from orderbook.update cimport QuoteData, TradeData
 from feeds.levelmap cimport LevelMap, map_fits, map_free, map_put, map_reserve
 from feeds.message cimport (Message, N_SLOTS, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY,
@@ -134,8 +134,8 @@ cdef inline bint track_hold(Track* self, Message* m) noexcept nogil:
 
 cdef inline void track_printed(Track* self, const Message* m) noexcept nogil:
     """Note how the venue writes the numbers of this instrument, as a snapshot shows it."""
-    self.price_printed = m.price_printed
-    self.qty_printed = m.qty_printed
+    self.price_printed = min(m.price_printed, <int> MAX_SCALE)
+    self.qty_printed = min(m.qty_printed, <int> MAX_SCALE)
     self.price_trailing = m.price_trailing
     self.qty_trailing = m.qty_trailing
 

@@ -8,9 +8,11 @@ from decimal import Decimal
 
 import pytest
 
+from feeds import Pipeline
 from orderbook import Book
 from tests import _probe
 from tests.model import plain
+from tests.venues import okx
 
 PAIRS, DIGITS, SIGNED = 1, 2, 3
 LEVELS = {PAIRS: 25, DIGITS: 10, SIGNED: 25}
@@ -209,3 +211,14 @@ def test_a_level_beyond_those_that_count_changes_nothing():
         assert _probe.checksum(book, recipe) == before
         book.apply_delta([(101 - count, 7)], [])
         assert _probe.checksum(book, recipe) != before
+
+
+@pytest.mark.parametrize("zeros", [17, 18, 19, 31, 400])
+def test_numbers_written_with_more_decimals_than_can_be_kept(zeros):
+    """What the venue then hashes cannot be made again, so the book is not LIVE; nothing is written past the text."""
+    pipeline = Pipeline("okx")
+    price = f"7.{'0' * zeros}"
+    pipeline.feed(okx.book("BTC-USDT", "snapshot", -1, 1, [(price, price)] * 30, [(f"8.{'0' * zeros}", price)],
+                           checksum=77))
+    assert pipeline.counters["errors"] == 0
+    assert (pipeline.book("BTC-USDT").status.name, pipeline.symbol_stats("BTC-USDT")["crc_bad"]) == ("STALE", 1)
