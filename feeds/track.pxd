@@ -173,6 +173,14 @@ cdef inline bint track_fits(const Track* self, int64_t price, int64_t qty) noexc
             and map_fits(&self.ids, price, False) and map_fits(&self.offsets, price, True))
 
 
+cdef inline void held_widen(Held* self, int slot, int64_t factor) noexcept nogil:
+    """Count a value in finer units; one that int64 cannot hold is forgotten."""
+    if self.seen & bit(slot) and takes(self.slot[slot], factor):
+        self.slot[slot] *= factor
+    else:
+        self.seen &= ~bit(slot)
+
+
 cdef inline bint track_widen(Track* self, int64_t price, int64_t qty) noexcept nogil:
     """Count what is kept in units finer by these factors; they must fit. False without memory, nothing is changed."""
     cdef int64_t i, value
@@ -192,10 +200,10 @@ cdef inline bint track_widen(Track* self, int64_t price, int64_t qty) noexcept n
                 value = self.ids.value[i]
                 self.ids.value[i] = (value >> 2) * price * 4 + (value & 3)
     if self.held != NULL:
-        self.held.slot[SLOT_BID_PRICE] *= price
-        self.held.slot[SLOT_ASK_PRICE] *= price
-        self.held.slot[SLOT_BID_QTY] *= qty
-        self.held.slot[SLOT_ASK_QTY] *= qty
+        held_widen(self.held, SLOT_BID_PRICE, price)
+        held_widen(self.held, SLOT_ASK_PRICE, price)
+        held_widen(self.held, SLOT_BID_QTY, qty)
+        held_widen(self.held, SLOT_ASK_QTY, qty)
     next_version(self.version)
     self.trade.price *= price
     self.trade.qty *= qty
