@@ -115,6 +115,7 @@ cdef class BitmexParser(Parser):
         cdef const char* start
         cdef const char* row
         cdef const char* past
+        cdef const char* rest
         cdef Text key, symbol, name, time
         cdef int n = 0
         symbol.data = NULL
@@ -156,9 +157,9 @@ cdef class BitmexParser(Parser):
             peek(c)
             row = c.pos
             if first and n == 1 and symbol.data != NULL:
-                past = same_rows(row, c.end, start, symbol.data + symbol.size + 1 - start)
-                if past != NULL:
-                    c.pos = past                  # all rows; what is in them is checked where they are converted
+                rest = same_rows(row, c.end, start, symbol.data + symbol.size + 1 - start)
+                if rest != NULL:
+                    c.pos = past = rest           # all rows; what is in them is checked where they are converted
                     n = 2
                     break
         if first and m.more == NULL and n == 1 and m.kind == KIND_DELTA:
