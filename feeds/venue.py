@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from enum import IntEnum
 from typing import Any
 from urllib.parse import urlsplit
+
+from feeds.instruments import Instrument, plain_text, step_of  # noqa: F401
+from feeds.instruments import reader as instrument_reader  # noqa: F401
 
 
 class UnknownVenue(ValueError):
@@ -142,15 +144,6 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Instrument:
-    """What a venue's list says of one instrument; numbers are the venue's own text."""
-
-    symbol: str       # as the venue writes it
-    tick_size: str    # smallest step of price
-    lot_size: str     # smallest step of quantity
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     """What a venue allows; counts, seconds and REST weights."""
 
@@ -223,7 +216,8 @@ class VenueSpec:
     snapshot_limits: tuple[int, ...] = ()               # values the venue accepts; empty if any up to the largest
     snapshot_weight: Callable[[int], int] = lambda limit: 1             # limit -> REST weight
     read_address: Callable[[str], Answer | None] = lambda url: None     # what an answer from there is; None: no use
-    instruments_addresses: Mapping[str, str] = field(default_factory=dict)      # market -> full address
+    # market -> full addresses of its lists
+    instruments_addresses: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     read_instruments: Callable[[bytes], list[Instrument]] = lambda body: []     # ValueError if it is no such list
 
     def snapshot_url(self, symbol: str, rest_url: str | None = None, limit: int | None = None,
@@ -279,31 +273,6 @@ def request_number(told: object) -> int | None:
 def error_code(code: object) -> int | str | None:
     """A venue's error code, None if it is of no use as one."""
     return code if isinstance(code, (int, str)) else None
-
-
-def plain_text(number: object) -> str:
-    """A number as plain decimal text without zeros at its end: 0.1 for 0.100000000000000000, 0.0006 for 6.0e-4."""
-    return f"{Decimal(str(number)).normalize():f}"
-
-
-def step_of(decimals: object) -> str:
-    """The smallest step of numbers with so many decimals: 0.01 for 2 or "2"."""
-    return f"{Decimal(1).scaleb(-int(str(decimals))):f}"
-
-
-def instrument_reader(what: str, read: Callable[[Any], Iterable[Instrument]]) -> Callable[[bytes], list[Instrument]]:
-    """The `read_instruments` of a venue.
-
-    read -- gives the instruments of the answer, read as JSON whose numbers with a point or an exponent are text.
-    what -- what there should have been, for the ValueError.
-    """
-    def read_instruments(body: bytes) -> list[Instrument]:
-        try:
-            return list(read(json.loads(body, parse_float=str)))
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
-            raise ValueError(f"{what} (missing: {error})") from error
-
-    return read_instruments
 
 
 def reason_of(text: str, reasons: Mapping[str, str]) -> str:
