@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import sys
@@ -14,13 +15,15 @@ from typing import Any
 from feeds.capture import check_readable
 from feeds.commands.common import MISUSED, CommandError
 from feeds.replay import venue_of
+from feeds.simulator.exchange import Exchange
+from feeds.simulator.hall import Hall
 from feeds.simulator.live import LiveSource
 from feeds.simulator.playback import Playback
 from feeds.simulator.player import Player
 from feeds.simulator.recording import Recording
 from feeds.simulator.server import Server
 from feeds.venues import load
-from feeds.venues.dialects import DIALECTS
+from feeds.venues.dialects import DIALECTS, SIMULATED, SPOKEN, speech
 
 
 def run(files: list[str], *, sim: str | None, venue: str | None, host: str, port: int, speed: float, loop: bool,
@@ -35,10 +38,15 @@ def run(files: list[str], *, sim: str | None, venue: str | None, host: str, port
     check_readable(files)
     name = sim or venue or venue_of(files)
     load(name)
-    if sim and name not in DIALECTS:
-        raise CommandError(f"{name} cannot be simulated (those that can: {', '.join(DIALECTS)})")
-    server: Server | Player
-    if sim:
+    if sim and name not in SIMULATED:
+        raise CommandError(f"{name} cannot be simulated (those that can: {', '.join(SIMULATED)})")
+    server: Server | Player | Exchange
+    if sim and name in SPOKEN:
+        if speed == math.inf:
+            raise CommandError(f"--speed max: {name} is simulated by the clock; expected a number", MISUSED)
+        server = Exchange(Hall(load(name), speech(name), symbols, seed=seed, rate=rate), host=host, port=port,
+                          speed=speed)
+    elif sim:
         server = Server(LiveSource(name, symbols, seed=seed, rate=rate), host=host, port=port, speed=speed, loop=loop)
     else:
         server = player_of(name, files, host=host, port=port, speed=speed, loop=loop)
@@ -53,7 +61,7 @@ def player_of(venue: str, files: list[str], **options: Any) -> Server | Player:
     return Player(Recording(load(venue), files), **options)
 
 
-async def _serve(venue: str, server: Server | Player, until_eof: bool) -> int:
+async def _serve(venue: str, server: Server | Player | Exchange, until_eof: bool) -> int:
     url = await server.start()
     running = asyncio.create_task(server.run())
     terminated = False
