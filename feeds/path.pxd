@@ -23,8 +23,8 @@ from feeds.odd cimport level_alone, levels_by_id, levels_by_offset, levels_newer
 from feeds.parser cimport convert_message, quick_function
 from feeds.scan cimport Cursor, cursor_init
 from feeds.symbols cimport Target, symbols_find
-from feeds.sync cimport (APPLY, COUNT_NONE, GAP, LINK_CONNECTION, LINK_NOT_BELOW, LINK_OFFSETS, LINK_OVERLAP,
-                         LINK_OVERLAP_OR_WHOLE, LINK_RISES, LOOSE, OLD, LineCount, judge, line_follows)
+from feeds.sync cimport (APPLY, COUNT_NONE, GAP, LINK_CHAIN, LINK_CONNECTION, LINK_NOT_BELOW, LINK_OFFSETS,
+                         LINK_OVERLAP, LINK_OVERLAP_OR_WHOLE, LINK_RISES, LOOSE, OLD, LineCount, judge, line_follows)
 from feeds.track cimport (OLD_IN_A_ROW, Track, WHY_CHECKSUM, WHY_DEPTH, WHY_FIRST_DELTA, WHY_GAP, WHY_LINE,
                           WHY_NOT_APPLIED, WHY_OLD, WHY_OVERFLOW, WHY_SNAPSHOT, next_version, pending_add,
                           track_add_qty, track_fits, track_hold, track_printed, track_widen)
@@ -208,7 +208,9 @@ cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_
         else:
             path_missed(self, track)
         return DONE
-    verdict = judge(m.link, track.joined, track.last, m.slot[SLOT_FIRST_SEQ], final, m.slot[SLOT_PREV_SEQ])
+    # A snapshot in the stream itself has nothing older behind it.
+    verdict = judge(m.link, track.joined or (not keeps and m.link == LINK_CHAIN), track.last, m.slot[SLOT_FIRST_SEQ],
+                    final, m.slot[SLOT_PREV_SEQ])
     if unlikely(m.line_jump and m.link == LINK_CONNECTION):
         verdict = GAP
     if unlikely(verdict != APPLY):

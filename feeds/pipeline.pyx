@@ -183,11 +183,16 @@ cdef class Pipeline(Intake):
     def take_instruments(self, bytes body):
         """Refine the ticks of the books by the body of a venue's list of instruments."""
         cdef int32_t i
+        cdef int market
+        markets = self.spec.markets or ("",)
         try:
-            ticks = {instrument.symbol: instrument.tick_size for instrument in self.spec.read_instruments(body)}
+            ticks = {(item.symbol, item.market or markets[0]): item.tick_size
+                     for item in self.spec.read_instruments(body) if item.tick_size}
             for i in range(self.path.engine.symbols.count):
-                if self.name_list[i] in ticks:
-                    self.refine(i, ticks[self.name_list[i]])
+                market = self.path.engine.symbols.target[i].variant >> 20
+                found = ticks.get((self.name_list[i], markets[market]))
+                if found is not None:
+                    self.refine(i, found)
         except ValueError as error:
             message_clear(&self.path.message)
             self.bad(NULL, 0, 0, str(error))

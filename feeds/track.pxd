@@ -11,7 +11,7 @@ from feeds.message cimport (Message, N_SLOTS, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT
 
 cdef enum:
     MAX_PENDING_BYTES = 1 << 26   # of deltas kept while a snapshot is awaited; past it they are dropped
-    OLD_IN_A_ROW = 100            # old deltas that are believed; more mean that the venue's numbers began again
+    OLD_IN_A_ROW = 8              # old deltas that are believed; more mean that the venue's numbers began again
 
 cdef enum:
     # Why a book changed its state; texts stand in feeds.pipeline.

@@ -88,6 +88,8 @@ class Dialect:
     cuts: bool = False                  # what falls out of those levels is not told: the client cuts
     pace_ms: Callable[[Stream], int] = lambda stream: 100 if stream.channel == "book" else (
         1000 if stream.channel in ("ticker", "mark", "open_interest") else 0)       # 0: at every change
+    # kind of the events of a stream, where its channel's messages come as another kind: best prices in a "ticker"
+    kind: Callable[[Stream], str] = lambda stream: ""
     greet: Callable[[Line], list[Frame]] = lambda line: []              # said to a new connection
     beat: Callable[[Line, int], list[Frame]] = lambda line, now_ns: []  # said every `beat_s`
     beat_s: float = 0.0
@@ -148,8 +150,8 @@ def step(units: int, decimals: int) -> str:
 
 
 def trimmed(text: str) -> str:
-    """A decimal without zeros at its end: "0.5" of "0.500", "61800" of "61800.00"."""
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    """A decimal without zeros at its end: "0.5" of "0.500", "61800" of "61800.00"; one with an exponent as it is."""
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text.lower() else text
 
 
 def ms(ns: int) -> int:

@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from feeds.simulator.dialect import Ask, Frame, Line
+from feeds.simulator.faults import Fault
+from feeds.simulator.frames import BINARY, TEXT, frame_head
 from feeds.simulator.hall import BookFeed, Feed, Hall
 from feeds.simulator.listen import listen
-from feeds.simulator.player import framed
 
 BATCH_SIZE = 256                # things that happen before others have their turn
 MAX_BUFFERED = 1 << 25          # bytes a client may be behind; then it is disconnected, as a venue does
@@ -103,14 +104,31 @@ class Exchange:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    def strike(self, fault: Fault) -> None:
+        """Let a fault of the venue itself happen; see `faults.VENUE_KINDS`."""
+        hall = self.hall
+        if fault.kind == "delist":
+            hall.delist(fault.match)
+        elif fault.kind == "clock_jump":
+            hall.jump(fault.seconds)
+        else:
+            hall.renumber()
+            for client in list(self.clients):
+                self.clients.discard(client)
+                self._tasks.append(asyncio.create_task(self._leave(client)))
+
+    async def _leave(self, client: Client) -> None:
+        with suppress(ConnectionError):
+            await client.socket.close(code=WSCloseCode.SERVICE_RESTART, message=b"the venue starts anew")
+
     # ---- what is told
 
     def _tell(self, feed: Feed, events: list[Any]) -> None:
         """Write what has happened to everybody who hears this stream."""
-        dialect = self.hall.dialect
+        hall, dialect = self.hall, self.hall.dialect
         frames: list[Frame] | None = None
         for client in list(self.clients):
-            if feed.stream.name not in client.names:
+            if feed.stream.name not in client.names or hall.place(feed.stream.root) != client.place:
                 continue
             if frames is None or dialect.by_line:
                 frames = dialect.encode(feed.stream, events, client.line)
@@ -120,7 +138,8 @@ class Exchange:
         """Write frames to a client; one that has fallen far behind is disconnected."""
         parts: list[bytes] = []
         for frame in frames:
-            parts += framed(1, frame.encode()) if isinstance(frame, str) else framed(2, frame)
+            opcode, payload = (TEXT, frame.encode()) if isinstance(frame, str) else (BINARY, frame)
+            parts += (frame_head(opcode, len(payload)), payload)
         if parts and not client.transport.is_closing():
             client.transport.write(b"".join(parts))
             self.sent += len(parts) // 2
@@ -193,7 +212,8 @@ class Exchange:
         await socket.prepare(request)
         if request.transport is None:
             return socket               # gone before the handshake was through
-        client = Client(socket, request.transport, Line(root or ""), self.clock())
+        client = Client(socket, request.transport, Line(root or next(iter(spec.roots))), self.clock())
+        client.place = self.hall.place(client.line.root)
         self.clients.add(client)
         self.send(client, self.hall.dialect.greet(client.line))
         if named:
@@ -249,7 +269,7 @@ class Exchange:
     def _subscribe(self, client: Client, ask: Ask, quietly: bool = False) -> bool:
         """Take what the venue has, refuse what it has not, and show how things stand. False: the venue hangs up."""
         hall, limits = self.hall, self._limits
-        known = [name for name in dict.fromkeys(ask.names) if hall.streams(name)]
+        known = [name for name in dict.fromkeys(ask.names) if hall.streams(name, client.line.root)]
         unknown = [name for name in ask.names if name not in known]
         if unknown and hall.dialect.hangs_up:
             return False
@@ -269,7 +289,7 @@ class Exchange:
     def _show(self, client: Client, names: Iterable[str], books: bool = False) -> None:
         """Send what a stream begins with, or its book in any case."""
         for name in names:
-            for feed in self.hall.open(name):
+            for feed in self.hall.open(name, client.line.root):
                 events = [feed.snapshot()] if books and isinstance(feed, BookFeed) else feed.opening()
                 if events:
                     self.send(client, self.hall.dialect.encode(feed.stream, events, client.line))
@@ -283,6 +303,7 @@ class Client:
         self.transport = transport
         self.line = line
         self.names: dict[str, None] = {}
+        self.place = ""                         # see `Hall.place`
         self.heard_s = now_s                    # when it last said something
         self._times: deque[float] = deque()
 

@@ -1,8 +1,8 @@
 """Simulated markets of one venue, and what is told of them stream by stream, as events that no venue has written yet.
 
     hall = Hall(load(name), dialect, seed=7)
-    feeds = hall.open("books:BTC-USDT")             # what a stream of that name consists of
-    for feed, events in hall.step(until_ns): ...
+    feeds = hall.open("books:BTC-USDT", "public")   # what a stream of that name consists of
+    for feed, events in hall.step(): ...
 
 A stream is one for all who hear it: its messages are numbered once, and a book that somebody is given to begin with is
 the one that the stream's last message left.
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import product
+from urllib.parse import urlsplit
 
 from feeds.simulator.dialect import Dialect, Listed, decimal
 from feeds.simulator.event import Event, Level
@@ -28,6 +29,8 @@ FUNDING_PERIOD_NS = 8 * 3600 * 1_000_000_000
 LIQUIDATION_PERIOD_NS = 1000 * MS
 LIQUIDATION_EVERY = 25          # of the fills in a burst, one is a liquidation
 YEAR_NS = 365 * 24 * 3600 * 1_000_000_000
+NEVER_NS = 1 << 62
+FIRST_ID = 2_000_000            # of a venue that numbers anew
 FUNDING = "0.0001"
 VOLATILITY = 0.6                # of options, a year
 OPEN_LOTS = 5_000               # open interest, in mean quantities
@@ -46,6 +49,7 @@ class Floor:
         self.open_price = self.high = self.low = market.last_price
         self.volume = self.turnover = self.last_qty = 0     # lots; lots times ticks; lots
         self.changed_at: tuple[dict[int, int], dict[int, int]] = ({}, {})     # ticks -> id of the level's last change
+        self.skew_ns = 0        # by how much the venue's clock is wrong
         self._texts: dict[int, str] = {}
 
     @property
@@ -85,8 +89,8 @@ class Floor:
 
     def event(self, kind: str, stream: Stream, values: dict[str, str | int], now_ns: int) -> Event:
         """An event of this instrument with the times that nearly every message has."""
-        values.setdefault("event_time", now_ns + PUBLISH_DELAY_NS)
-        values.setdefault("time", self.market.last_action_ns)
+        values.setdefault("event_time", now_ns + PUBLISH_DELAY_NS + self.skew_ns)
+        values["time"] = int(values.get("time", self.market.last_action_ns)) + self.skew_ns
         return Event(kind, self.listed.instrument.symbol, values, market=self.listed.market, depth=stream.depth)
 
     def quote(self) -> dict[str, str | int]:
@@ -341,7 +345,7 @@ class Hall:
         self.floors = [Floor(listed, Market(listed.instrument, seed, start, rate))
                        for listed in self._listed([spec.symbol(symbol) for symbol in symbols])]
         self._names = self._all_names()
-        self._feeds: dict[str, list[Feed]] = {}
+        self._feeds: dict[tuple[str, str], list[Feed]] = {}
 
     def _listed(self, symbols: Sequence[str]) -> list[Listed]:
         known = self.dialect.listed
@@ -353,15 +357,19 @@ class Hall:
             chosen += found or [Listed(Instrument(symbol, 1, 2, 1, 3, 10_000, 5_000), known[0].market, known[0].kind)]
         return chosen
 
-    def _all_names(self) -> dict[str, list[tuple[Floor, Stream]]]:
-        """Every stream that a client may ask for, by its name; several where one name is about several symbols."""
+    def place(self, root: str) -> str:
+        """Path of the address of a root: streams have their names to themselves at one path only."""
+        return urlsplit(self.spec.roots[root]).path.rstrip("/")
+
+    def _all_names(self) -> dict[tuple[str, str], list[tuple[Floor, Stream]]]:
+        """Every stream that a client may ask for, by place and name; several where a name is about several symbols."""
         spec = self.spec
-        names: dict[str, list[tuple[Floor, Stream]]] = {}
+        names: dict[tuple[str, str], list[tuple[Floor, Stream]]] = {}
         for floor, channel, options in product(self.floors, spec.channels, self.dialect.options):
             symbol, market = floor.listed.instrument.symbol, floor.listed.market
             with suppress(ValueError):          # this market has no such channel, or not at such a depth or speed
                 for stream in spec.streams([symbol], [channel], market=market or None, **options):
-                    entries = names.setdefault(stream.name, [])
+                    entries = names.setdefault((self.place(stream.root), stream.name), [])
                     held = next((entry for entry in entries if entry[0] is floor), None)
                     if held is None:
                         entries.append((floor, stream))
@@ -372,17 +380,18 @@ class Hall:
     @property
     def next_ns(self) -> int:
         """When the next thing happens."""
-        return min(floor.next_ns for floor in self.floors)
+        return min((floor.next_ns for floor in self.floors), default=NEVER_NS)
 
-    def streams(self, name: str) -> list[Stream]:
-        """What a stream of that name consists of; empty if there is none."""
-        return [stream for _, stream in self._names.get(name, ())]
+    def streams(self, name: str, root: str) -> list[Stream]:
+        """What a stream of that name consists of where that root is; empty if there is none."""
+        return [stream for _, stream in self._names.get((self.place(root), name), ())]
 
-    def open(self, name: str) -> list[Feed]:
+    def open(self, name: str, root: str) -> list[Feed]:
         """Begin to tell a stream, or go on with it; empty if there is none of that name."""
-        feeds = self._feeds.get(name)
+        key = (self.place(root), name)
+        feeds = self._feeds.get(key)
         if feeds is None:
-            feeds = self._feeds[name] = [self._feed(*entry) for entry in self._names.get(name, ())]
+            feeds = self._feeds[key] = [self._feed(*entry) for entry in self._names.get(key, ())]
             for feed in feeds:
                 feed.floor.feeds.append(feed)
         return feeds
@@ -394,7 +403,7 @@ class Hall:
             return BookFeed(floor, stream, pace, opens, dialect.levels(stream), dialect.whole(stream), dialect.cuts)
         if stream.channel == "liquidations":
             return LiquidationFeed(floor, stream, 0)
-        kind = CHANNEL_KINDS.get(stream.channel)
+        kind = dialect.kind(stream) or CHANNEL_KINDS.get(stream.channel)
         return FigureFeed(floor, stream, pace, opens, kind) if kind else TradeFeed(floor, stream, 0)
 
     def step(self) -> list[tuple[Feed, list[Event]]]:
@@ -411,6 +420,31 @@ class Hall:
             action = floor.step()
             told = [(feed, feed.take(action)) for feed in floor.feeds]
         return [(feed, events) for feed, events in told if events]
+
+    def delist(self, symbol: str) -> None:
+        """A symbol is not traded any more."""
+        self.floors = [floor for floor in self.floors if floor.listed.instrument.symbol != symbol]
+        gone = [key for key, entries in self._names.items() if all(floor not in self.floors for floor, _ in entries)]
+        for key in gone:
+            del self._names[key]
+            self._feeds.pop(key, None)
+
+    def jump(self, seconds: float) -> None:
+        """The venue's clock is set."""
+        for floor in self.floors:
+            floor.skew_ns += int(seconds * 1e9)
+
+    def renumber(self) -> None:
+        """All numbers begin anew; the books stay."""
+        for floor in self.floors:
+            back = floor.market.last_id - FIRST_ID
+            floor.market.last_id -= back
+            for changed in floor.changed_at:
+                changed.clear()
+            for feed in floor.feeds:
+                if isinstance(feed, BookFeed):
+                    feed.number = 0
+                    feed.last_id -= back
 
     def floor(self, symbol: str, market: str = "") -> Floor | None:
         """Where a symbol is traded, as the venue writes it; None if it is not."""

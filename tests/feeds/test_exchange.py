@@ -67,7 +67,7 @@ def same(book, feed):
 def left(exchange, symbols):
     """Names of streams about these symbols alone that somebody still hears."""
     return [name for client in exchange.clients for name in client.names
-            if {stream.symbol for stream in exchange.hall.streams(name)} <= set(symbols)]
+            if {stream.symbol for stream in exchange.hall.streams(name, client.line.root)} <= set(symbols)]
 
 
 MARKETS = [(venue, market) for venue in SPOKEN for market in dict.fromkeys(
