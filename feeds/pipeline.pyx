@@ -26,8 +26,8 @@ from feeds.message cimport (Message, message_clear, time_ns, KIND_DELTA, KIND_LI
 from feeds.path cimport CAREFUL, MAX_LINES, Change, path_lose, path_note, path_step
 from feeds.routes cimport routes_free
 from feeds.symbols cimport Target, symbols_find
-from feeds.track cimport (Track, WHY_BAD_FRAME, WHY_CLOSED, WHY_DEPTH, WHY_FIRST_DELTA, WHY_FORGOTTEN, WHY_GAP,
-                          WHY_LINE, WHY_CHECKSUM, WHY_NOT_APPLIED, WHY_OLD, WHY_OPENED, WHY_OVERFLOW, WHY_SNAPSHOT,
+from feeds.track cimport (Track, WHY_AHEAD, WHY_BAD_FRAME, WHY_CLOSED, WHY_DEPTH, WHY_FIRST_DELTA, WHY_FORGOTTEN,
+                          WHY_GAP, WHY_LINE, WHY_CHECKSUM, WHY_NOT_APPLIED, WHY_OLD, WHY_OPENED, WHY_OVERFLOW, WHY_SNAPSHOT,
                           WHY_TOLD, pending_free)
 
 from collections.abc import Sequence
@@ -66,6 +66,7 @@ cdef dict REASONS = {
     WHY_NOT_APPLIED: "message could not be applied", WHY_OVERFLOW: "too many deltas while waiting for a snapshot",
     WHY_DEPTH: "no level is left of the depth that the snapshot told of",
     WHY_CHECKSUM: "checksum mismatch", WHY_LINE: "a message of the connection is missing",
+    WHY_AHEAD: "the stream has not come to the snapshot yet",
     WHY_TOLD: "the venue has dropped the stream", WHY_OLD: "only old numbers", WHY_FORGOTTEN: "not followed any more",
 }
 
@@ -447,7 +448,7 @@ cdef class Pipeline(Intake):
             if self.name_list[i] != name:
                 continue
             self.path.engine.symbols.target[i].wanted = False
-            self.path.track[i].has_snapshot = self.path.track[i].joined = False
+            self.path.track[i].has_snapshot = self.path.track[i].joined = self.path.track[i].ahead = False
             pending_free(&self.path.track[i].pending)
             if self.path.track[i].wants_snapshot:
                 self.path.track[i].wants_snapshot = False
