@@ -144,6 +144,9 @@ class Wire:
     def subscribe(self, streams):
         """Ask for streams as the client does, and take what the venue says to it."""
         self.line.root = streams[0].root
+        for text in self.spec.greeting if not self.names else ():
+            for ask in self.speech.read(text, self.line):
+                self.feed(ask.frames)
         for text in self.spec.subscribe([stream.name for stream in streams], 1):
             for ask in self.speech.read(text, self.line):
                 assert ask.kind == "subscribe", ask

@@ -227,7 +227,8 @@ class BookFeed(Feed):
         worst = None if not self.count or len(now) < self.count else (min(now) if side == BID else max(now))
         for price in sorted(ticks, reverse=side == BID):
             lots = now.get(price, 0)
-            if lots == view.get(price, 0):
+            # Who joins by a REST answer may have seen what came and went between two messages.
+            if lots == view.get(price, 0) and (self.count or self.opens):
                 continue
             if not self.count:
                 if lots:
