@@ -64,6 +64,8 @@ def serve(
     symbols: Annotated[list[str] | None, typer.Option("--symbols", help="What the simulated market trades.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 0,
     rate: Annotated[float, typer.Option(help="Actions a second and symbol in the simulated market.")] = 500.0,
+    faults: Annotated[str | None, typer.Option(metavar="FILE.toml", help="A script of what goes wrong; see "
+                                                                         "docs/faults.md.")] = None,
     until_eof: Annotated[bool, typer.Option("--until-eof", help="End when standard input does; for programs "
                                                                 "that start a server.")] = False,
 ) -> None:
@@ -72,7 +74,7 @@ def serve(
         from feeds.commands.serve import run
 
         code = run(files or [], sim=sim, venue=venue, host=host, port=port, speed=read_speed(speed), loop=loop,
-                   symbols=read_symbols(symbols or []), seed=seed, rate=rate, until_eof=until_eof)
+                   symbols=read_symbols(symbols or []), seed=seed, rate=rate, until_eof=until_eof, faults=faults)
     raise typer.Exit(code)
 
 
@@ -120,6 +122,50 @@ def venues(
         from feeds.commands.venues import run
 
         run(venue, as_json)
+
+
+@app.command()
+def instruments(
+    venue: Annotated[str, typer.Argument(help="Name of the venue; `wirebook venues` lists them.")],
+    like: Annotated[str, typer.Option("--like", metavar="TEXT", help="A part of a name or symbol, or a pattern such as "
+                                                                    "'BTC-*-C'.")] = "",
+    market: MarketOption = None,
+    kind: Annotated[str | None, typer.Option(help="spot, perpetual, future, option, combo or index.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Every field of every instrument as one JSON document.")
+                       ] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask the venue, whatever is on disk.")] = False,
+    max_age: Annotated[str, typer.Option(metavar="TIME", help="How old a list on disk may be: 90s, 15m, 12h, 7d.")
+                       ] = "1d",
+    url: Annotated[str | None, typer.Option(help="http://host:port to ask instead of the venue.")] = None,
+) -> None:
+    """List what a venue trades: names, steps, contracts, expiries."""
+    with clean_end():
+        from feeds.commands.instruments import run
+
+        code = run(venue, like=like, market=market, kind=kind, as_json=as_json, refresh=refresh, max_age=max_age,
+                   url=url)
+    raise typer.Exit(code)
+
+
+@app.command()
+def plan(
+    venue: Annotated[str, typer.Argument(help="Name of the venue; `wirebook venues` lists them.")],
+    symbols: Annotated[list[str], typer.Option("--symbols", help="Symbols or names, @FILE with some, all, or a pattern "
+                                                                 "like '*USDT'.")],
+    channels: Annotated[list[str] | None, typer.Option("--channels", help="Channels; without it book.")] = None,
+    market: MarketOption = None,
+    depth: Annotated[int | None, typer.Option(help="Levels a side of partial books; without it whole books.")] = None,
+    speed: Annotated[str | None, typer.Option(help="Of the books, as the venue writes it.")] = None,
+    rest_url: Annotated[str | None, typer.Option(help="http://host:port to ask for lists, not the venue.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON document.")] = False,
+) -> None:
+    """Show how a subscription is spread over connections, and how long the venue's limits make it take."""
+    with clean_end():
+        from feeds.commands.plan import run
+
+        code = run(venue, symbols, read_symbols(channels or ["book"]), market=market, depth=depth, speed=speed,
+                   rest_url=rest_url, as_json=as_json)
+    raise typer.Exit(code)
 
 
 def main() -> None:

@@ -6,8 +6,9 @@ All numbers are decimal text, exact; "" is what a list does not say. Nothing her
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -35,8 +36,8 @@ class Instrument:
     settle: str = ""        # currency that a derivative is settled in
     min_qty: str = ""       # smallest quantity of an order
     min_value: str = ""     # smallest value of an order, in quote currency
-    contract_size: str = ""     # what one contract is, in `contract_unit`; "" where quantities are no contracts
-    contract_unit: str = ""     # currency of `contract_size`: the base of a linear contract, the quote of an inverse one
+    contract_size: str = ""     # what one contract is, in `contract_unit`; "" where the list states none
+    contract_unit: str = ""     # currency of that: the base of a linear contract, the quote of an inverse one
     multiplier: str = ""    # by which the venue multiplies the contract's size besides, where it has such a number
     expiry_ns: int = 0      # of a dated one, ns since the Unix epoch
     strike: str = ""        # of an option, in quote currency
@@ -80,9 +81,19 @@ def date_of(ns: int) -> str:
 
 # ---- what the readers of lists share
 
+_NUMBERS = frozenset(("tick_size", "lot_size", "min_qty", "min_value", "contract_size", "multiplier", "strike"))
+_TEXTS = tuple(field.name for field in fields(Instrument) if field.name != "expiry_ns")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?").fullmatch
+
+
 def plain_text(number: object) -> str:
     """A number as plain decimal text without zeros at its end: 0.1 for 0.100000000000000000, 0.0006 for 6.0e-4."""
     return f"{Decimal(str(number)).normalize():f}"
+
+
+def told(number: object) -> str:
+    """`plain_text` of what a list may leave out: "" for None and ""."""
+    return "" if number is None or number == "" else plain_text(number)
 
 
 def step_of(decimals: object) -> str:
@@ -102,6 +113,18 @@ def expiry_of(time: object) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1_000_000_000
 
 
+def check(it: Instrument) -> None:
+    """Raise ValueError that names the field if a record holds what no list should have led to."""
+    for name in _TEXTS:
+        value = getattr(it, name)
+        if not isinstance(value, str) or (name in _NUMBERS and value and not _NUMBER(value)):
+            raise ValueError(f"{name} of {it.symbol!r} is {value!r}")
+    if not it.symbol or it.kind not in KINDS or it.status not in STATUSES:
+        raise ValueError(f"{it.symbol!r} is of kind {it.kind!r} with status {it.status!r}")
+    if not isinstance(it.expiry_ns, int) or not 0 <= it.expiry_ns < 1 << 63:
+        raise ValueError(f"expiry_ns of {it.symbol!r} is {it.expiry_ns!r}")
+
+
 def reader(what: str, read: Callable[[Any], Iterable[Instrument]]) -> Callable[[bytes], list[Instrument]]:
     """The `read_instruments` of a venue.
 
@@ -110,7 +133,10 @@ def reader(what: str, read: Callable[[Any], Iterable[Instrument]]) -> Callable[[
     """
     def read_instruments(body: bytes) -> list[Instrument]:
         try:
-            return list(read(json.loads(body, parse_float=str)))
+            found = list(read(json.loads(body, parse_float=str)))
+            for instrument in found:
+                check(instrument)
+            return found
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"expected {what} (missing: {error})") from error
 

@@ -12,8 +12,7 @@ from enum import IntEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from feeds.instruments import Instrument, plain_text, step_of  # noqa: F401
-from feeds.instruments import reader as instrument_reader  # noqa: F401
+from feeds.instruments import Instrument
 
 
 class UnknownVenue(ValueError):
@@ -145,15 +144,34 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a venue allows; counts, seconds and REST weights."""
+    """What a venue allows; counts, seconds and REST weights. 0 is no limit, or none that is known.
+
+    An address is the IP address that the venue sees: everything that runs behind it counts together.
+    """
 
     streams_per_connection: int
     messages_per_second: float       # requests, pings and pongs of ours that one connection may send
     streams_per_request: int         # names in one subscribe request
-    connections_per_5_minutes: int
+    connections_per_5_minutes: int   # that one address may open, failed attempts too
     connection_lifetime_s: float     # the venue ends a connection after that; 0: it does not say so
     rest_weight_per_minute: int
     weight_header: str | None = None  # answer header that states the weight used in this minute
+    connections: int = 0             # open at a time from one address
+    connections_per_second: float = 0       # that one address may open, as connections_per_5_minutes
+    connections_per_minute: int = 0
+    streams: int = 0                 # over all connections of one address
+    argument_chars: int = 0          # of all streams of one connection together, as its requests name them
+    request_bytes: int = 0           # of one request frame
+    operations_per_hour: int = 0     # subscribe and unsubscribe requests of one connection
+    rest_per_second: float = 0       # REST requests, whatever they weigh
+
+    @property
+    def opening(self) -> tuple[tuple[str, float, float], ...]:
+        """(name, connections, seconds) of every limit on opening connections, that of the longest time first."""
+        rates = (("connections_per_5_minutes", self.connections_per_5_minutes, 300.0),
+                 ("connections_per_minute", self.connections_per_minute, 60.0),
+                 ("connections_per_second", self.connections_per_second, 1.0))
+        return tuple(rate for rate in rates if rate[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +237,12 @@ class VenueSpec:
     # market -> full addresses of its lists
     instruments_addresses: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     read_instruments: Callable[[bytes], list[Instrument]] = lambda body: []     # ValueError if it is no such list
+    # address and answer of a list -> full addresses of what has to be asked besides: its next page, details
+    next_page: Callable[[str, bytes], Sequence[str]] = lambda url, body: ()
+    instruments_weight: int = 1     # REST weight of a list
+    # normalised names that are the venue's symbols as they stand: "pair" (BTC-USDT), "dated" (BTC-27DEC26, and
+    # BTC-27DEC26-100000-C); nobody has to look such a symbol up in a list
+    own_names: tuple[str, ...] = ()
 
     def snapshot_url(self, symbol: str, rest_url: str | None = None, limit: int | None = None,
                      market: str = "") -> str:

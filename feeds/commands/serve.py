@@ -14,6 +14,8 @@ from typing import Any
 
 from feeds.capture import check_readable
 from feeds.commands.common import MISUSED, CommandError
+from feeds.instruments import Instrument
+from feeds.listing import Listing, needs_list
 from feeds.replay import venue_of
 from feeds.simulator.exchange import Exchange
 from feeds.simulator.faults import VENUE_KINDS, Faults, Script, read_script
@@ -40,7 +42,7 @@ def run(files: list[str], *, sim: str | None, venue: str | None, host: str, port
     script = read_script(faults) if faults else None
     if script is not None and any(fault.kind in VENUE_KINDS for fault in script.fault) and sim not in SPOKEN:
         raise CommandError(f"{faults}: {', '.join(VENUE_KINDS)} strike simulated venues alone: {', '.join(SPOKEN)}")
-    outside = (host, port)                      # where clients connect to: with faults, to what stands before the server
+    outside = (host, port)                      # with faults, clients connect to what stands before the server
     if script is not None:
         host, port = "127.0.0.1", 0
     check_readable(files)
@@ -48,6 +50,7 @@ def run(files: list[str], *, sim: str | None, venue: str | None, host: str, port
     load(name)
     if sim and name not in SIMULATED:
         raise CommandError(f"{name} cannot be simulated (those that can: {', '.join(SIMULATED)})")
+    symbols = symbols_of(name, symbols)
     server: Server | Player | Exchange
     if sim and name in SPOKEN:
         if speed == math.inf:
@@ -59,6 +62,25 @@ def run(files: list[str], *, sim: str | None, venue: str | None, host: str, port
     else:
         server = player_of(name, files, host=host, port=port, speed=speed, loop=loop)
     return asyncio.run(_serve(name, server, until_eof, script, outside))
+
+
+def symbols_of(venue: str, texts: list[str]) -> list[str]:
+    """The venue's symbols of what is to be simulated: names are those of what the venue is usually simulated with.
+
+    Raises: UnknownInstrument with near names.
+    """
+    spec = load(venue)
+    if not any(needs_list(spec, text) for text in texts):
+        return texts
+    if venue in SPOKEN:
+        known = [Instrument(it.instrument.symbol, "", "", it.market, it.kind, it.base, it.quote, it.settle,
+                            expiry_ns=it.expiry_ns, strike=it.strike, option_type=it.option_type)
+                 for it in speech(venue).listed]
+    else:
+        known = spec.read_instruments(LiveSource(venue, ()).instruments().encode())
+    listing = Listing(spec, known)
+    symbols = {it.symbol for it in known}
+    return [listing.find(text).symbol if needs_list(spec, text) and text not in symbols else text for text in texts]
 
 
 def player_of(venue: str, files: list[str], **options: Any) -> Server | Player:
