@@ -17,6 +17,9 @@ class _Selector(selectors.DefaultSelector):
     loop: VirtualLoop
 
     def select(self, timeout=None):
+        if not self.loop.sockets:
+            self.loop.now += timeout or 0.0
+            return []
         if self.loop.threads:           # what a thread does takes real time, and none of the loop's
             return super().select(0.001)
         events = super().select(0)
@@ -31,10 +34,14 @@ class _Selector(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Its `time` starts at 1000 s; use it for everything that a test must not wait for."""
+    """Its `time` starts at 1000 s; use it for everything that a test must not wait for.
 
-    def __init__(self):
+    sockets -- False where nothing comes from outside: then nobody is asked whether something has.
+    """
+
+    def __init__(self, sockets=True):
         self.now = 1000.0
+        self.sockets = sockets
         self.threads = 0
         selector = _Selector()
         selector.loop = self

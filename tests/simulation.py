@@ -24,7 +24,6 @@ from feeds import connection, rest, session
 from feeds.connection import Timing
 from feeds.rest import RestError, Window
 from feeds.simulator.faults import OPENING_KINDS, Fault, Faults, Script
-from feeds.venues import load
 from orderbook import BookState
 from tests.clock import VirtualLoop
 
@@ -288,31 +287,53 @@ class FakeLine:
     async def wait_closed(self) -> None:
         await self._closed.wait()
 
-    def tell(self, payload: bytes, faulty: bool = True) -> None:
-        """The venue says something; faults may strike it on its way."""
+    def tell(self, payloads: list[bytes], faulty: bool = True) -> None:
+        """The venue says something in one go; faults may strike it on its way."""
         world = self.world
         now = world.loop.time()
         if now < max(self.deaf_until, self.mute_until):
             return
-        frames, broken = self.faults.frames(1, payload, now) if faulty and world.rough else ([(1, payload, "", 0.0)], None)
-        for frame in frames:
-            self._ready = max(self._ready + STEP_S, now + world.dice.uniform(0.01, 0.2)) + frame[3]
-            world.loop.call_at(self._ready, self._receive, frame[1])
-        if broken is not None:
-            if broken.kind == "half_open":
-                self.deaf_until = now + broken.seconds
-                world.loop.call_later(broken.seconds, self.end, 1006, "")
-            elif broken.kind == "silent":
-                self.mute_until = now + broken.seconds
-            elif broken.kind in ("reset", "close"):
-                world.loop.call_later(0.01, self.end, 1006 if broken.kind == "reset" else 1012, "")
+        batch: list[bytes] = []
+        for payload in payloads:
+            if not (faulty and world.rough):
+                batch.append(payload)
+                continue
+            frames, broken = self.faults.frames(1, payload, now)
+            for frame in frames:
+                if frame.late_s:
+                    self._send(batch, now)
+                    batch = []
+                    self._ready = max(self._ready, now) + frame.late_s
+                batch.append(frame.payload)
+            if broken is not None:
+                self._send(batch, now)
+                self._break(broken, now)
+                return
+        self._send(batch, now)
 
-    def _receive(self, payload: bytes) -> None:
-        if not self.is_open:
-            return
-        self.frames += 1
-        self.messages += 1
-        self.pipeline.feed(payload, int(START_NS + self.world.loop.time() * 1e9), self.number)
+    def _send(self, batch: list[bytes], now: float) -> None:
+        if batch:
+            self._ready = max(self._ready + STEP_S, now + self.world.dice.uniform(0.01, 0.2))
+            self.world.loop.call_at(self._ready, self._receive, batch)
+
+    def _break(self, fault: Fault, now: float) -> None:
+        """A fault strikes the connection."""
+        world = self.world
+        if fault.kind == "half_open":
+            self.deaf_until = now + fault.seconds
+            world.loop.call_later(fault.seconds, self.end, 1006, "")
+        elif fault.kind == "silent":
+            self.mute_until = now + fault.seconds
+        else:
+            world.loop.call_later(0.01, self.end, 1006 if fault.kind == "reset" else 1012, "")
+
+    def _receive(self, batch: list[bytes]) -> None:
+        receive_ns = int(START_NS + self.world.loop.time() * 1e9)
+        for payload in batch:
+            if self.is_open:
+                self.frames += 1
+                self.messages += 1
+                self.pipeline.feed(payload, receive_ns, self.number)
         self.pipeline.flush()
 
 
@@ -364,7 +385,7 @@ class World:
     an eighth more follows without. pause_s -- from one burst of messages to the next, on average.
     """
 
-    def __init__(self, family, seed: int, hours: float, pause_s: float = 6.0, script: tuple[Fault, ...] = ROUGH):
+    def __init__(self, family, seed: int, hours: float, pause_s: float = 13.0, script: tuple[Fault, ...] = ROUGH):
         self.family = family()
         self.dice = random.Random(f"{seed}/{family.venue}")
         self.faults = Faults(Script(script, seed))
@@ -373,7 +394,7 @@ class World:
         self.lines: set[FakeLine] = set()
         self.figures = Figures(seed)
         self.hours, self.pause_s = hours, pause_s
-        self.loop = VirtualLoop()
+        self.loop = VirtualLoop(sockets=False)
         self._left: dict[str, float] = {}           # symbol -> since when its book is not LIVE
         self.wrong: list[str] = []
 
@@ -413,16 +434,15 @@ class World:
         if not line.is_open:
             return
         if text == family.ping or '"ping"' in text:
-            line.tell(family.pong, faulty=False)
+            line.tell([family.pong], faulty=False)
             return
         what, symbols, acks = family.hear(text)
-        for ack in acks:
-            line.tell(ack, faulty=False)
+        line.tell(acks, faulty=False)
         for symbol in symbols:
             if what == "subscribe":
                 line.heard.add(symbol)
                 if not family.by_rest:
-                    line.tell(family.snapshot(self.truths[symbol]))
+                    line.tell([family.snapshot(self.truths[symbol])])
             else:
                 line.heard.discard(symbol)
 
@@ -435,8 +455,7 @@ class World:
             began = self.loop.time()
             await self._trade(began + self.hours * 3600)
             self.rough = False
-            for turn in self.faults._turns:
-                self.figures.faults[turn.fault.kind] += turn.struck
+            self.figures.faults.update(self.faults.counts)
             await self._trade(self.loop.time() + 1800)          # what was on its way is over
             await feed.wait_live(3600)
             self.figures.away_s += self._since(self.loop.time())
@@ -457,12 +476,13 @@ class World:
         names = list(self.truths)
         while self.loop.time() < until:
             await asyncio.sleep(dice.expovariate(1 / self.pause_s))
-            for _ in range(dice.randrange(1, 8)):
+            told: list[tuple[str, bytes]] = []
+            for _ in range(dice.randrange(1, 16)):
                 truth = self.truths[dice.choice(names)]
                 before, first, (bids, asks) = truth.change()
-                frame = family.delta(truth, before, first, bids, asks)
-                for line in [line for line in self.lines if truth.symbol in line.heard]:
-                    line.tell(frame)
+                told.append((truth.symbol, family.delta(truth, before, first, bids, asks)))
+            for line in list(self.lines):
+                line.tell([frame for symbol, frame in told if symbol in line.heard])
             if self.rough and self.faults.venue(self.loop.time()):
                 for truth in self.truths.values():
                     truth.renumber()
@@ -502,7 +522,7 @@ class World:
 
 
 def main() -> None:
-    """One run again, with the client's log."""
+    """Live through some hours again."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--hours", type=float, default=10.0)
@@ -513,8 +533,9 @@ def main() -> None:
     for family in FAMILIES:
         if options.venue in (None, family.venue):
             figures = World(family, options.seed, options.hours).run()
-            print(family.venue, figures.hours, figures.messages, figures.compared, figures.faults.total(), figures.opens,
-                  len(figures.recoveries), max(figures.recoveries, default=0.0), figures.quiet_away_s)
+            print(f"{family.venue}: {figures.hours:.1f} h, {figures.messages} messages, {figures.compared} compared, "
+                  f"{figures.faults.total()} faults, {figures.opens} openings, {len(figures.recoveries)} recoveries of "
+                  f"at most {max(figures.recoveries, default=0.0):.0f} s")
 
 
 if __name__ == "__main__":

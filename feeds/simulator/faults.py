@@ -12,6 +12,7 @@ The same script and the same frames give the same faults.
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -120,6 +121,8 @@ def check(script: Script, name: str = "faults") -> None:
             raise ScriptError(f"{where}: expected a kind of {', '.join(KINDS)}, found {fault.kind!r}")
         if not 0 <= fault.rate <= 1 or fault.every < 0 or not (fault.rate or fault.every or fault.at_s):
             raise ScriptError(f"{where} ({fault.kind}): expected rate (above 0, up to 1), every (above 0) or at_s")
+        if list(fault.at_s) != sorted(fault.at_s):
+            raise ScriptError(f"{where} ({fault.kind}): expected the times of at_s in their order")
         if fault.kind == "corrupt" and not fault.key:
             raise ScriptError(f"{where} (corrupt): expected the key of a number")
         if fault.kind == "delist" and not fault.match:
@@ -151,6 +154,17 @@ class _Turn:
     seen: int = 0
     struck: int = 0
     times: int = 0              # of `at_s` that are over
+    skip: int = -1              # how many more are let through before chance strikes; -1: not drawn yet
+
+    def chance(self) -> bool:
+        """One in 1 / rate, drawn once a strike and not once a frame."""
+        rate = self.fault.rate
+        if not rate:
+            return False
+        if self.skip < 0:
+            self.skip = int(math.log(1.0 - self.random.random()) / math.log(1.0 - rate)) if rate < 1 else 0
+        self.skip -= 1
+        return self.skip < 0
 
     def now(self, now_s: float, text: bytes) -> bool:
         fault = self.fault
@@ -158,10 +172,10 @@ class _Turn:
         if not fault.after_s <= now_s < fault.until_s or not matches:
             return False
         self.seen += 1
-        due = self.times < len(fault.at_s) and now_s >= sorted(fault.at_s)[self.times]
+        due = self.times < len(fault.at_s) and now_s >= fault.at_s[self.times]
         if due:
             self.times += 1
-        if due or (fault.every and self.seen % fault.every == 0) or (fault.rate and self.random.random() < fault.rate):
+        if self.chance() or due or (fault.every and self.seen % fault.every == 0):
             self.struck += 1
             return True
         return False
@@ -179,6 +193,8 @@ class Faults:
         self.random = random.Random(script.seed)
         self._turns = [_Turn(fault, random.Random(f"{script.seed}/{number}"))
                        for number, fault in enumerate(script.fault)]
+        self._by_kinds = {id(kinds): [turn for turn in self._turns if turn.fault.kind in kinds]
+                          for kinds in (FRAME_KINDS, LINE_KINDS, OPENING_KINDS, REST_KINDS, VENUE_KINDS)}
 
     @property
     def counts(self) -> dict[str, int]:
@@ -188,23 +204,26 @@ class Faults:
             found[turn.fault.kind] = found.get(turn.fault.kind, 0) + turn.struck
         return found
 
-    def strikes(self, kinds: dict[str, str], now_s: float, text: bytes = b"") -> Iterator[Fault]:
-        """The faults of some kinds that strike now; `text` is the frame, or the address, that they would strike."""
-        for turn in self._turns:
-            if turn.fault.kind in kinds and turn.now(now_s, text):
-                yield turn.fault
+    def strikes(self, kinds: dict[str, str], now_s: float, text: bytes = b"") -> list[Fault]:
+        """The faults of one of the groups of kinds that strike now; `text` is what they would strike."""
+        return [turn.fault for turn in self._by_kinds[id(kinds)] if turn.now(now_s, text)]
+
+    def rest(self) -> None:
+        """Let nothing strike any more; `counts` stay."""
+        for held in self._by_kinds.values():
+            held.clear()
 
     def opening(self, address: str, now_s: float) -> Fault | None:
         """What happens to an attempt to connect."""
-        return next(self.strikes(OPENING_KINDS, now_s, address.encode()), None)
+        return next(iter(self.strikes(OPENING_KINDS, now_s, address.encode())), None)
 
     def request(self, address: str, now_s: float) -> Fault | None:
         """What happens to a REST request."""
-        return next(self.strikes(REST_KINDS, now_s, address.encode()), None)
+        return next(iter(self.strikes(REST_KINDS, now_s, address.encode())), None)
 
     def venue(self, now_s: float) -> list[Fault]:
         """What happens to the venue itself."""
-        return list(self.strikes(VENUE_KINDS, now_s))
+        return self.strikes(VENUE_KINDS, now_s)
 
     def line(self) -> LineFaults:
         """The faults of a new connection."""
@@ -230,7 +249,7 @@ class LineFaults:
     def frames(self, opcode: int, payload: bytes, now_s: float) -> tuple[list[Frame], Fault | None]:
         """What becomes of a frame: the frames that go out now, and what strikes the connection with it."""
         faults = self._faults
-        broken = next(faults.strikes(LINE_KINDS, now_s, payload), None)
+        broken = next(iter(faults.strikes(LINE_KINDS, now_s, payload)), None)
         out = [Frame(opcode, payload)]
         swapped = False
         for fault in faults.strikes(FRAME_KINDS, now_s, payload):

@@ -321,7 +321,10 @@ def test_a_symbol_that_stays_silent_is_looked_up_in_the_venues_list(monkeypatch)
     def prepare(venue):
         def get(path):
             paths.append(path)
-            entry = {"symbol": "BTCUSDT", "priceFilter": {"tickSize": "0.10"}, "lotSizeFilter": {"qtyStep": "0.001"}}
+            entry = {"symbol": "BTCUSDT", "contractType": "LinearPerpetual", "baseCoin": "BTC", "quoteCoin": "USDT",
+                     "priceFilter": {"tickSize": "0.10"},
+                     "settleCoin": "USDT", "status": "Trading", "deliveryTime": "0",
+                     "lotSizeFilter": {"qtyStep": "0.001", "minOrderQty": "0.001"}}
             return 200, {}, json.dumps({"result": {"list": [entry]}}).encode()
         venue.get = get
         venue.answer = lambda peer, text: peer.send(
@@ -330,7 +333,7 @@ def test_a_symbol_that_stays_silent_is_looked_up_in_the_venues_list(monkeypatch)
     with loopback(prepare) as url:
         result = call("watch", "bybit", "BTCUSTD", "--url", url, "--market", "linear")
     assert result.exit_code == 1
-    assert "bybit: unknown symbol BTCUSTD; near: BTCUSDT" in result.stderr.splitlines()[-1]
+    assert "bybit linear has no instrument BTCUSTD; near: BTCUSDT" in result.stderr.splitlines()[-1]
     assert paths == ["/v5/market/instruments-info?category=linear&limit=1000"]
 
 

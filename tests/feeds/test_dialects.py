@@ -75,7 +75,8 @@ def book_streams(venue):
     for listed, options in ((listed, options) for listed in spoken.listed for options in spoken.options):
         try:
             for stream in spec.streams([listed.instrument.symbol], ["book"], market=listed.market or None, **options):
-                kinds.setdefault((listed.market, listed.kind, stream.depth, repr(options)), []).append(stream)
+                kind = (listed.market, listed.kind, stream.root, stream.depth, repr(options))
+                kinds.setdefault(kind, []).append(stream)
         except UnsupportedChannel:
             continue
     return list(kinds.values())

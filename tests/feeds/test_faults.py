@@ -54,6 +54,7 @@ def test_a_script_is_read(tmp_path):
     ('[[fault]]\nkind = "delist"\nat_s = [1.0]', "expected match, a symbol"),
     ('[[fault]]\nkind = "close"\nat_s = [1.0]\ncode = 7', "expected a code from 1000 to 4999"),
     ('[[fault]]\nkind = "burst"\nrate = 0.1\ncount = 0', "a count of 1 and more"),
+    ('[[fault]]\nkind = "drop"\nat_s = [2.0, 1.0]', "at_s in their order"),
     ("[[fault", "expected a script of faults"),
 ])
 def test_a_wrong_script_says_what_was_expected(tmp_path, text, expected):
@@ -160,7 +161,7 @@ class Faulty:
     async def settle(self):
         """Let the faults have their time, then end them and the market: the book is LIVE and right in the end."""
         await until(lambda: all(self.faults.counts.values()), "every fault")
-        self.faults._turns.clear()
+        self.faults.rest()
         heard = self.feed.pipeline.counters["depth"]       # what is missing shows with the next message
         await until(lambda: self.feed.pipeline.counters["depth"] > heard + 3, "messages after the faults")
         await until(lambda: self.book.status is BookState.LIVE, "a live book")

@@ -132,7 +132,7 @@ def test_a_chain(joined, last, final, previous, verdict):
 
 
 def test_lower_numbers_of_a_chain_are_old_until_the_book_goes_on():
-    """A snapshot that was asked for may be ahead of the stream; later on, lower numbers follow nothing that is known."""
+    """A snapshot that was asked for may be ahead of the stream; later on, lower numbers follow nothing known."""
     assert judge(Link.CHAIN, False, 100, 0, 90, 80) == OLD
     assert judge(Link.CHAIN, True, 100, 0, 90, 80) == GAP
 

@@ -10,6 +10,7 @@ from feeds.venues import VENUES
 from feeds.venues.dialects.binance import (
     DIALECTS,
     FORMS,
+    LOST,
     Dialect,
     ack,
     exchange_info,
@@ -34,5 +35,5 @@ def speech(venue: str) -> Speech:
     return found
 
 
-__all__ = ["DIALECTS", "FORMS", "SHOWN", "SIMULATED", "SPOKEN", "Dialect", "ack", "exchange_info", "instruments",
-           "levels_text", "request_error", "rest_error", "speech", "split_stream", "stream_class"]
+__all__ = ["DIALECTS", "FORMS", "LOST", "SHOWN", "SIMULATED", "SPOKEN", "Dialect", "ack", "exchange_info",
+           "instruments", "levels_text", "request_error", "rest_error", "speech", "split_stream", "stream_class"]
