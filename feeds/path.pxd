@@ -241,6 +241,8 @@ cdef inline void path_old(Path* self, int32_t target, bint joining, int64_t fina
     A snapshot that the stream has not come to may be one of another day; while it is `joining`, the book is not LIVE.
     """
     cdef Track* track = &self.track[target]
+    if joining and self.replaying:
+        track.old_in_row = 0                      # kept while the snapshot was awaited, however long that took
     if track.old_in_row > (OLD_BEFORE_JOIN if joining else OLD_IN_A_ROW):
         path_lose(self, target, WHY_OLD, track.last, final)
     elif joining and final == track.last:

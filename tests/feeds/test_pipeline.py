@@ -116,6 +116,17 @@ def test_a_snapshot_that_the_stream_never_comes_to_is_given_up(log):
     assert book.status is LIVE
 
 
+def test_any_number_of_old_deltas_may_have_been_kept_for_a_snapshot(log):
+    pipeline = Pipeline("binance_usdm", log)
+    for last in range(111, 500):
+        pipeline.feed(delta(last, last, last - 1, [("100", "1")]))
+    pipeline.rest(rest_url(), snapshot(600, [("99", "1")], []))
+    assert pipeline.book("BTCUSDT").status is SYNCING
+    assert pipeline.wanted() == []
+    pipeline.feed(delta(500, 601, 499, [("98", "1")]))
+    assert pipeline.book("BTCUSDT").status is LIVE
+
+
 def test_a_snapshot_that_turns_out_to_be_ahead_is_not_live(log):
     """Nothing was kept when it came, so it is believed; an older delta shows that the stream has not come to it."""
     pipeline = Pipeline("binance_usdm", log)
