@@ -11,7 +11,7 @@ How numbers are read stands in `feeds.shape`, how the levels of a list are writt
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 from feeds.element cimport Elements, Lists, lists_find
 from feeds.message cimport (Message, Token, variant_of, SLOT_SPARE, TAKE_ANY, TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE,
                             TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
@@ -24,6 +24,7 @@ cdef enum:
     MAX_LISTS = 8             # lists of levels in one message
     MAX_CONSTANTS = 8
     MAX_COPIES = 4
+    MAX_CLOSE = 8             # brackets that are open around the messages of a frame
     ROOM_FOR_TEXT = 12        # bytes of text at most that share a window with a number
 
 cdef struct Layout:
@@ -44,6 +45,9 @@ cdef struct Layout:
     int copy_from[MAX_COPIES]
     int n_lists
     Elements* elements[MAX_LISTS]     # how the levels of its lists are written; borrowed from the engine
+    int n_close               # of a frame's first message, behind which others follow: the brackets that end the frame
+    char close[MAX_CLOSE]
+    bint part                 # one of those others
     int late                  # bytes from the end of the instrument's text to the frame's, where it stands behind
     int late_lead             # prices; and between the quote before it and its first. 0, 0: it does not
     Op op[MAX_OPS]
@@ -286,7 +290,8 @@ cdef inline bint same_layout(const Layout* self, const Layout* other) noexcept n
             or self.link != other.link or self.checksum != other.checksum or self.cut != other.cut
             or self.resync != other.resync
             or self.n_constants != other.n_constants or self.n_copies != other.n_copies or self.late != other.late
-            or self.seen != other.seen):
+            or self.seen != other.seen or self.part != other.part or self.n_close != other.n_close
+            or memcmp(self.close, other.close, self.n_close) != 0):
         return False
     for i in range(self.n_constants):
         if self.constant_slot[i] != other.constant_slot[i] or self.constant[i] != other.constant[i]:

@@ -7,7 +7,7 @@ from orderbook.core cimport POWER
 from orderbook.ladder cimport likely, unlikely
 from orderbook.update cimport Levels, levels_reserve
 from feeds.element cimport MAX_ELEMENT_OPS, MAX_LEAD, Element, Elements
-from feeds.engine cimport Engine, SHORTEST, engine_line
+from feeds.engine cimport MAX_PARTS, Engine, SHORTEST, engine_line
 from feeds.layout cimport Layout
 from feeds.message cimport (DEPTH_BITS, LAST_US, MAX_NAME, Message, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_LEVEL_COUNT,
                             SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ, SLOT_SPARE, TAKE_TIME,
@@ -566,7 +566,7 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
         else:
             break
         op += 1
-    if p != end or target < 0:
+    if target < 0 or (p != end and not layout.part and (layout.n_close == 0 or p[0] != c',')):
         return NOT_COVERED
     for i in range(layout.n_constants):
         m.slot[layout.constant_slot[i]] = layout.constant[i]
@@ -588,8 +588,40 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
     m.line_jump = False
     m.target = target
     m.seen = layout.seen
-    m.more = NULL
+    m.more = p if layout.n_close or layout.part else NULL
     return OK
+
+
+cdef Status read_part(Engine* engine, int layout, const char* p, const char* end, int32_t target,
+                      Message* m) noexcept nogil:
+    """Read a message behind the first of its frame; `m.more` is then where it ends."""
+    return run(engine.layout[layout], p, end, end, m, &engine.symbols, &engine.shapes, target)
+
+
+cdef Status read_several(Engine* engine, const Route* route, int head, const char* data, const char* end,
+                         const char* safe, Message* m) noexcept nogil:
+    """See that all messages of a frame have layouts, after the first was read, and read that again.
+
+    Like the careful parser, which looks at the whole frame before it gives its first message.
+    """
+    cdef const Layout* first = engine.layout[head]
+    cdef const char* p = m.more
+    cdef int i
+    engine.n_parts = 0
+    engine.part_target = route.target
+    while p != end and p[0] == c',' and engine.n_parts < MAX_PARTS:
+        for i in range(route.n_parts):
+            if route.part_head[i] == head and run(engine.layout[route.part[i]], p + 1, end, safe, m, &engine.symbols,
+                                                  &engine.shapes, route.target) == OK:
+                break
+        else:
+            return NOT_COVERED
+        engine.part[engine.n_parts] = route.part[i]
+        engine.n_parts += 1
+        p = m.more
+    if end - p != first.n_close or memcmp(p, first.close, first.n_close) != 0:
+        return NOT_COVERED
+    return run(engine.layout[head], data + route.size, end, safe, m, &engine.symbols, &engine.shapes, route.target)
 
 
 cdef Status read_frame(Engine* engine, const char* data, const char* end, const char* safe, Message* m) noexcept nogil:
@@ -599,7 +631,7 @@ cdef Status read_frame(Engine* engine, const char* data, const char* end, const 
     """
     cdef Route* route
     cdef Status status = NOT_COVERED
-    cdef int i
+    cdef int i, at
     cdef char short_frame[3 * WINDOW]
     if unlikely(end - data < 2 * WINDOW):         # windows want bytes to look at on both sides
         if end - data < SHORTEST:
@@ -613,25 +645,32 @@ cdef Status read_frame(Engine* engine, const char* data, const char* end, const 
                        engine.array_marks if data[0] == c'[' else engine.marks, engine_line(engine))
     if route == NULL or route.n_layouts == 0:
         return NOT_COVERED
-    status = run(engine.layout[route.layout[route.current]], data + route.size, end, safe, m, &engine.symbols,
-                 &engine.shapes, route.target)
-    if likely(status == OK):
+    at = route.current
+    status = run(engine.layout[route.layout[at]], data + route.size, end, safe, m, &engine.symbols, &engine.shapes,
+                 route.target)
+    if unlikely(status != OK):
+        for i in range(route.n_layouts):
+            if i == at:
+                continue
+            status = run(engine.layout[route.layout[i]], data + route.size, end, safe, m, &engine.symbols,
+                         &engine.shapes, route.target)
+            if status == OK:
+                route.current = <uint8_t> i
+                break
+        else:
+            return status
+    if likely(m.more == NULL):
         return OK
-    for i in range(route.n_layouts):
-        if i == route.current:
-            continue
-        status = run(engine.layout[route.layout[i]], data + route.size, end, safe, m, &engine.symbols,
-                     &engine.shapes, route.target)
-        if status == OK:
-            route.current = <uint8_t> i
-            return OK
-    return status
+    if data == short_frame:                       # which is gone when the others are read
+        return NOT_COVERED
+    return read_several(engine, route, route.layout[route.current], data, end, safe, m)
 
 
 cdef Runner make():
     """What feeds.parser hands out."""
     cdef Runner runner = Runner.__new__(Runner)
     runner.frame = read_frame
+    runner.part = read_part
     runner.levels = run_levels
     runner.simd = SIMD
     return runner
