@@ -11,7 +11,7 @@ from libc.string cimport memcmp, memcpy, memset
 from feeds.levels cimport LevelText, Piece
 from feeds.message cimport Form, COUNT_FIELD, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_SPARE, TAKE_SYMBOL, TAKE_TEXT
 from feeds.scan cimport is_digit
-from feeds.shape cimport (NUMBERS, OP_NUMBERS, OP_SKIP, OP_SYMBOL, OP_TEXT, TEXT_ROOM, WINDOW, Op, ShapePool, op_name,
+from feeds.shape cimport (NUMBERS, OP_NUMBERS, OP_SKIP, OP_SYMBOL, OP_TEXT, TEXT_ROOM, WINDOW, Op, Shape, ShapePool, op_name,
                           same_op)
 
 cdef enum:
@@ -22,6 +22,7 @@ cdef enum:
     MAX_LEAD = 2              # bytes before the first number of an element that are compared one by one
     GAP = 14                  # bytes of text at most that share a window with the number behind them
     TAIL = 8                  # bytes of text after the last number at most that share its window
+    NEAR = 64                 # places for the shapes of a varied element, a power of two
     GROWTH = 3                # bytes by which a number may become wider and still fit with its text
 
 cdef struct Element:
@@ -29,6 +30,10 @@ cdef struct Element:
     int side                  # +1 bid, -1 ask, 0 the list says it
     bint gone                 # such a level is removed
     bint plain                # a price and a quantity in one operation, which nothing but the lead stands before
+    bint varied               # of a plain one: the widths change so often that no shape is worth a guess,
+    uint32_t read             # by the levels that were read lately,
+    uint32_t turned           # and how many of them had other widths than the one before
+    const Shape* near[NEAR]   # of a varied one: shapes that fitted lately, by `near_at`; borrowed from the pool
     uint8_t swapped           # of a plain one: the quantity comes first
     uint32_t hits             # how often it fitted, for choosing which has to go
     uint8_t lead_size
@@ -208,7 +213,7 @@ cdef inline bint element_make(Element* self, ShapePool* pool, const char* text, 
     self.gone = level.gone
     if not learn_ops_of(self, pool, text, past, (past - 1)[0], level):
         return False
-    if self.n_ops == 1 and op.kind == OP_NUMBERS and self.side == 0 and not self.gone:
+    if self.n_ops == 1 and op.kind == OP_NUMBERS:
         for i in range(op.numbers):
             if op.slot[i] == 0 or op.slot[i] == SLOT_LEVEL_QTY - SLOT_LEVEL_PRICE:
                 if kept == 0:

@@ -25,7 +25,9 @@ cdef enum:
     MAX_CONSTANTS = 8
     MAX_COPIES = 4
     MAX_CLOSE = 8             # brackets that are open around the messages of a frame
-    ROOM_FOR_TEXT = 12        # bytes of text at most that share a window with a number
+    ROOM_FOR_TEXT = 12        # bytes of text at most that share a window with a number; of a double more,
+    REAL_WIDTH = 12           # if this much is left for it
+    REAL_GROWTH = 6           # and by this much it may become wider
 
 cdef struct Layout:
     int n_ops
@@ -143,13 +145,15 @@ cdef inline Py_ssize_t learn_number(Layout* self, ShapePool* pool, const char* f
     cdef int i = next_token[0], take
     cdef const Token* token = &m.token[i - 1]
     cdef const Token* second = token + 1
-    cdef Py_ssize_t before = <Py_ssize_t> token.start - at
+    cdef Py_ssize_t before = <Py_ssize_t> token.start - at, room = ROOM_FOR_TEXT
     cdef Op* op
-    if before > ROOM_FOR_TEXT:
-        if not add_text(self, frame + at, before - ROOM_FOR_TEXT):
+    if token.kind == TAKE_DOUBLE:                 # alone in its window, with the keys before it, which are long
+        room = max(room, WINDOW - 1 - max(<Py_ssize_t> REAL_WIDTH, <Py_ssize_t> (token.end - token.start) + REAL_GROWTH))
+    if before > room:
+        if not add_text(self, frame + at, before - room):
             return -1
-        at += before - ROOM_FOR_TEXT
-        before = ROOM_FOR_TEXT
+        at += before - room
+        before = room
     op = add_op(self, OP_REAL if token.kind == TAKE_DOUBLE else OP_NUMBERS)
     if op == NULL:
         return -1

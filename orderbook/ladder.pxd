@@ -344,6 +344,29 @@ cdef inline int64_t ladder_apply(Ladder* self, const int64_t* ranks, qty_t* qtys
     return absent
 
 
+cdef inline void ladder_fill(Ladder* self, const int64_t* ranks, const qty_t* qtys, int64_t n) noexcept nogil:
+    """Set `n` levels, quantities above 0, in a ladder without levels in which there is room for all their pages."""
+    cdef int64_t i, key, last = INT64_MIN, top = INT64_MIN, levels = 0
+    cdef uint64_t bit
+    cdef Page* page = NULL
+    for i in range(n):
+        key = ranks[i] >> PAGE_BITS
+        if unlikely(key != last):
+            last = key
+            top = key if key > top else top
+            page = ladder_find(self, key)
+            if unlikely(page == NULL):
+                page = ladder_add_page(self, key)
+        bit = <uint64_t> ranks[i] & (PAGE_TICKS - 1)
+        levels += ((page.occupied >> bit) & 1) ^ 1
+        page.occupied |= <uint64_t> 1 << bit
+        page.qty[bit] = qtys[i]
+    self.n_levels = levels
+    ladder_settle(self, top)
+    if unlikely(self.n_pages > self.purge_at):
+        ladder_tidy(self)
+
+
 cdef inline void ladder_undo(Ladder* self, const int64_t* ranks, qty_t* qtys, int64_t n) noexcept nogil:
     """Take back the first `n` levels of a `ladder_apply`; their pages are there, so this cannot fail."""
     while n > 0:
