@@ -197,6 +197,13 @@ cdef const char* run_symbol(const Target* instrument, const char* p, const char*
     return p + size if window_text(&window, instrument.name, <int> size) else NULL
 
 
+cdef inline bint leads(const Element* element, const char* p) noexcept nogil:
+    """Whether an element begins with these bytes, of which MAX_LEAD can be read."""
+    cdef uint64_t word
+    memcpy(&word, p, MAX_LEAD)
+    return (word ^ element.lead_word) & element.lead_mask == 0
+
+
 cdef inline const char* run_lead(const Element* element, const char* p, const char* end) noexcept nogil:
     """Compare the bytes before an element's first operation: what follows, or NULL if they are others."""
     cdef int i
@@ -236,17 +243,26 @@ cdef int pick_element(Elements* elements, const Window* window, const Element* s
 
 cdef bint turn_element(Elements* elements, const char* p, const char* end, const char* safe, int scales,
                        const ShapePool* shapes) noexcept nogil:
-    """Whether a shape of another way to write a level fits the one at `p`; that way is then tried first."""
+    """Whether another way to write a level begins like the one at `p`, or has a shape that fits it; it is then tried
+    first."""
     cdef const Element* element = &elements.element[elements.current]
+    cdef const Element* other
     cdef Window window
-    cdef int other
-    if not SIMD or elements.count < 2 or end - p <= element.lead_size:
+    cdef int i
+    if elements.count < 2 or end - p < MAX_LEAD:
+        return False
+    for i in range(elements.count):
+        other = &elements.element[i]
+        if other.plain and other.lead_word != element.lead_word and leads(other, p):
+            elements.current = i
+            return True
+    if not SIMD or not leads(element, p):
         return False
     window_load(&window, p + element.lead_size, end, safe)
-    other = pick_element(elements, &window, element, scales, shapes)
-    if other < 0 or other == elements.current:
+    i = pick_element(elements, &window, element, scales, shapes)
+    if i < 0 or i == elements.current:
         return False
-    elements.current = other
+    elements.current = i
     return True
 
 
@@ -337,7 +353,8 @@ cdef inline void note_turns(Element* element, int64_t read, int64_t turned) noex
 cdef inline const Shape* near_shape(Element* element, const Window* window, uint32_t look, uint64_t key,
                                     const ShapePool* shapes) noexcept nogil:
     """The shape of a window of a varied element, NULL if none is remembered."""
-    cdef const Shape** at = &element.near[(look * <uint32_t> 0x9E3779B1 >> 16) & (NEAR - 1)]
+    cdef uint32_t place = (look * <uint32_t> 0x9E3779B1 >> 16) + <uint32_t> (key * 37 + (key >> 8) * 11)  # and scales
+    cdef const Shape** at = &element.near[place & (NEAR - 1)]
     if unlikely(not serves(at[0], key, window)):
         at[0] = look_up(window, &element.op[0], look, key, shapes)
     return at[0]
@@ -364,11 +381,11 @@ cdef const char* varied_levels(Element* element, const char* p, const char* end,
     cdef const char* seen_end
     cdef const char* next_at
     cdef const char* stopped
-    cdef char before = element.lead[1], stop = op.stop
+    cdef char stop = op.stop
     cdef int lead = element.lead_size, number, numbers = op.numbers
     while True:                                   # p stands before a level, at the comma or bracket before it
         p += 1
-        if end - p < 4 or (lead and p[0] != c'[') or (lead == 2 and p[1] != before):
+        if end - p < MAX_LEAD or not leads(element, p):
             stopped = p - 1
             break
         past = p + lead
@@ -436,13 +453,12 @@ cdef inline const char* plain_levels(Element* element, const char* p, const char
     cdef Window window
     cdef const char* past
     cdef const char* stopped
-    cdef char before = element.lead[1]
     cdef int lead = element.lead_size
     if not reads_all(shape, op, key):
         shape = NULL
     while True:                                   # p stands before a level, at the comma or bracket before it
         p += 1
-        if end - p < 4 or (lead and p[0] != c'[') or (lead == 2 and p[1] != before):
+        if end - p < MAX_LEAD or not leads(element, p):
             stopped = p - 1
             break
         past = p + lead

@@ -235,6 +235,25 @@ def test_random_frames_give_the_same_book_three_ways(name, on_gap, seed):
         assert drive(ROWS[name], random.Random(f"{seed} {name} {turn}"), on_gap, turn % 2 == 0)
 
 
+@pytest.mark.parametrize("events", [True, False], ids=["events", "no events"])
+@pytest.mark.parametrize("name", ROWS)
+def test_long_lists_of_any_widths_give_the_same_book_three_ways(name, events, seed):
+    """Lists in which the numbers are hardly ever as wide as those before, or hardly ever not."""
+    rng = random.Random(f"{seed} {name}")
+    row = ROWS[name]
+    for _ in range(2):
+        ways, market = ways_of(row, "count", events), Market(row, rng)
+        if rng.random() < 0.3:
+            market.number = lambda units, places: f"{Decimal(units).scaleb(-places):.{places}f}"
+            market.qty = lambda: "12"
+        for most in [3, 150, 3, 300, 40, 150]:
+            for number in range(3):
+                take(ways, market.delta(most // 3 + 1) if number else market.snapshot(most))
+                check(ways, most)
+                book = ways[0].pipeline.book(row.symbol)
+                assert held(book) == market.wanted() or name == "cryptocom"       # of which 50 levels are kept
+
+
 # ---- spoilt frames
 
 def spoilt(frame: bytes, rng: random.Random, count: int):
