@@ -11,8 +11,8 @@ from libc.string cimport memcmp, memcpy, memset
 from feeds.levels cimport LevelText, Piece
 from feeds.message cimport Form, COUNT_FIELD, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_SPARE, TAKE_SYMBOL, TAKE_TEXT
 from feeds.scan cimport is_digit
-from feeds.shape cimport (NUMBERS, OP_NUMBERS, OP_SKIP, OP_SYMBOL, OP_TEXT, TEXT_ROOM, WINDOW, Op, Shape, ShapePool, op_name,
-                          same_op)
+from feeds.shape cimport (NUMBERS, OP_NUMBERS, OP_SKIP, OP_SYMBOL, OP_TEXT, TEXT_ROOM, WINDOW, Op, Shape, ShapePool,
+                          op_name, same_op)
 
 cdef enum:
     MAX_ELEMENTS = 8          # ways to write a level that a form remembers

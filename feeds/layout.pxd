@@ -148,7 +148,8 @@ cdef inline Py_ssize_t learn_number(Layout* self, ShapePool* pool, const char* f
     cdef Py_ssize_t before = <Py_ssize_t> token.start - at, room = ROOM_FOR_TEXT
     cdef Op* op
     if token.kind == TAKE_DOUBLE:                 # alone in its window, with the keys before it, which are long
-        room = max(room, WINDOW - 1 - max(<Py_ssize_t> REAL_WIDTH, <Py_ssize_t> (token.end - token.start) + REAL_GROWTH))
+        room = max(<Py_ssize_t> REAL_WIDTH, <Py_ssize_t> (token.end - token.start) + REAL_GROWTH)
+        room = max(<Py_ssize_t> ROOM_FOR_TEXT, WINDOW - 1 - room)
     if before > room:
         if not add_text(self, frame + at, before - room):
             return -1
