@@ -11,7 +11,7 @@ from orderbook.core cimport (BookData, MAX_SCALE, TEN, book_apply_delta, book_ap
 from orderbook.ladder cimport unlikely
 from orderbook.types cimport Status, OK, NEEDS_SCALE, NO_FIT, BOOK_EMPTY, BOOK_SYNCING, BOOK_LIVE, BOOK_STALE
 from feeds.checksum cimport checksum_of
-from feeds.engine cimport Engine, frame_function
+from feeds.engine cimport Engine, frame_function, part_function
 from feeds.latency cimport CLOCK_MONOTONIC, Histogram, histogram_add, read_clock
 from feeds.message cimport (CHECKSUM_PAIRS, DEPTH_BITS, Message, bit, message_clear, variant_of, time_ns, KIND_DELTA,
                             KIND_MARK, KIND_OPEN_INTEREST, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, N_KINDS,
@@ -35,6 +35,7 @@ cdef enum:
     DELIVER = 1                   # a handler wants the message
     CAREFUL = 2                   # no learned layout fits
     JOIN = 3                      # a snapshot came in the stream for which deltas were kept
+    SEVERAL = 4                   # the frame has other messages behind this one, which is only read
 
 cdef enum:
     MAX_CHANGES = 256             # changes of state that can wait to be told
@@ -65,7 +66,8 @@ cdef struct Counters:
 
 cdef struct Path:
     Engine engine                 # what is learned of the venue's frames
-    frame_function read           # of the runner
+    frame_function read           # of the runner,
+    part_function read_part       # and what reads further messages of a frame
     quick_function quick          # of the parser, NULL if it has none
     Message message               # the message at work
     Track* track                  # by index of the instrument. Owned
@@ -109,6 +111,8 @@ cdef inline int path_step(Path* self, const char* data, Py_ssize_t size, Py_ssiz
     self.counts.fast += 1
     if unlikely(self.message.seen & bit(SLOT_LINE_SEQ)):
         path_line(self, line)
+    if unlikely(self.message.more != NULL):
+        return SEVERAL
     return path_act(self, data, size, receive_ns, line)
 
 

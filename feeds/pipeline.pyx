@@ -23,7 +23,7 @@ from feeds.message cimport (Message, message_clear, time_ns, KIND_DELTA, KIND_LI
                             KIND_OPEN_INTEREST, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, DEPTH_BITS, SLOT_ASK_PRICE,
                             SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_INDEX, SLOT_MARK, SLOT_OPEN_INTEREST, SLOT_QUOTE_TOO,
                             SLOT_TIME, bit)
-from feeds.path cimport CAREFUL, MAX_LINES, Change, path_lose, path_note, path_step
+from feeds.path cimport CAREFUL, MAX_LINES, SEVERAL, Change, path_lose, path_note, path_step
 from feeds.routes cimport routes_free
 from feeds.symbols cimport Target, symbols_find
 from feeds.track cimport (Track, WHY_AHEAD, WHY_BAD_FRAME, WHY_CLOSED, WHY_DEPTH, WHY_FIRST_DELTA, WHY_FORGOTTEN,
@@ -103,6 +103,7 @@ cdef class Pipeline(Intake):
         self.parser = self.spec.parser(self.market_name)
         self.runner = best_runner(simd)
         self.path.read = self.runner.frame
+        self.path.read_part = self.runner.part
         self.path.engine.read_list = self.runner.levels
         self.path.quick = self.parser.quick
         self.path.engine.marks = self.parser.route_marks
@@ -333,6 +334,8 @@ cdef class Pipeline(Intake):
         if todo == CAREFUL:
             self.path.counts.slow += 1
             return self.careful(data, size, receive_ns, line)
+        if todo == SEVERAL:
+            return self.several(data, size, receive_ns, line)
         if todo or self.path.n_changes:
             return self.finish(todo, receive_ns)
         return 0
@@ -409,6 +412,8 @@ cdef class Pipeline(Intake):
                                 if todo == CAREFUL:
                                     self.path.counts.slow += 1
                                     self.careful(data[j], size[j], 0, line)
+                                elif todo == SEVERAL:
+                                    self.several(data[j], size[j], 0, line)
                                 else:
                                     self.finish(todo, 0)
             finally:
