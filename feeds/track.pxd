@@ -29,6 +29,7 @@ cdef enum:
     WHY_CHECKSUM = 11
     WHY_LINE = 12
     WHY_TOLD = 13
+    WHY_WIRE = 14
 
 cdef struct Pending:
     char* data                    # frames one after the other, each behind a PendingHead. Owned
