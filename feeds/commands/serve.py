@@ -24,7 +24,8 @@ from feeds.venues.dialects import DIALECTS
 
 
 def run(files: list[str], *, sim: str | None, venue: str | None, host: str, port: int, speed: float, loop: bool,
-        symbols: list[str], seed: int, rate: float, until_eof: bool = False) -> int:
+        symbols: list[str], seed: int, rate: float, compression: bool = False,
+        until_eof: bool = False) -> int:
     """Serve until the source ends, or for good. Returns: the exit status."""
     if bool(files) == bool(sim):
         raise CommandError("serve: expected captures or --sim VENUE, one of the two", MISUSED)
@@ -39,9 +40,13 @@ def run(files: list[str], *, sim: str | None, venue: str | None, host: str, port
         raise CommandError(f"{name} cannot be simulated (those that can: {', '.join(DIALECTS)})")
     server: Server | Player
     if sim:
-        server = Server(LiveSource(name, symbols, seed=seed, rate=rate), host=host, port=port, speed=speed, loop=loop)
+        server = Server(LiveSource(name, symbols, seed=seed, rate=rate), host=host, port=port, speed=speed, loop=loop,
+                        compression=compression)
+    elif compression and name not in DIALECTS:
+        raise CommandError(f"--compression: recorded frames of {name} are sent as they are", MISUSED)
     else:
-        server = player_of(name, files, host=host, port=port, speed=speed, loop=loop)
+        more = {"compression": True} if compression else {}
+        server = player_of(name, files, host=host, port=port, speed=speed, loop=loop, **more)
     return asyncio.run(_serve(name, server, until_eof))
 
 

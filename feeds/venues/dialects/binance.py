@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import ModuleType
 
 from feeds.simulator.market import Instrument, Market
+from feeds.venues.dialects import binance_sbe
 
 FORMS = ("2026", "2024")
 
@@ -54,6 +56,7 @@ class Dialect:
     pong_timeout_s: float                   # without a pong for so long it hangs up
     roots: Mapping[str, frozenset[str]]     # first part of the path -> classes of streams it serves
     instruments: tuple[Instrument, ...]     # what the simulated market trades unless told otherwise
+    binary: ModuleType | None = None        # what writes its binary form, None if it has none
 
     def number(self, units: int, decimals: int) -> str:
         """`units * 10**-decimals` as the venue writes it."""
@@ -175,6 +178,7 @@ DIALECTS: Mapping[str, Dialect] = {dialect.venue: dialect for dialect in (
         instruments=(Instrument("BTCUSDT", 1, 2, 1, 5, 6_180_000, 20_000),
                      Instrument("ETHUSDT", 1, 2, 1, 4, 268_000, 8_000),
                      Instrument("DOGEUSDT", 1, 5, 1, 0, 10_500, 5_000)),
+        binary=binance_sbe,
     ),
     Dialect(
         venue="binance_usdm", shapes={"2026": _USDM, "2024": _USDM_2024}, rest_prefix="/fapi/v1", id_stride=11,
