@@ -1,0 +1,165 @@
+"""Wire forms side by side: JSON, SBE, and both compressed, the same events of one recording in each.
+
+    python benchmarks/bench_wire.py [--rounds 9] [--capture binance_spot/btcusdt_20240808.ws.gz]
+
+The recording is JSON. Its events are written again in SBE, with prices and quantities of as many decimals as the market
+has (sbe) and of eight (sbe, 8 decimals); frames are compressed one by one with a common window, as a server does.
+"whole" is feed_many from bytes to book; "depth" the same for depth frames alone; "decoding" depth frames of an
+instrument that is not followed any more, which are read and converted and then dropped. Rounds are interleaved; the
+ratio is the median of those of the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import sys
+import zlib
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from statistics import median
+from time import perf_counter_ns
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.workload import Workload, data_dir, load  # noqa: E402
+from feeds import Pipeline  # noqa: E402
+from feeds.deflate import Inflater, Terms  # noqa: E402
+from feeds.venues.dialects import binance_sbe as sbe  # noqa: E402
+
+CAPTURE = "binance_spot/btcusdt_20240808.ws.gz"
+WANTED = 3.0            # times JSON, decoding a level
+MAX_MESSAGE = 8 << 20
+
+
+def decimals_of(work: Workload) -> tuple[int, int]:
+    """Decimals that the prices and quantities of a recording have, trailing zeros left out."""
+    most = [0, 0]
+    for frame, kind in zip(work.frames, work.kinds, strict=True):
+        if kind == "depth":
+            data = json.loads(frame)
+            for level in (*data.get("data", data)["b"], *data.get("data", data)["a"]):
+                for i in range(2):
+                    most[i] = max(most[i], -int(Decimal(level[i]).normalize().as_tuple().exponent))
+    return most[0], most[1]
+
+
+def as_sbe(frame: bytes, kind: str, decimals: tuple[int, int]) -> bytes:
+    """The same event in SBE."""
+    message = json.loads(frame)
+    data: dict[str, Any] = message.get("data", message)
+    exponents = (-decimals[0], -decimals[1])
+    time = data.get("E", 0) * 1000
+
+    def level(price: str, qty: str) -> tuple[int, int]:
+        return int(Decimal(price).scaleb(decimals[0])), int(Decimal(qty).scaleb(decimals[1]))
+
+    if kind == "depth":
+        return sbe.depth_diff(data["s"], time, data["U"], data["u"], *exponents, [level(*it) for it in data["b"]],
+                              [level(*it) for it in data["a"]])
+    if kind == "ticker":
+        return sbe.best_bid_ask(data["s"], time, data["u"], *exponents, level(data["b"], data["B"]),
+                                level(data["a"], data["A"]))
+    fill = (data.get("t", data.get("a")), *level(data["p"], data["q"]), data["m"])
+    return sbe.trades(data["s"], time, data["T"] * 1000, *exponents, [fill])
+
+
+def compressed(frames: Sequence[bytes]) -> list[bytes]:
+    """Frames as a server with a common window sends them."""
+    state = zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -15)
+    return [(state.compress(frame) + state.flush(zlib.Z_SYNC_FLUSH))[:-4] for frame in frames]
+
+
+class Form:
+    """One wire form, with a pipeline that has learned of it."""
+
+    def __init__(self, name: str, wire: str, work: Workload, frames: list[bytes]) -> None:
+        self.name = name
+        self.work = work
+        self.frames = frames
+        self.packed = compressed(frames)
+        self.depth = [bytes(bytearray(frame)) for frame, kind in zip(frames, work.kinds, strict=True)
+                      if kind == "depth"]
+        self.pipeline = Pipeline(work.venue, wire=wire, on_gap="count")
+        self.idle = Pipeline(work.venue, wire=wire, on_gap="count")
+        for pipeline in (self.pipeline, self.idle):
+            work.restart(pipeline)
+            pipeline.feed_many(frames)
+        self.levels = self.book_levels()
+        for symbol in self.idle.symbols():
+            self.idle.forget(symbol)
+        self.spent: dict[str, list[float]] = {}
+
+    def book_levels(self) -> list[tuple[int, int]]:
+        counters = self.pipeline.counters
+        assert not counters["errors"], self.pipeline.last_error
+        return [(book.bid_levels, book.ask_levels) for book in self.pipeline.books.values()]
+
+    def measure(self) -> None:
+        """One round of everything."""
+        levels = self.work.levels
+        for what, pipeline, frames, per in (("whole", self.pipeline, self.frames, len(self.frames)),
+                                            ("depth", self.pipeline, self.depth, levels),
+                                            ("decoding", self.idle, self.depth, levels)):
+            self.work.restart(pipeline)
+            for symbol in pipeline.symbols() if pipeline is self.idle else ():
+                pipeline.forget(symbol)
+            self.note(what, per, pipeline.feed_many, frames)
+        inflater = Inflater(Terms(), MAX_MESSAGE)
+        self.note("inflating", len(self.packed), lambda packed: [inflater.inflate(it) for it in packed], self.packed)
+
+    def note(self, what: str, per: int, call: Callable[[Any], object], frames: list[bytes]) -> None:
+        began = perf_counter_ns()
+        call(frames)
+        self.spent.setdefault(what, []).append((perf_counter_ns() - began) / per)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--capture", default=CAPTURE)
+    options = parser.parse_args()
+    if not (data_dir() / options.capture).is_file():
+        print(f"bench_wire: no {options.capture} in {data_dir()} (set WIREBOOK_DATA)", file=sys.stderr)
+        return 0
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    work = load(options.capture)
+    decimals = decimals_of(work)
+    forms = [Form("json", "json", work, work.frames)]
+    for name, kept in (("sbe", decimals), ("sbe, 8 decimals", (8, 8))):
+        forms.append(Form(name, "sbe", work, [as_sbe(frame, kind, kept)
+                                              for frame, kind in zip(work.frames, work.kinds, strict=True)]))
+    gc.collect()
+    gc.freeze()
+    for _ in range(options.rounds):
+        for form in forms:
+            form.measure()
+    for form in forms:
+        assert form.levels == form.book_levels() == forms[0].levels
+        assert form.idle.counters["slow"] < 100, "decoding alone is to be the fast way"
+    print(f"{options.capture}: {len(work.frames):,} messages, {work.levels:,} levels, min / median of "
+          f"{options.rounds} rounds")
+    print(f"{'':16} {'bytes':>7} {'deflated':>8} {'inflate, ns/msg':>18} {'whole, ns/msg':>17} {'depth, ns/level':>17} "
+          f"{'decoding, ns/level':>18}")
+    for form in forms:
+        figures = {what: f"{min(spent):,.1f} / {median(spent):,.1f}" for what, spent in form.spent.items()}
+        print(f"{form.name:16} {sum(map(len, form.frames)) / len(form.frames):>7.1f} "
+              f"{sum(map(len, form.packed)) / len(form.packed):>8.1f} {figures['inflating']:>18} "
+              f"{figures['whole']:>17} {figures['depth']:>17} {figures['decoding']:>18}")
+    good = True
+    for form in forms[1:]:
+        ratios = {what: median(a / b for a, b in zip(forms[0].spent[what], form.spent[what], strict=True))
+                  for what in form.spent}
+        good &= ratios["decoding"] >= WANTED
+        print(f"{form.name}: JSON takes {ratios['decoding']:.1f} times as long to decode a level "
+              f"({'ok' if ratios['decoding'] >= WANTED else 'MISSED'}, wanted {WANTED:g}), {ratios['depth']:.2f} times "
+              f"from bytes to book, {ratios['whole']:.2f} times for the whole mix")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
