@@ -63,7 +63,7 @@ cdef class SbeParser(Parser):
             at_end(c)
             m.kind = KIND_CONTROL
         else:
-            take_frame(c, m, &self.trades)
+            take_frame(c, m, &self.trades, True)
 
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
         next_trade(c, m, &self.trades)
@@ -84,10 +84,10 @@ cdef inline bint is_json(const Cursor* c) noexcept nogil:
 cdef void quick(Cursor* c, Message* m) noexcept nogil:
     """A frame that is one message."""
     cdef Trades trades
-    take_frame(c, m, &trades)
+    take_frame(c, m, &trades, False)              # a symbol that is known needs no check
 
 
-cdef inline void take_frame(Cursor* c, Message* m, Trades* trades) noexcept nogil:
+cdef inline void take_frame(Cursor* c, Message* m, Trades* trades, bint check) noexcept nogil:
     """The (first) message of a binary frame."""
     cdef Header header
     cdef const char* first = c.pos
@@ -109,25 +109,30 @@ cdef inline void take_frame(Cursor* c, Message* m, Trades* trades) noexcept nogi
     else:
         m.kind = KIND_IGNORED                     # of a newer version, or of no use
         return
+    if check and c.status == OK:
+        check_name(c, m)
     if c.status != OK and m.newer:                # not only longer than before: then nothing of it is certain
         m.foreign = 1 + header.schema
 
 
 cdef inline void name(Cursor* c, Message* m, Text* symbol) noexcept nogil:
     """Read the symbol, which is the last of every message."""
-    cdef const char* first = c.pos
-    cdef Py_ssize_t i
     if not read_text8(c, symbol, b"a symbol"):
         return
-    for i in range(symbol.size):
-        if <uint8_t> symbol.data[i] <= 32 or symbol.data[i] == 127:
-            c.pos = first
-            fail(c, BAD_VALUE, b"a symbol")
-            return
     if c.pos != c.end and not m.newer:
         fail(c, BAD_VALUE, b"nothing behind the symbol")
     m.symbol = symbol.data
     m.symbol_size = symbol.size
+
+
+cdef inline void check_name(Cursor* c, const Message* m) noexcept nogil:
+    """Make sure that a symbol is one: a newer version could have put something else into its place."""
+    cdef Py_ssize_t i
+    for i in range(m.symbol_size):
+        if <uint8_t> m.symbol[i] <= 32 or m.symbol[i] == 127:
+            c.pos = m.symbol - 1
+            fail(c, BAD_VALUE, b"a symbol")
+            return
 
 
 cdef inline void depth(Cursor* c, Message* m, const Header* header) noexcept nogil:
@@ -264,7 +269,7 @@ cdef bint readable(const char* data, Py_ssize_t size) noexcept nogil:
     memset(&m, 0, sizeof(Message))
     message_clear(&m)
     cursor_init(&c, data, size, &m)
-    take_frame(&c, &m, &trades)
+    take_frame(&c, &m, &trades, True)
     return c.status == OK
 
 
