@@ -77,7 +77,7 @@ def widened(frames: Sequence[bytes]) -> list[bytes]:
     held: dict[str, Any] = {}
     for frame in frames:
         message = json.loads(frame)
-        data = message["data"] if "data" in message else message
+        data = message.get("data", message)
         if held:
             inner = held.get("data", held)
             inner["u"] = data["u"]

@@ -86,8 +86,8 @@ cdef class Pipeline(Intake):
     for recordings, which cannot answer a resync. conflate -- on_book once per read batch. sample_every -- messages per
     latency sample, 1 takes all. simd -- False runs the scalar twin of the fast path. wire -- the form in which the
     venue writes, where it has several; None is its usual one, "json" in general.
-    Raises: UnknownVenue, UnsupportedChannel (another market or wire form), ValueError, TypeError for wrong arguments. Wrong content
-    never raises: it is counted, kept as `last_error` and reported by on_status.
+    Raises: UnknownVenue, UnsupportedChannel (another market or wire form), ValueError, TypeError for wrong arguments.
+    Wrong content never raises: it is counted, kept as `last_error` and reported by on_status.
     """
 
     def __init__(self, venue, handler=None, symbols=None, *, market=None, on_gap="resync", conflate=False,

@@ -17,8 +17,8 @@ class Line(WSListener):
 
     Payloads go to the pipeline as pointers into the read buffer, all frames of one read with one receive time, and
     `pipeline.flush()` follows the last of them. Bad market data never ends a line; a breach of RFC 6455 closes it with
-    1002, a message above `max_message` with 1009, a compressed one that cannot be inflated with 1007. A handler's exception is logged, counted, and the line goes on.
-    Everything here belongs to the thread of the event loop.
+    1002, a message above `max_message` with 1009, a compressed one that cannot be inflated with 1007. A handler's
+    exception is logged, counted, and the line goes on. Everything here belongs to the thread of the event loop.
     """
 
     def __new__(cls, pipeline: Pipeline, line: int = 0, max_message: int = 8388608) -> Self: ...

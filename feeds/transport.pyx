@@ -73,7 +73,8 @@ cdef class Line(WSListener):
 
     cdef readonly int line
     cdef readonly Py_ssize_t max_message
-    cdef readonly int64_t frames, messages, bytes, wire_bytes, batches, largest_batch, pings, handler_errors, last_frame_ns
+    cdef readonly int64_t frames, messages, bytes, wire_bytes, batches, largest_batch, pings, handler_errors
+    cdef readonly int64_t last_frame_ns
     cdef readonly int close_code
     cdef readonly str close_reason
 

@@ -197,7 +197,7 @@ class VenueSpec:
     evidence: tuple[Evidence, ...] = ()
     # ---- several wire forms under one name: each is a SPEC of its own, see `feeds.venues.load`
     wire: str = "json"              # the form this SPEC is about
-    key_header: str = ""            # header of the handshake in which the venue wants an API key, "" where it wants none
+    key_header: str = ""            # header of the handshake that holds an API key, "" where none is wanted
     key_variable: str = ""          # environment variable that holds the key, if it is not given otherwise
     # ---- several markets under one name
     markets: tuple[str, ...] = ()   # the first is the default

@@ -25,8 +25,9 @@ TEMPLATES = {
 }
 
 
-def write(name: str, symbol: str | bytes, values: Sequence[Any], *groups: Sequence[Sequence[int]], block_more: bytes = b"",
-          entry_more: bytes = b"", more: bytes = b"", schema: int = 1, version: int = 0) -> bytes:
+def write(name: str, symbol: str | bytes, values: Sequence[Any], *groups: Sequence[Sequence[int]],
+          block_more: bytes = b"", entry_more: bytes = b"", more: bytes = b"", schema: int = 1,
+          version: int = 0) -> bytes:
     """A message; `block_more`, `entry_more` and `more` are what a newer version adds to block, entries and end."""
     template, (_, fields, kinds) = next((number, it) for number, it in TEMPLATES.items() if it[0] == name)
     block = struct.pack("<" + "".join(kind for _, kind in fields), *values) + block_more

@@ -31,8 +31,8 @@ LINES = {
     "lists": ["feeds.venues.lists", "feeds.venues.lists.*"],
     "venue": ["feeds.venues.*"],
     "pipeline": ["feeds.path", "feeds.intake", "feeds.books", "feeds.pipeline"],
-    "outside": ["feeds.transport", "feeds.deflate", "feeds.picows_version", "feeds.capture", "feeds.replay", "feeds.rest",
-                "feeds.session", "feeds.connection", "feeds.requests", "feeds.plan"],
+    "outside": ["feeds.transport", "feeds.deflate", "feeds.picows_version", "feeds.capture", "feeds.replay",
+                "feeds.rest", "feeds.session", "feeds.connection", "feeds.requests", "feeds.plan"],
     "top": ["feeds.simulator", "feeds.simulator.*", "feeds.cli", "feeds.commands", "feeds.commands.*"],
     "package": ["feeds"],
 }

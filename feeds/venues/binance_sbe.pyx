@@ -247,7 +247,8 @@ def make_streams(spelling):
         """Streams of `symbols` x `channels`; depth concerns the channel "book" only, and each book has one speed."""
         for channel in channels:
             check_known(WHO, "channel", channel, CHANNELS)
-        check_known(WHO, "book of depth", depth, (None, PARTIAL_LEVELS), f"{PARTIAL_LEVELS}, or None for the whole book")
+        check_known(WHO, "book of depth", depth, (None, PARTIAL_LEVELS),
+                    f"{PARTIAL_LEVELS}, or None for the whole book")
         if speed is not None:
             raise UnsupportedChannel(f"{WHO} has no choice of speeds, so none can be {speed!r}")
         planned = []
@@ -255,7 +256,8 @@ def make_streams(spelling):
             for channel in channels:
                 is_book = channel == "book"
                 suffix = f"depth{depth or ''}" if is_book else NAMES[channel]
-                planned.append(Stream(f"{symbol.lower()}@{suffix}", "sbe", symbol, channel, depth or 0 if is_book else 0))
+                levels = depth or 0 if is_book else 0
+                planned.append(Stream(f"{symbol.lower()}@{suffix}", "sbe", symbol, channel, levels))
         return planned
 
     return streams

@@ -10,7 +10,7 @@ import zlib
 
 import pytest
 
-from feeds.deflate import FREE_SIZE, MAX_RATIO, OFFER, ExtensionError, Inflater, InflateError, Terms, read_terms
+from feeds.deflate import FREE_SIZE, MAX_RATIO, OFFER, ExtensionError, InflateError, Inflater, Terms, read_terms
 from feeds.pipeline import Pipeline
 from feeds.transport import open_line
 from orderbook import BookState
@@ -233,7 +233,8 @@ def test_a_bomb_or_rubbish_ends_the_line_and_the_books_are_stale(payload, code):
     run(scenario, max_message=65536)
 
 
-@pytest.mark.parametrize("answer", ["permessage-deflate; x=1", "x-other", "permessage-deflate; server_max_window_bits=3"])
+@pytest.mark.parametrize("answer", [
+    "permessage-deflate; x=1", "x-other", "permessage-deflate; server_max_window_bits=3"])
 def test_a_wrong_answer_ends_the_handshake(answer):
     async def main():
         async with Venue() as venue:

@@ -168,8 +168,7 @@ def test_both_forms_of_one_market_give_one_book():
             for _ in range(5):
                 await until(lambda: first.sequence == second.sequence)
                 assert both(first) == both(second)
-                stood = second.sequence
-                await until(lambda: second.sequence != stood)
+                await until(lambda stood=second.sequence: second.sequence != stood)
     run(scenario)
 
 
@@ -195,7 +194,8 @@ def test_a_change_of_schema_is_an_alarm_and_the_feed_goes_on_in_json(monkeypatch
     async def scenario():
         handler = States()
         async with (served() as server,
-                    feeds.connect(VENUE, ["BTCUSDT", "ETHUSDT"], CHANNELS, handler, url=server.url, wire="sbe") as feed):
+                    feeds.connect(VENUE, ["BTCUSDT", "ETHUSDT"], CHANNELS, handler, url=server.url,
+                                  wire="sbe") as feed):
             await feed.wait_live(10)
             book = feed.book("BTCUSDT")
             monkeypatch.setattr(binance_sbe, "SCHEMA", 2)

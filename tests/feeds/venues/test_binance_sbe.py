@@ -154,7 +154,8 @@ def test_json_on_the_same_connection_is_about_the_connection():
 # ---- numbers
 
 @pytest.mark.parametrize(("exponents", "mantissa", "text"), [
-    ((-8, -8), 6370720_000000, "63707.2"), ((0, 0), 7, "7"), ((3, 2), 12, "12000"), ((-18, -18), 5, "0." + "0" * 17 + "5"),
+    ((-8, -8), 6370720_000000, "63707.2"), ((0, 0), 7, "7"), ((3, 2), 12, "12000"),
+    ((-18, -18), 5, "0." + "0" * 17 + "5"),
     ((-2, -5), 10**18, "1" + "0" * 16),
 ])
 def test_any_exponent(exponents, mantissa, text):
