@@ -25,7 +25,7 @@ from feeds.pipeline cimport Pipeline
 
 from picows import WSError, ws_connect
 
-from feeds.deflate import HEADER, OFFER, InflateError, Inflater, read_terms
+from feeds.deflate import HEADER as _HEADER, OFFER as _OFFER, InflateError, Inflater, read_terms
 
 cdef object log = logging.getLogger("feeds.transport")
 
@@ -344,11 +344,11 @@ async def open_line(pipeline, str url not None, int line=0, *, Py_ssize_t max_me
     if sent and logger.getEffectiveLevel() < logging.DEBUG:
         logger.setLevel(logging.DEBUG)      # below it picows logs the whole handshake, and headers are keys
     if compression:
-        sent[HEADER] = OFFER
+        sent[_HEADER] = _OFFER
 
     # The factory takes exactly two parameters: picows answers a TypeError by calling it again with none.
     def agreed(request, response):
-        listener.agree(response.headers.getall(HEADER, ()), compression)
+        listener.agree(response.headers.getall(_HEADER, ()), compression)
         return listener
 
     try:
