@@ -1,13 +1,13 @@
 """Wire forms side by side: JSON, SBE, and both compressed, the same events of one recording in each.
 
-    python benchmarks/bench_wire.py [--rounds 9] [--capture binance_spot/btcusdt_20240808.ws.gz]
+    python benchmarks/bench_wire.py [--rounds 9] [--capture binance_spot/btcusdt_20240808.ws.gz] [--instructions]
 
 The recording is JSON. Its events are written again in SBE, with prices and quantities of as many decimals as the market
 has (sbe) and of eight (sbe, 8 decimals); frames are compressed one by one with a common window, as a server does.
 "whole" is feed_many from bytes to book; "depth" the same for depth frames alone; "decoding" depth frames of an
 instrument that is not followed any more, which are read and converted and then dropped; "wide" the same for the levels
 of the recording in frames of 200, where a level costs and not a frame. Rounds are interleaved; the ratio is the median
-of those of the rounds.
+of those of the rounds. --instructions counts what decoding executes, by callgrind, which no other load changes.
 """
 
 from __future__ import annotations
@@ -15,8 +15,13 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import marshal
 import os
+import re
+import shutil
+import subprocess
 import sys
+import tempfile
 import zlib
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -37,6 +42,23 @@ WANTED = 3.0            # times JSON, decoding a level of wide frames
 WIDE = 200              # levels of a wide frame
 MAX_MESSAGE = 8 << 20
 PASSES = 10             # over the depth frames, decoding alone
+
+
+DRIVER = """
+import marshal, sys
+from feeds import Pipeline
+with open(sys.argv[1], "rb") as file:
+    venue, wire, snapshots, frames = marshal.load(file)
+pipeline = Pipeline(venue, wire=wire, on_gap="count")
+for url, body, receive_ns in snapshots:
+    pipeline.rest(url, body, receive_ns)
+for number in range(int(sys.argv[2]) + 2):
+    pipeline.feed_many(frames)
+    for symbol in pipeline.symbols():
+        pipeline.forget(symbol)
+"""
+COUNTED = "__pyx_pw_*feed_many"     # the C name of Pipeline.feed_many
+COUNT_PASSES = 4
 
 
 def decimals_of(work: Workload) -> tuple[int, int]:
@@ -100,11 +122,14 @@ def compressed(frames: Sequence[bytes]) -> list[bytes]:
 class Form:
     """One wire form, with a pipeline that has learned of it."""
 
-    def __init__(self, name: str, wire: str, work: Workload, frames: list[bytes], wide: list[bytes]) -> None:
+    def __init__(self, name: str, wire: str, work: Workload, frames: list[bytes], wide: list[bytes],
+                 wide_levels: int) -> None:
         self.name = name
+        self.wire = wire
         self.work = work
         self.frames = frames
         self.wide = wide
+        self.wide_levels = wide_levels
         self.packed = compressed(frames)
         self.depth = [bytes(bytearray(frame)) for frame, kind in zip(frames, work.kinds, strict=True)
                       if kind == "depth"]
@@ -130,7 +155,7 @@ class Form:
         for what, pipeline, frames, per in (("whole", self.pipeline, self.frames, len(self.frames)),
                                             ("depth", self.pipeline, self.depth, levels),
                                             ("decoding", self.idle, many, levels * PASSES),
-                                            ("wide", self.idle, self.wide * PASSES, len(self.wide) * WIDE * PASSES)):
+                                            ("wide", self.idle, self.wide * PASSES, self.wide_levels * PASSES)):
             self.work.restart(pipeline)
             for symbol in pipeline.symbols() if pipeline is self.idle else ():
                 pipeline.forget(symbol)
@@ -144,10 +169,42 @@ class Form:
         self.spent.setdefault(what, []).append((perf_counter_ns() - began) / per)
 
 
+def instructions(work: Workload, wire: str, frames: list[bytes]) -> float:
+    """Instructions of `feed_many` for all frames once, read and converted and then dropped."""
+    counted = []
+    with tempfile.TemporaryDirectory(prefix="wirebook-") as folder:
+        inputs = Path(folder) / "inputs"
+        inputs.write_bytes(marshal.dumps((work.venue, wire, work.snapshots, frames)))
+        root = str(Path(__file__).resolve().parent.parent)
+        for passes in (0, COUNT_PASSES):
+            result = subprocess.run(
+                ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", f"--toggle-collect={COUNTED}",
+                 sys.executable, "-c", DRIVER, str(inputs), str(passes)], capture_output=True, text=True,
+                env=os.environ | {"PYTHONHASHSEED": "0", "PYTHONPATH": root})
+            found = re.search(r"Collected : (\d+)", result.stderr)
+            if result.returncode or found is None:
+                raise SystemExit(f"callgrind: the driver failed\n{result.stderr[-2000:]}")
+            counted.append(int(found[1]))
+    return (counted[1] - counted[0]) / COUNT_PASSES
+
+
+def count(forms: Sequence[Form]) -> None:
+    """Print the instructions a level."""
+    if not shutil.which("valgrind"):
+        print("instructions: left out, no valgrind here")
+        return
+    print("instructions a level, decoding: ")
+    for form in forms:
+        wide = instructions(form.work, form.wire, form.wide) / form.wide_levels
+        recorded = instructions(form.work, form.wire, form.depth) / form.work.levels
+        print(f"{form.name:16} {recorded:8.1f} in recorded frames, {wide:8.1f} in wide ones")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--capture", default=CAPTURE)
+    parser.add_argument("--instructions", action="store_true")
     options = parser.parse_args()
     if not (data_dir() / options.capture).is_file():
         print(f"bench_wire: no {options.capture} in {data_dir()} (set WIREBOOK_DATA)", file=sys.stderr)
@@ -156,11 +213,16 @@ def main() -> int:
     work = load(options.capture)
     decimals = decimals_of(work)
     wide = widened([frame for frame, kind in zip(work.frames, work.kinds, strict=True) if kind == "depth"])
-    forms = [Form("json", "json", work, work.frames, wide)]
+    wide_levels = sum(len(data["b"]) + len(data["a"]) for data in
+                      (message.get("data", message) for message in map(json.loads, wide)))
+    forms = [Form("json", "json", work, work.frames, wide, wide_levels)]
     for name, kept in (("sbe", decimals), ("sbe, 8 decimals", (8, 8))):
         forms.append(Form(name, "sbe", work, [as_sbe(frame, kind, kept)
                                               for frame, kind in zip(work.frames, work.kinds, strict=True)],
-                          [as_sbe(frame, "depth", kept) for frame in wide]))
+                          [as_sbe(frame, "depth", kept) for frame in wide], wide_levels))
+    if options.instructions:
+        count(forms)
+        return 0
     gc.collect()
     gc.freeze()
     for _ in range(options.rounds):
