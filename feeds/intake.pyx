@@ -11,7 +11,7 @@ from libc.string cimport memset, memcpy
 from orderbook.book cimport Book
 from orderbook.core cimport (BookData, MAX_SCALE, book_apply_snapshot, book_clear, book_crossed, book_refine_tick, gcd,
                              ticks_set)
-from orderbook.types cimport Status, OK, BOOK_EMPTY, BOOK_LIVE, BOOK_STALE, status_text
+from orderbook.types cimport Status, OK, BOOK_EMPTY, BOOK_LIVE, BOOK_STALE, BOOK_SYNCING, status_text
 from orderbook.update cimport levels_free
 from feeds.engine cimport engine_free, engine_learn, engine_line, engine_prefix
 from feeds.message cimport (Message, bit, message_clear, variant_of, time_ns, KIND_CONTROL, KIND_DELTA, KIND_IGNORED,
@@ -27,8 +27,8 @@ from feeds.routes cimport Route, routes_find, routes_free
 from feeds.scan cimport Cursor, cursor_init
 from feeds.symbols cimport symbols_add, symbols_find
 from feeds.sync cimport LineCount
-from feeds.track cimport (Pending, PendingHead, Track, WHY_BAD_FRAME, WHY_CLOSED, WHY_OPENED, WHY_SNAPSHOT,
-                          pending_free, track_free)
+from feeds.track cimport (Pending, PendingHead, Track, WHY_AHEAD, WHY_BAD_FRAME, WHY_CLOSED, WHY_OPENED,
+                          WHY_SNAPSHOT, pending_free, track_free)
 
 from feeds.report import FeedError
 from orderbook.decimals import as_parts, as_units
@@ -343,7 +343,7 @@ cdef class Intake:
         self.path.counts.kind[KIND_SNAPSHOT] += 1
         track.snapshots += 1
         track.has_snapshot = True
-        track.joined = False
+        track.joined = track.ahead = False
         track.last = last
         track.old_in_row = 0
         track.crossed += book_crossed(data)
@@ -361,12 +361,14 @@ cdef class Intake:
         self.replay_pending(target)
         track = &self.path.track[target]
         if track.has_snapshot and not self.path.strict:
-            if data.status != BOOK_LIVE:
+            if data.status != BOOK_LIVE and not track.ahead:
                 path_set_status(&self.path, target, BOOK_LIVE, WHY_SNAPSHOT, 0, 0)
+            elif track.ahead and data.status != BOOK_SYNCING:
+                path_set_status(&self.path, target, BOOK_SYNCING, WHY_AHEAD, 0, 0)
             if old == BOOK_STALE:
                 track.resyncs += 1
                 self.path.counts.resyncs += 1
-            track.ever_live = True
+            track.ever_live = track.ever_live or not track.ahead
         self.tell()
         if data.status == BOOK_LIVE:
             self.show(book)
@@ -413,7 +415,7 @@ cdef class Intake:
             track = &self.path.track[i]
             if track.line != line and track.line != NO_LINE:      # a book that only had a snapshot belongs to any line
                 continue
-            track.has_snapshot = track.joined = False
+            track.has_snapshot = track.joined = track.ahead = False
             track.pending.size = track.pending.count = 0
             if track.held != NULL:
                 track.held.seen = 0

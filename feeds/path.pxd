@@ -23,10 +23,11 @@ from feeds.odd cimport level_alone, levels_by_id, levels_by_offset, levels_newer
 from feeds.parser cimport convert_message, quick_function
 from feeds.scan cimport Cursor, cursor_init
 from feeds.symbols cimport Target, symbols_find
-from feeds.sync cimport (APPLY, COUNT_NONE, GAP, LINK_CONNECTION, LINK_NOT_BELOW, LINK_OFFSETS, LINK_OVERLAP,
-                         LINK_OVERLAP_OR_WHOLE, LINK_RISES, LOOSE, OLD, LineCount, judge, line_follows)
-from feeds.track cimport (OLD_IN_A_ROW, Track, WHY_CHECKSUM, WHY_DEPTH, WHY_FIRST_DELTA, WHY_GAP, WHY_LINE,
-                          WHY_NOT_APPLIED, WHY_OLD, WHY_OVERFLOW, WHY_SNAPSHOT, WHY_WIRE, next_version, pending_add,
+from feeds.sync cimport (APPLY, COUNT_NONE, GAP, LINK_CHAIN, LINK_CONNECTION, LINK_NOT_BELOW, LINK_OFFSETS,
+                         LINK_OVERLAP, LINK_OVERLAP_OR_WHOLE, LINK_RISES, LOOSE, OLD, LineCount, judge, line_follows)
+from feeds.track cimport (OLD_BEFORE_JOIN, OLD_IN_A_ROW, Track, WHY_AHEAD, WHY_CHECKSUM, WHY_DEPTH, WHY_FIRST_DELTA,
+                          WHY_GAP, WHY_LINE, WHY_NOT_APPLIED, WHY_OLD, WHY_OVERFLOW, WHY_SNAPSHOT, WHY_WIRE,
+                          next_version, pending_add,
                           track_add_qty, track_fits, track_hold, track_printed, track_widen)
 
 cdef enum:
@@ -209,7 +210,9 @@ cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_
         else:
             path_missed(self, track)
         return DONE
-    verdict = judge(m.link, track.joined, track.last, m.slot[SLOT_FIRST_SEQ], final, m.slot[SLOT_PREV_SEQ])
+    # A snapshot in the stream itself has nothing older behind it.
+    verdict = judge(m.link, track.joined or (not keeps and m.link == LINK_CHAIN), track.last, m.slot[SLOT_FIRST_SEQ],
+                    final, m.slot[SLOT_PREV_SEQ])
     if unlikely(m.line_jump and m.link == LINK_CONNECTION):
         verdict = GAP
     if unlikely(verdict != APPLY):
@@ -217,8 +220,8 @@ cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_
             track.stale += 1
             self.counts.stale += 1
             track.old_in_row += 1
-            if not self.strict and (track.joined or whole or not keeps) and track.old_in_row > OLD_IN_A_ROW:
-                path_lose(self, m.target, WHY_OLD, track.last, final)
+            if not self.strict:
+                path_old(self, m.target, keeps and not track.joined and not whole, final)
             return DONE
         if self.strict:
             track.breaks += 1
@@ -232,6 +235,32 @@ cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_
                 path_keep(self, m.target, data, size, receive_ns, line)
             return DONE
     return path_prepare(self, track, final, receive_ns)
+
+
+cdef inline void path_old(Path* self, int32_t target, bint joining, int64_t final) noexcept nogil:
+    """A book has a delta already: because its snapshot is ahead of the stream, or the venue's numbers began again.
+
+    A snapshot that the stream has not come to may be one of another day; while it is `joining`, the book is not LIVE.
+    """
+    cdef Track* track = &self.track[target]
+    if track.old_in_row > (OLD_BEFORE_JOIN if joining else OLD_IN_A_ROW):
+        path_lose(self, target, WHY_OLD, track.last, final)
+    elif joining and final == track.last:
+        path_reached(self, target)
+    elif joining:
+        track.ahead = True
+        if track.book.status == BOOK_LIVE:
+            path_set_status(self, target, BOOK_SYNCING, WHY_AHEAD, 0, 0)
+
+
+cdef inline void path_reached(Path* self, int32_t target) noexcept nogil:
+    """The stream has come to the snapshot."""
+    cdef Track* track = &self.track[target]
+    if track.ahead:
+        track.ahead = False
+        if not self.replaying:                    # else whoever replays says so when all of it is done
+            track.ever_live = True
+            path_set_status(self, target, BOOK_LIVE, WHY_SNAPSHOT, 0, 0)
 
 
 cdef inline int64_t path_first(const Message* m, int64_t final) noexcept nogil:
@@ -307,7 +336,7 @@ cdef inline int path_apply(Path* self, Track* track, int64_t final, int64_t unco
     if unlikely(whole):
         track.snapshots += 1
         track.has_snapshot = True
-        track.joined = False
+        track.joined = track.ahead = False
         track.ever_live = True
         if track.wants_snapshot:
             track.wants_snapshot = False
@@ -319,6 +348,8 @@ cdef inline int path_apply(Path* self, Track* track, int64_t final, int64_t unco
                 self.counts.resyncs += 1
     else:
         track.joined = True
+        if unlikely(track.ahead):
+            path_reached(self, m.target)
         track.updates += 1
         track.changes += count
         track.absent += book.absent
@@ -422,7 +453,7 @@ cdef inline void path_lose(Path* self, int32_t target, int why, int64_t expected
     self.counts.gaps += 1
     track.old_in_row = 0
     if not self.strict:
-        track.has_snapshot = False
+        track.has_snapshot = track.ahead = False
         track.pending.size = track.pending.count = 0
         if self.engine.symbols.target[target].variant & DEPTH_BITS == 0 or track.resync == RESYNC_RESUBSCRIBE:
             track.wants_snapshot = True

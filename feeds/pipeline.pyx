@@ -26,9 +26,9 @@ from feeds.message cimport (Message, message_clear, time_ns, KIND_DELTA, KIND_LI
 from feeds.path cimport CAREFUL, MAX_LINES, Change, path_lose, path_note, path_step
 from feeds.routes cimport routes_free
 from feeds.symbols cimport Target, symbols_find
-from feeds.track cimport (Track, WHY_BAD_FRAME, WHY_CLOSED, WHY_DEPTH, WHY_FIRST_DELTA, WHY_FORGOTTEN, WHY_GAP,
-                          WHY_LINE, WHY_CHECKSUM, WHY_NOT_APPLIED, WHY_OLD, WHY_OPENED, WHY_OVERFLOW, WHY_SNAPSHOT,
-                          WHY_TOLD, WHY_WIRE, pending_free)
+from feeds.track cimport (Track, WHY_AHEAD, WHY_BAD_FRAME, WHY_CLOSED, WHY_DEPTH, WHY_FIRST_DELTA, WHY_FORGOTTEN,
+                          WHY_GAP, WHY_LINE, WHY_CHECKSUM, WHY_NOT_APPLIED, WHY_OLD, WHY_OPENED, WHY_OVERFLOW,
+                          WHY_SNAPSHOT, WHY_TOLD, WHY_WIRE, pending_free)
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -66,6 +66,7 @@ cdef dict REASONS = {
     WHY_NOT_APPLIED: "message could not be applied", WHY_OVERFLOW: "too many deltas while waiting for a snapshot",
     WHY_DEPTH: "no level is left of the depth that the snapshot told of",
     WHY_CHECKSUM: "checksum mismatch", WHY_LINE: "a message of the connection is missing",
+    WHY_AHEAD: "the stream has not come to the snapshot yet",
     WHY_TOLD: "the venue has dropped the stream", WHY_OLD: "only old numbers", WHY_FORGOTTEN: "not followed any more",
     WHY_WIRE: "the venue sends a form that is not read",
 }
@@ -202,11 +203,16 @@ cdef class Pipeline(Intake):
     def take_instruments(self, bytes body):
         """Refine the ticks of the books by the body of a venue's list of instruments."""
         cdef int32_t i
+        cdef int market
+        markets = self.spec.markets or ("",)
         try:
-            ticks = {instrument.symbol: instrument.tick_size for instrument in self.spec.read_instruments(body)}
+            ticks = {(item.symbol, item.market or markets[0]): item.tick_size
+                     for item in self.spec.read_instruments(body) if item.tick_size}
             for i in range(self.path.engine.symbols.count):
-                if self.name_list[i] in ticks:
-                    self.refine(i, ticks[self.name_list[i]])
+                market = self.path.engine.symbols.target[i].variant >> 20
+                found = ticks.get((self.name_list[i], markets[market]))
+                if found is not None:
+                    self.refine(i, found)
         except ValueError as error:
             message_clear(&self.path.message)
             self.bad(NULL, 0, 0, str(error))
@@ -461,7 +467,7 @@ cdef class Pipeline(Intake):
             if self.name_list[i] != name:
                 continue
             self.path.engine.symbols.target[i].wanted = False
-            self.path.track[i].has_snapshot = self.path.track[i].joined = False
+            self.path.track[i].has_snapshot = self.path.track[i].joined = self.path.track[i].ahead = False
             pending_free(&self.path.track[i].pending)
             if self.path.track[i].wants_snapshot:
                 self.path.track[i].wants_snapshot = False
