@@ -17,6 +17,8 @@ Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Captures, p
 VenueOption = Annotated[str | None, typer.Option("--venue", help="Venue, where the folder's name does not tell it.")]
 MarketOption = Annotated[str | None, typer.Option("--market", help="Which of the venue's markets, where it has several "
                                                                    "(`wirebook venues VENUE` lists them).")]
+WireOption = Annotated[str | None, typer.Option("--wire", help="The form in which the venue writes, where it has "
+                                                               "several (`wirebook venues VENUE` lists them).")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -42,12 +44,13 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document with exact figures and digests.")] = False,
     venue: VenueOption = None,
     market: MarketOption = None,
+    wire: WireOption = None,
 ) -> None:
     """Feed captures through the pipeline: the books they end in, and the speed."""
     with clean_end():
         from feeds.commands.replay import run
 
-        code = run(files, venue, market, as_json)
+        code = run(files, venue, market, as_json, wire)
     raise typer.Exit(code)
 
 
@@ -66,6 +69,7 @@ def serve(
     rate: Annotated[float, typer.Option(help="Actions a second and symbol in the simulated market.")] = 500.0,
     faults: Annotated[str | None, typer.Option(metavar="FILE.toml", help="A script of what goes wrong; see "
                                                                          "docs/faults.md.")] = None,
+    compression: Annotated[bool, typer.Option("--compression", help="Compress for clients that offer it.")] = False,
     until_eof: Annotated[bool, typer.Option("--until-eof", help="End when standard input does; for programs "
                                                                 "that start a server.")] = False,
 ) -> None:
@@ -74,7 +78,8 @@ def serve(
         from feeds.commands.serve import run
 
         code = run(files or [], sim=sim, venue=venue, host=host, port=port, speed=read_speed(speed), loop=loop,
-                   symbols=read_symbols(symbols or []), seed=seed, rate=rate, until_eof=until_eof, faults=faults)
+                   symbols=read_symbols(symbols or []), seed=seed, rate=rate, compression=compression,
+                   until_eof=until_eof, faults=faults)
     raise typer.Exit(code)
 
 
@@ -86,6 +91,8 @@ def watch(
     rest_url: Annotated[str | None, typer.Option(help="http://host:port for REST; that of --url.")] = None,
     depth: Annotated[int, typer.Option(min=1, max=100, help="Levels to show on each side.")] = 10,
     market: MarketOption = None,
+    wire: WireOption = None,
+    compression: Annotated[bool, typer.Option("--compression", help="Let the venue compress its messages.")] = False,
     seconds: Annotated[float | None, typer.Option(help="End after so long.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="A line a second and symbol, also on a terminal.")] = False,
 ) -> None:
@@ -94,7 +101,7 @@ def watch(
         from feeds.commands.watch import run
 
         code = run(venue, read_symbols(symbols), url=url, rest_url=rest_url, market=market, depth=depth,
-                   seconds=seconds, plain=plain)
+                   seconds=seconds, plain=plain, wire=wire, compression=compression)
     raise typer.Exit(code)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SUMMED = ("frames", "messages", "bytes", "batches", "pings", "handler_errors")      # of a Line
+SUMMED = ("frames", "messages", "bytes", "wire_bytes", "batches", "pings", "handler_errors")      # of a Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,8 @@ class Connection:
         early = self._early = []
         try:
             line = await open_line(feed.pipeline, url, self.number, max_message=spec.max_frame_size,
-                                   ssl_context=feed.ssl_for(url), timeout=feed.timing.connect)
+                                   ssl_context=feed.ssl_for(url), timeout=feed.timing.connect,
+                                   headers=feed.headers, compression=feed.compression)
         finally:
             self._early = None
         opened_at = asyncio.get_running_loop().time()
@@ -337,6 +338,10 @@ class Connection:
             self.requests.accept(control, asyncio.get_running_loop().time())
         elif control.kind == "error":
             self._on_error(control, asyncio.get_running_loop().time())
+        elif control.kind == "newer":
+            self.feed.on_newer(self, control.text)
+        elif control.kind == "foreign":
+            self.feed.fall_back(self, control.text)
         elif control.kind == "other":
             log.debug("%s: %s", self, control.text[:200])
         self.changed.set()

@@ -27,6 +27,7 @@ cdef class Intake:
     cdef int report(self, Book book) except -1
     cdef int show(self, Book book) except -1
     cdef int finish(self, int todo, int64_t receive_ns) except -1
+    cdef int keep_control(self, const char* data, Py_ssize_t size, int line) except -1
     cdef int fresh(self, Message* m, int line) except -1
     cdef int count_line(self, const char* data, int line) except -1
     cdef int several(self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) except -1

@@ -22,8 +22,8 @@ from feeds.message cimport (Message, bit, message_clear, variant_of, time_ns, KI
                             SLOT_MAKER_BOUGHT, SLOT_MARK, SLOT_OPEN_INTEREST, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY,
                             SLOT_TIME, SEEN_BOTH)
 from feeds.numbers cimport read_integer
-from feeds.path cimport (DELIVER, JOIN, MAX_CHANGES, MAX_LINES, path_act, path_convert, path_line, path_lose, path_note,
-                         path_set_status, path_widen)
+from feeds.path cimport (DELIVER, JOIN, MAX_CHANGES, MAX_LINES, path_act, path_convert, path_foreign, path_line,
+                         path_lose, path_note, path_set_status, path_widen)
 from feeds.routes cimport Route, routes_find, routes_free
 from feeds.scan cimport Cursor, cursor_init, skip_value
 from feeds.symbols cimport symbols_add, symbols_find
@@ -150,14 +150,20 @@ cdef class Intake:
             self.count_line(data, line)
         if m.relearn:
             routes_free(&self.path.engine.routes)
+        if m.newer > self.path.newest and not m.foreign:
+            self.path.newest = m.newer
+            self.keep_control(data, size, line)
         while True:
+            if c.status != OK and m.foreign:
+                path_foreign(&self.path, line)
+                self.keep_control(data, size, line)
+                return self.bad(data, size, c.pos - data, f"{c.expected.decode()}, not {m.foreign - 1}")
             known = -1
             if c.status != OK:
                 return self.bad(data, size, c.pos - data, c.expected.decode())
             if m.kind == KIND_CONTROL:
                 self.path.counts.control += 1
-                if len(self.control_list) < MAX_CONTROL:
-                    self.control_list.append((line, data[:size]))
+                self.keep_control(data, size, line)
             elif m.kind == KIND_IGNORED:
                 self.path.counts.ignored += 1
             elif not self.resolve():
@@ -182,6 +188,12 @@ cdef class Intake:
             self.fresh(m, line)
             m.line_jump = jumped
             self.parser.parse_more(&c, m)
+
+    cdef int keep_control(self, const char* data, Py_ssize_t size, int line) except -1:
+        """Keep a frame for whoever asks for those that are about the connection."""
+        if len(self.control_list) < MAX_CONTROL:
+            self.control_list.append((line, data[:size]))
+        return 0
 
     cdef int fresh(self, Message* m, int line) except -1:
         """Make the message ready for a parser, with what holds unless the frame says otherwise."""

@@ -26,7 +26,8 @@ from feeds.symbols cimport Target, symbols_find
 from feeds.sync cimport (APPLY, COUNT_NONE, GAP, LINK_CHAIN, LINK_CONNECTION, LINK_NOT_BELOW, LINK_OFFSETS,
                          LINK_OVERLAP, LINK_OVERLAP_OR_WHOLE, LINK_RISES, LOOSE, OLD, LineCount, judge, line_follows)
 from feeds.track cimport (OLD_BEFORE_JOIN, OLD_IN_A_ROW, Track, WHY_AHEAD, WHY_CHECKSUM, WHY_DEPTH, WHY_FIRST_DELTA,
-                          WHY_GAP, WHY_LINE, WHY_NOT_APPLIED, WHY_OLD, WHY_OVERFLOW, WHY_SNAPSHOT, next_version, pending_add,
+                          WHY_GAP, WHY_LINE, WHY_NOT_APPLIED, WHY_OLD, WHY_OVERFLOW, WHY_SNAPSHOT, WHY_WIRE,
+                          next_version, pending_add,
                           track_add_qty, track_fits, track_hold, track_printed, track_widen)
 
 cdef enum:
@@ -69,6 +70,7 @@ cdef struct Path:
     frame_function read           # of the runner,
     part_function read_part       # and what reads further messages of a frame
     quick_function quick          # of the parser, NULL if it has none
+    int newest                    # version of the parser's schema that was told to be newer than what is known of it
     Message message               # the message at work
     Track* track                  # by index of the instrument. Owned
     int32_t track_room
@@ -128,7 +130,7 @@ cdef inline bint path_quick(Path* self, const char* data, Py_ssize_t size) noexc
     m.resync = self.resync
     cursor_init(&c, data, size, m)
     self.quick(&c, m)
-    if c.status != OK or m.kind < KIND_DELTA or m.more != NULL or m.needed & ~m.seen:
+    if c.status != OK or m.kind < KIND_DELTA or m.more != NULL or m.needed & ~m.seen or m.newer > self.newest:
         return False
     m.target = symbols_find(&self.engine.symbols, m.symbol, m.symbol_size, variant_of(m))
     return m.target >= 0 and path_convert(self, data, &offset) == OK
@@ -414,6 +416,14 @@ cdef inline void path_line(Path* self, int line) noexcept nogil:
     if not self.lines[line].lost:
         self.lines[line].lost = True
         self.needs += 1
+
+
+cdef inline void path_foreign(Path* self, int line) noexcept nogil:
+    """A connection sends what cannot be read: whose it is nobody knows, so no book of that line can be trusted."""
+    cdef int32_t i
+    for i in range(self.engine.symbols.count):
+        if self.track[i].line == line and self.track[i].has_snapshot and not self.strict:
+            path_lose(self, i, WHY_WIRE, 0, 0)
 
 
 cdef inline void path_note(Path* self, int32_t target, int old, int new, int why, int64_t expected,

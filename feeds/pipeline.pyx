@@ -27,8 +27,8 @@ from feeds.path cimport CAREFUL, MAX_LINES, SEVERAL, Change, path_lose, path_not
 from feeds.routes cimport routes_free
 from feeds.symbols cimport Target, symbols_find
 from feeds.track cimport (Track, WHY_AHEAD, WHY_BAD_FRAME, WHY_CLOSED, WHY_DEPTH, WHY_FIRST_DELTA, WHY_FORGOTTEN,
-                          WHY_GAP, WHY_LINE, WHY_CHECKSUM, WHY_NOT_APPLIED, WHY_OLD, WHY_OPENED, WHY_OVERFLOW, WHY_SNAPSHOT,
-                          WHY_TOLD, pending_free)
+                          WHY_GAP, WHY_LINE, WHY_CHECKSUM, WHY_NOT_APPLIED, WHY_OLD, WHY_OPENED, WHY_OVERFLOW,
+                          WHY_SNAPSHOT, WHY_TOLD, WHY_WIRE, pending_free)
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -68,6 +68,7 @@ cdef dict REASONS = {
     WHY_CHECKSUM: "checksum mismatch", WHY_LINE: "a message of the connection is missing",
     WHY_AHEAD: "the stream has not come to the snapshot yet",
     WHY_TOLD: "the venue has dropped the stream", WHY_OLD: "only old numbers", WHY_FORGOTTEN: "not followed any more",
+    WHY_WIRE: "the venue sends a form that is not read",
 }
 
 cdef tuple RESYNCS = ("rest", "resubscribe", "request")      # by RESYNC_...
@@ -84,32 +85,27 @@ cdef class Pipeline(Intake):
     seen, up to `max_symbols`. market -- of `SPEC.markets`, None the first: what frames that do not tell are about.
     on_gap -- "resync": a gap makes the book STALE until a new snapshot; "count": it is counted and the delta applied,
     for recordings, which cannot answer a resync. conflate -- on_book once per read batch. sample_every -- messages per
-    latency sample, 1 takes all. simd -- False runs the scalar twin of the fast path.
-    Raises: UnknownVenue, UnsupportedChannel (another market), ValueError, TypeError for wrong arguments. Wrong content
-    never raises: it is counted, kept as `last_error` and reported by on_status.
+    latency sample, 1 takes all. simd -- False runs the scalar twin of the fast path. wire -- the form in which the
+    venue writes, where it has several; None is its usual one, "json" in general.
+    Raises: UnknownVenue, UnsupportedChannel (another market or wire form), ValueError, TypeError for wrong arguments.
+    Wrong content never raises: it is counted, kept as `last_error` and reported by on_status.
     """
 
     def __init__(self, venue, handler=None, symbols=None, *, market=None, on_gap="resync", conflate=False,
-                 max_symbols=4096, sample_every=64, simd=True):
+                 max_symbols=4096, sample_every=64, simd=True, wire=None):
         if on_gap not in ("resync", "count"):
             raise ValueError(f"on_gap is 'resync' or 'count', not {on_gap!r}")
         if isinstance(symbols, str):
             raise TypeError(f"symbols is a sequence of symbols, not the text {symbols!r}")
         if max_symbols < 1 or sample_every < 1:
             raise ValueError("max_symbols and sample_every are 1 or more")
-        self.spec = load(venue)
         self.venue = venue
-        self.market_name = self.spec.check_market(market)
-        self.parser = self.spec.parser(self.market_name)
+        self.market_name = None if market is None else str(market)
         self.runner = best_runner(simd)
         self.path.read = self.runner.frame
         self.path.read_part = self.runner.part
         self.path.engine.read_list = self.runner.levels
-        self.path.quick = self.parser.quick
-        self.path.engine.marks = self.parser.route_marks
-        self.path.engine.array_marks = self.parser.array_marks
-        self.path.engine.mark = self.parser.route_mark
-        self.path.engine.by_line = self.parser.by_line
+        self.read_wire(wire)
         self.path.link = int(self.spec.link)
         self.path.count_rule = int(self.spec.count)
         self.path.resync = RESYNCS.index(self.spec.resync)
@@ -153,6 +149,29 @@ cdef class Pipeline(Intake):
                 return
             self.snapshot(answer.symbol.encode(), min(answer.limit, MAX_LIMIT), self.market_index(answer.market), body,
                           receive_ns)
+
+    cdef int read_wire(self, wire) except -1:
+        """Read what the venue writes in this form from now on."""
+        self.spec = load(self.venue, wire)
+        self.market_name = self.spec.check_market(self.market_name)
+        self.parser = self.spec.parser(self.market_name)
+        self.path.quick = self.parser.quick
+        self.path.newest = 0
+        self.path.engine.marks = self.parser.route_marks
+        self.path.engine.array_marks = self.parser.array_marks
+        self.path.engine.mark = self.parser.route_mark
+        self.path.engine.by_line = self.parser.by_line
+        routes_free(&self.path.engine.routes)             # what was learned was learned of another form
+        return 0
+
+    @property
+    def wire(self):
+        """Name of the wire form that is read; can be set between two connections."""
+        return self.spec.wire
+
+    @wire.setter
+    def wire(self, name):
+        self.read_wire(name)
 
     cdef int market_index(self, market) except -1:
         """Index of a market by its name, "" and None: the pipeline's own."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 import ssl as tls
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 ERRORS_KEPT = 100       # of the venue's errors, the newest
 LISTS_S = 300.0         # between two looks at the venue's lists, where nothing else is asked
 RETRY_S = 10.0          # until a list, or a future that is to be rolled, is tried again
+NO_KEY = "none"         # what a server that is not the venue's is told: a key is for the venue alone
 
 
 class SubscribeError(Exception):
@@ -76,9 +78,12 @@ class Feed:
     def __init__(self, spec: VenueSpec, symbols: Sequence[str], channels: Sequence[str], handler: object,
                  url: str | None, rest_url: str | None, depth: int | None, speed: str | None, conflate: bool,
                  ssl: tls.SSLContext | None, market: str | None,
-                 on_instrument: Callable[[InstrumentChange], object] | None = None) -> None:
+                 on_instrument: Callable[[InstrumentChange], object] | None = None,
+                 headers: Mapping[str, str] | None = None, compression: bool = False) -> None:
         self.spec = spec
         self.market = spec.check_market(market)
+        self.headers = headers              # of every handshake; they may hold a key
+        self.compression = compression
         self.url = url
         self.shakes_hands = url is None or rest_url is not None     # else there is nobody to ask where to connect
         self.request_ids = itertools.count(1)
@@ -102,10 +107,11 @@ class Feed:
         self._needs: int | None = None
         self._only_rest = True                              # nothing is wanted but snapshots by REST
         self._mind_task: asyncio.Task[None] | None = None
+        self._foreign = ""                                  # why the wire form cannot be read
         self._closed = False
         self._wake = asyncio.Event()
         self._events = EventQueue(self.queue_limit, self._wake.set)
-        self.pipeline = Pipeline(spec.name, handler, (), conflate=conflate, market=self.market)
+        self.pipeline = Pipeline(spec.name, handler, (), conflate=conflate, market=self.market, wire=spec.wire)
         self.rest = Rest(spec, rest_beside(url) if rest_url is None and url is not None else rest_url, ssl)
         self.snapshots = Snapshots(self.pipeline, self.rest, self.market)
         self.names = Names(self.rest, market)
@@ -244,6 +250,7 @@ class Feed:
         return {
             "venue": self.spec.name,
             "market": self.market,
+            "wire": self.spec.wire,
             "lines": [connection.stats() for connection in self._connections],
             "silent": sorted(self._silent()),
             "refused": {name: text for held in self._connections for name, text in held.requests.refused.items()},
@@ -304,6 +311,47 @@ class Feed:
             asked = self._streams.get(name)
             if asked is not None and asked.stream.channel == "book":
                 self.pipeline.lose(asked.stream.symbol, asked.stream.depth)
+
+    def on_newer(self, connection: Connection, text: str) -> None:
+        """The venue's wire form is newer than what is known of it: all of it that is known is read on."""
+        log.warning("%s: %s", connection, text)
+        self._tell(text)
+
+    def fall_back(self, connection: Connection, text: str) -> None:
+        """What the venue sends cannot be read in this wire form: go on in its usual one."""
+        usual = load(self.spec.name).wire
+        if self._foreign or self.spec.wire == usual:
+            return
+        self._foreign = text
+        log.error("%s: %s; going back from %s to %s", connection, text, self.spec.wire, usual)
+        self._tell(f"{text}; going back to {usual}")
+
+    def _tell(self, text: str) -> None:
+        """Tell the handler something about the venue."""
+        try:
+            self.pipeline.note(f"{self.spec.name}: {text}")
+        except Exception:
+            log.exception("%s: a handler raised", self.spec.name)
+
+    async def _change_wire(self) -> None:
+        """Ask for everything anew in the venue's usual wire form, on other connections."""
+        old = self._connections[:]
+        for connection in old:
+            if connection.line is not None:
+                connection.line.abort()                     # not a frame more
+        self.spec = load(self.spec.name)
+        self.pipeline.wire = self.spec.wire
+        self.headers = None
+        self._options["speed"] = None                       # speeds are named by wire form
+        users = list(dict.fromkeys(user for asked in self._streams.values() for user in sorted(asked.users)))
+        self._streams.clear()
+        self._books.clear()
+        for connection in old:
+            connection.root = ""                            # nothing new is given to it
+        self._add_streams([stream for channel, symbol in users
+                           for stream in self.spec.streams([symbol], [channel], **self._options)])
+        await asyncio.gather(*(connection.stop() for connection in old))
+        self._foreign = ""
 
     # ---- streams
 
@@ -462,6 +510,8 @@ class Feed:
                 for number, payload in self.pipeline.control():
                     if 0 <= number < len(self._connections):
                         self._connections[number].on_control(self.spec.read_control(payload))
+                if self._foreign:
+                    await self._change_wire()
                 self._meet_wants(now)
                 if now >= silent_at:
                     silent_at = now + self.timing.check
@@ -545,8 +595,8 @@ class Feed:
 def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[str] = ("book",),
             handler: object = None, *, url: str | None = None, rest_url: str | None = None, depth: int | None = None,
             speed: str | None = None, market: str | None = None, conflate: bool = False,
-            ssl: tls.SSLContext | None = None,
-            on_instrument: Callable[[InstrumentChange], object] | None = None) -> Feed:
+            ssl: tls.SSLContext | None = None, on_instrument: Callable[[InstrumentChange], object] | None = None,
+            wire: str | None = None, api_key: str | None = None, compression: bool = False) -> Feed:
     """Plan a live feed; `async with connect(...) as feed` opens it, and reconnects for as long as it is open.
 
     Parameters:
@@ -562,11 +612,15 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
     ssl -- an SSLContext, None means the system's certificates and a verified name;
     on_instrument -- called with an `InstrumentChange` when the venue's list of instruments changes, as the handler's
     on_instrument is.
+    wire -- the form in which the venue writes, where it has several (`feeds.venues.wires`), None is its usual one;
+    api_key -- where that form wants one, None means the venue's environment variable (`SPEC.key_variable`); it is sent
+    to nobody but the venue, unless it is given together with `url`, and never logged;
+    compression -- offer permessage-deflate: fewer bytes, more work and a later message.
 
     Raises: UnknownVenue, UnsupportedChannel or ValueError that say what there is. Opening raises ConnectionError if no
     connection can be made within 20 s, UnknownInstrument with near names if the venue's list does not have a name.
     """
-    spec = load(venue)
+    spec = load(venue, wire)
     symbols, channels = listed(symbols), listed(channels)
     if not symbols or not all(isinstance(symbol, str) and symbol for symbol in symbols):
         raise ValueError(f"{venue}: symbols must be one or more names, not {symbols!r}")
@@ -581,7 +635,22 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
     if rest_url is not None:
         check_url("rest_url", rest_url, ("http", "https"))
     return Feed(spec, symbols, channels, handler, url, rest_url, depth, speed, conflate, ssl, market,
-                on_instrument)
+                on_instrument, key_headers(spec, api_key, url), compression)
+
+
+def key_headers(spec: VenueSpec, api_key: str | None, url: str | None) -> dict[str, str] | None:
+    """What the handshake has to say for a wire form that wants a key. Raises: ValueError, which holds no key."""
+    if not spec.key_header:
+        if api_key is not None:
+            raise ValueError(f"{spec.name}: its wire form {spec.wire!r} takes no API key")
+        return None
+    key = api_key if api_key is not None else NO_KEY if url is not None else os.environ.get(spec.key_variable, "")
+    if not key:
+        raise ValueError(f"{spec.name}: its wire form {spec.wire!r} needs an API key: give it by the environment "
+                         f"variable {spec.key_variable}, or as api_key")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ValueError(f"{spec.name}: the API key has characters that no key has")
+    return {spec.key_header: key}
 
 
 def listed(names: str | Iterable[str]) -> list[str]:

@@ -31,6 +31,7 @@ cdef enum:
     WHY_LINE = 12
     WHY_TOLD = 13
     WHY_AHEAD = 14
+    WHY_WIRE = 15
 
 cdef struct Pending:
     char* data                    # frames one after the other, each behind a PendingHead. Owned

@@ -63,7 +63,9 @@ class Stream:
 class Control:
     """A frame that is about the connection and not about a market: an answer, an error, a notice."""
 
-    kind: str                       # "ack", "error", "ping" (see `reply`), "pong", "shutdown", "other"
+    # "ack", "error", "ping" (see `reply`), "pong", "shutdown", "other"; of a binary wire form also "newer" (its schema
+    # has a newer version, what is new in it is skipped) and "foreign" (its schema is another: the usual form is needed)
+    kind: str
     request_id: int | None = None   # which request it answers, None if it says none
     code: int | str | None = None   # the venue's own error code
     text: str = ""                  # the venue's own words
@@ -211,6 +213,10 @@ class VenueSpec:
     checked: str                    # date of the last check, ISO
     forms: str                      # wire forms that are parsed, and which of them are served today
     evidence: tuple[Evidence, ...] = ()
+    # ---- several wire forms under one name: each is a SPEC of its own, see `feeds.venues.load`
+    wire: str = "json"              # the form this SPEC is about
+    key_header: str = ""            # header of the handshake that holds an API key, "" where none is wanted
+    key_variable: str = ""          # environment variable that holds the key, if it is not given otherwise
     # ---- several markets under one name
     markets: tuple[str, ...] = ()   # the first is the default
     market_of: Callable[[str], str] | None = None       # address of a connection -> market, where frames do not tell

@@ -31,7 +31,8 @@ from feeds.venues.dialects import DIALECTS, SIMULATED, SPOKEN, speech
 
 
 def run(files: list[str], *, sim: str | None, venue: str | None, host: str, port: int, speed: float, loop: bool,
-        symbols: list[str], seed: int, rate: float, until_eof: bool = False, faults: str | None = None) -> int:
+        symbols: list[str], seed: int, rate: float, compression: bool = False, until_eof: bool = False,
+        faults: str | None = None) -> int:
     """Serve until the source ends, or for good. Returns: the exit status."""
     if bool(files) == bool(sim):
         raise CommandError("serve: expected captures or --sim VENUE, one of the two", MISUSED)
@@ -51,6 +52,9 @@ def run(files: list[str], *, sim: str | None, venue: str | None, host: str, port
     if sim and name not in SIMULATED:
         raise CommandError(f"{name} cannot be simulated (those that can: {', '.join(SIMULATED)})")
     symbols = symbols_of(name, symbols)
+    if compression and (name not in DIALECTS or (sim and name in SPOKEN)):
+        raise CommandError(f"--compression: {name} is served without it", MISUSED)
+    more = {"compression": True} if compression else {}
     server: Server | Player | Exchange
     if sim and name in SPOKEN:
         if speed == math.inf:
@@ -58,9 +62,10 @@ def run(files: list[str], *, sim: str | None, venue: str | None, host: str, port
         server = Exchange(Hall(load(name), speech(name), symbols, seed=seed, rate=rate), host=host, port=port,
                           speed=speed)
     elif sim:
-        server = Server(LiveSource(name, symbols, seed=seed, rate=rate), host=host, port=port, speed=speed, loop=loop)
+        server = Server(LiveSource(name, symbols, seed=seed, rate=rate), host=host, port=port, speed=speed, loop=loop,
+                        **more)
     else:
-        server = player_of(name, files, host=host, port=port, speed=speed, loop=loop)
+        server = player_of(name, files, host=host, port=port, speed=speed, loop=loop, **more)
     return asyncio.run(_serve(name, server, until_eof, script, outside))
 
 

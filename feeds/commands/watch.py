@@ -21,17 +21,18 @@ PROBE_S = 3.0                   # without a live book for so long, the venue is 
 
 
 def run(venue: str, symbols: list[str], *, url: str | None, rest_url: str | None, market: str | None, depth: int,
-        seconds: float | None, plain: bool) -> int:
+        seconds: float | None, plain: bool, wire: str | None = None, compression: bool = False) -> int:
     """Show books until interrupted, or for some seconds. Returns: the exit status."""
-    return asyncio.run(_watch(venue, symbols, url, rest_url, market, depth, seconds, plain))
+    return asyncio.run(_watch(venue, symbols, depth, seconds, plain, url=url, rest_url=rest_url, market=market,
+                              wire=wire, compression=compression))
 
 
-async def _watch(venue: str, wanted: list[str], url: str | None, rest_url: str | None, market: str | None, depth: int,
-                 seconds: float | None, plain: bool) -> int:
+async def _watch(venue: str, wanted: list[str], depth: int, seconds: float | None, plain: bool,
+                 **options: Any) -> int:
     tape = Tape()
     draws = sys.stdout.isatty() and not plain
     with warnings_kept(draws) as warning:
-        feed = connect(venue, wanted, ("book", "trades"), tape, url=url, rest_url=rest_url, market=market)
+        feed = connect(venue, wanted, ("book", "trades"), tape, **options)
         feed.timing = replace(feed.timing, first=CONNECT_S)
         async with feed:
             symbols = feed.symbols

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from heapq import heapify, heappop, heappush, heapreplace
 
 from feeds.simulator.market import Market
+from feeds.simulator.packed import MARK, open_packed
 from feeds.simulator.source import Route, UnknownSymbol
 from feeds.simulator.streams import Desk, Stream, open_stream
 from feeds.venues.dialects import DIALECTS, exchange_info, instruments
@@ -87,6 +88,11 @@ class LiveSource:
         """A market does not end, so it never starts over."""
 
 
+def as_bytes(message: str | bytes) -> bytes:
+    """A message as it goes over the wire."""
+    return message if isinstance(message, bytes) else message.encode()
+
+
 class _Floor:
     """One symbol: its desk, and the streams that are written."""
 
@@ -99,7 +105,8 @@ class _Floor:
 
     def open(self, name: str) -> bool:
         """Begin to write a stream; False if the venue has none of that name."""
-        stream = open_stream(self.desk, name)
+        plain, mark, _ = name.partition(MARK)
+        stream = open_packed(self.desk, plain) if mark else open_stream(self.desk, name)
         if stream is None:
             return False
         entry = (Route(name, name, 0), stream)
@@ -119,13 +126,13 @@ class _Floor:
                     stream.next_ns += stream.interval_ns
                     text = stream.fire(now)
                     if text is not None:
-                        items.append((route, text.encode()))
+                        items.append((route, as_bytes(text)))
         else:
             action = market.step()
             self.desk.count(action)
             for route, stream in self._real_time:
                 for text in stream.take(action):
-                    items.append((route, text.encode()))
+                    items.append((route, as_bytes(text)))
         self._schedule()
 
     def _schedule(self) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import json
 import math
 import time
+import zlib
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,7 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from feeds.simulator.listen import listen
+from feeds.simulator.packed import MARK
 from feeds.simulator.source import NoSnapshot, Route, Source, UnknownSymbol
 from feeds.venues.dialects import DIALECTS, ack, request_error, rest_error
 
@@ -34,7 +36,8 @@ FIVE_MINUTES_S = 300.0
 REFUSALS_BORNE = 20             # REST requests in one minute beyond its weight; one more and the address is banned
 FIRST_BAN_S, LONGEST_BAN_S = 120.0, 3 * 86_400.0
 
-_HEADERS = [bytes((0x81, size)) if size < 126 else b"\x81\x7e" + size.to_bytes(2, "big") for size in range(1 << 16)]
+_HEADERS = [bytes((size,)) if size < 126 else b"\x7e" + size.to_bytes(2, "big") for size in range(1 << 16)]
+_TEXT, _BINARY, _PACKED = b"\x81", b"\x82", 0x40          # first byte of a frame; what it has more if it is compressed
 
 
 class Server:
@@ -45,18 +48,20 @@ class Server:
                 loop -- start over at the end (clients are disconnected first, as numbers begin anew).
                 wait -- let the clock stand until the first stream is asked for; None: only where nothing paces.
                 ssl_context -- serve wss:// and https:// with it. limits -- hold the venue's limits.
+                compression -- compress messages for clients that offer permessage-deflate.
                 clock -- seconds; None: the event loop's.
     """
 
     def __init__(self, source: Source, *, host: str = "127.0.0.1", port: int = 0, speed: float = 1.0,
                  loop: bool = False, wait: bool | None = None, ssl_context: SSLContext | None = None,
-                 limits: bool = True, clock: Callable[[], float] | None = None):
+                 limits: bool = True, compression: bool = False, clock: Callable[[], float] | None = None):
         if not speed > 0:
             raise ValueError(f"speed {speed}: expected a number above 0")
         self.source = source
         self.speed = speed
         self.loop = loop
         self.wait = speed == math.inf if wait is None else wait
+        self.compression = compression
         self.url = ""               # set by `start`
         self.sent = 0               # messages written so far, to all clients
         self.dropped = 0            # clients disconnected because they were too slow
@@ -145,7 +150,7 @@ class Server:
             if client.names:
                 groups.setdefault(client.view_key, []).append(client)
         for clients in groups.values():
-            count, data = clients[0].view.framed(items)
+            count, data = clients[0].view.framed(items, clients[0].packer)
             if not data:
                 continue
             for client in clients:
@@ -201,11 +206,18 @@ class Server:
         names = request.query.get("streams", "") if combined else request.match_info.get("names", "")
         if self._too_many_connections():
             return self._answer(429, rest_error(-1003, "Too many connection attempts."), {"Retry-After": "60"})
-        socket = web.WebSocketResponse(autoping=False, compress=False, timeout=1.0, max_msg_size=1 << 16)
+        form = self._dialect.binary
+        binary = form is not None and form.KEY_HEADER in request.headers
+        if binary and not self.source.endless:
+            return web.Response(status=404, text="recorded traffic has no binary form")
+        socket = web.WebSocketResponse(autoping=False, compress=self.compression, timeout=1.0, max_msg_size=1 << 16)
         await socket.prepare(request)
         if request.transport is None:
             return socket               # gone before the handshake was through
-        client = Client(self, socket, request.transport, root, combined)
+        client = Client(self, socket, request.transport, root, combined, binary)
+        if socket.compress:
+            offered = request.headers.get("Sec-WebSocket-Extensions", "")
+            client.pack(int(socket.compress), "server_no_context_takeover" not in offered)
         self.clients.add(client)
         try:
             asked = [name for name in names.split("/") if name]
@@ -218,7 +230,7 @@ class Server:
                     await self._end(client, "messages_per_second", b"Too many requests")
                     break
                 if message.type == WSMsgType.TEXT:
-                    await socket.send_str(client.answer(message.data))
+                    await client.say(client.answer(message.data))
                 elif message.type == WSMsgType.PING:
                     await socket.pong(message.data)
                 elif message.type == WSMsgType.PONG:
@@ -320,8 +332,10 @@ class Server:
 class Client:
     """One connection: what it asked for, and in which form."""
 
-    def __init__(self, server: Server, socket: web.WebSocketResponse, transport: Any, root: str, combined: bool):
+    def __init__(self, server: Server, socket: web.WebSocketResponse, transport: Any, root: str, combined: bool,
+                 binary: bool = False):
         self.socket = socket
+        self.packer: Packer | None = None       # what compresses for it
         self.transport = transport
         self.names: dict[str, None] = {}        # streams asked for, in that order; also those that stay silent
         self.view_key: object = None            # equal for clients that get the same bytes
@@ -331,7 +345,21 @@ class Client:
         self._root = root
         self._combined = combined
         self._heard: deque[float] = deque()     # times of the messages of the last second
+        self._binary = binary
         self._look()
+
+    def pack(self, window_bits: int, takeover: bool) -> None:
+        """Compress what is sent from now on."""
+        self.packer = Packer(window_bits, takeover)
+        self._look()
+
+    async def say(self, text: str) -> None:
+        """Send an answer; it is not compressed."""
+        if self.packer is None:
+            await self.socket.send_str(text)
+        else:
+            data = text.encode()
+            self.transport.write(_TEXT + header_of(len(data)) + data)
 
     @property
     def behind(self) -> int:
@@ -355,9 +383,9 @@ class Client:
 
     def _look(self) -> None:
         server = self._server
-        served = [name for name in self.names if server._dialect.serves(self._root, name)]
-        self.view = View(served, self._combined, server.source)
-        self.view_key = (self._combined, frozenset(served))
+        served = [name for name in self.names if self._binary or server._dialect.serves(self._root, name)]
+        self.view = View(served, self._combined, server.source, self._binary)
+        self.view_key = (self._combined, self._binary, frozenset(served), self.packer)
 
     def _over(self, method: str, params: list[str]) -> str:
         """The limit that a request is beyond, "" if none."""
@@ -408,14 +436,35 @@ class Client:
         return request_error(2, f"Invalid request: unknown method or params of {method!r}", request_id)
 
 
+class Packer:
+    """Compresses the messages of one connection."""
+
+    def __init__(self, window_bits: int, takeover: bool):
+        self._bits, self._takeover = window_bits, takeover
+        self._state = zlib.compressobj(1, zlib.DEFLATED, -window_bits)
+
+    def pack(self, payload: bytes) -> bytes:
+        """One message as it goes over the wire."""
+        data = self._state.compress(payload) + self._state.flush(zlib.Z_SYNC_FLUSH)
+        if not self._takeover:
+            self._state = zlib.compressobj(1, zlib.DEFLATED, -self._bits)
+        return data[:-4]
+
+
+def header_of(size: int) -> bytes:
+    """What stands between the first byte of a frame and its payload."""
+    return _HEADERS[size] if size < 1 << 16 else b"\x7f" + size.to_bytes(8, "big")
+
+
 class View:
     """The streams one or more clients see, and how their messages are wrapped."""
 
-    def __init__(self, names: list[str], combined: bool, source: Source):
-        self._combined = combined
+    def __init__(self, names: list[str], combined: bool, source: Source, binary: bool = False):
+        self._combined = combined and not binary    # binary messages are never wrapped
+        self._first = _BINARY if binary else _TEXT
         self._names: dict[str, list[str]] = {}      # topic -> names under which it was asked for
         for name in names:
-            topic = source.resolve(name)
+            topic = source.resolve(name + MARK if binary else name.replace(MARK, ""))
             if topic is not None:
                 self._names.setdefault(topic, []).append(name)
         self._plans: dict[Route, tuple[bytes | None, ...]] = {}
@@ -432,10 +481,11 @@ class View:
         self._plans[route] = plan
         return plan
 
-    def framed(self, items: list[tuple[Route, bytes]]) -> tuple[int, bytes]:
+    def framed(self, items: list[tuple[Route, bytes]], packer: Packer | None = None) -> tuple[int, bytes]:
         """How many of the messages belong to this view, and all of them as WebSocket frames."""
         parts: list[bytes] = []
-        plans, headers = self._plans, _HEADERS
+        plans = self._plans
+        first = self._first if packer is None else bytes((self._first[0] | _PACKED,))
         for route, payload in items:
             plan = plans.get(route)
             for prefix in self._plan(route) if plan is None else plan:
@@ -444,7 +494,7 @@ class View:
                 else:
                     data = payload[route.cut:-1] if route.cut else payload
                     text = prefix + data + b"}" if prefix else data
-                size = len(text)
-                parts.append(headers[size] if size < 1 << 16 else b"\x81\x7f" + size.to_bytes(8, "big"))
-                parts.append(text)
-        return len(parts) // 2, b"".join(parts)
+                if packer is not None:
+                    text = packer.pack(text)
+                parts += (first, header_of(len(text)), text)
+        return len(parts) // 3, b"".join(parts)

@@ -546,7 +546,7 @@ SPOT = VenueSpec(
     source="https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md",
     checked="2026-09-18",
     evidence=evidence("U is the u of the delta before + 1"),
-    forms="JSON of 2021 to 2026, raw and combined; times in ms or, with timeUnit=MICROSECOND, us. SBE is not parsed.",
+    forms="JSON of 2021 to 2026, raw and combined; times in ms or, with timeUnit=MICROSECOND, us.",
 )
 
 USDM = VenueSpec(

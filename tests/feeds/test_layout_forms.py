@@ -430,7 +430,7 @@ def own_form(monkeypatch):
     def make(rng: random.Random) -> Row:
         form = OwnForm(rng)
         spec = form.spec()
-        monkeypatch.setattr("feeds.pipeline.load", lambda name: spec)
+        monkeypatch.setattr("feeds.pipeline.load", lambda name, wire=None: spec)
         return form.row()
 
     return make

@@ -37,7 +37,7 @@ def made(monkeypatch):
     """A function that makes a pipeline of a venue with these rules."""
     def make(handler=None, *, on_gap="resync", symbols=None, market=None, parser=None, simd=True, **facts) -> Pipeline:
         spec = own_spec(fields=FIELDS, parser={"marks": 2} | (parser or {}), **facts)
-        monkeypatch.setattr("feeds.pipeline.load", lambda name: spec)
+        monkeypatch.setattr("feeds.pipeline.load", lambda name, wire=None: spec)
         return Pipeline("own", handler, symbols, market=market, on_gap=on_gap, simd=simd)
 
     return make

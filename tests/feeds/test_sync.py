@@ -266,7 +266,7 @@ def counted(monkeypatch):
     def make(count, on_gap="resync", **more):
         spec = own_spec(fields=[("kind", "TEXT", "SPARE"), ("s", "SYMBOL", "SPARE"), ("n", "INT", "LINE_SEQ"),
                                 ("b", "LEVELS", "BIDS"), ("a", "LEVELS", "ASKS")], count=count, **more)
-        monkeypatch.setattr("feeds.pipeline.load", lambda name: spec)
+        monkeypatch.setattr("feeds.pipeline.load", lambda name, wire=None: spec)
         pipeline = Pipeline("own", on_gap=on_gap)
         pipeline.opened(0)
         for number, symbol in enumerate("AB"):

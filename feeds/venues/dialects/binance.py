@@ -12,8 +12,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import ModuleType
 
 from feeds.simulator.market import Instrument, Market
+from feeds.venues.dialects import binance_sbe
 
 FORMS = ("2026", "2024")
 
@@ -60,6 +62,7 @@ class Dialect:
     streams_per_connection: int = 1024
     streams_per_request: int = 200          # the venue names no number, and advises a few hundred at most
     connections_per_5_minutes: int = 300    # that one address may try to open
+    binary: ModuleType | None = None        # what writes its binary form, None if it has none
 
     def number(self, units: int, decimals: int) -> str:
         """`units * 10**-decimals` as the venue writes it."""
@@ -182,6 +185,7 @@ DIALECTS: Mapping[str, Dialect] = {dialect.venue: dialect for dialect in (
         instruments=(Instrument("BTCUSDT", 1, 2, 1, 5, 6_180_000, 20_000),
                      Instrument("ETHUSDT", 1, 2, 1, 4, 268_000, 8_000),
                      Instrument("DOGEUSDT", 1, 5, 1, 0, 10_500, 5_000)),
+        binary=binance_sbe,
     ),
     Dialect(
         venue="binance_usdm", shapes={"2026": _USDM, "2024": _USDM_2024}, rest_prefix="/fapi/v1", id_stride=11,
