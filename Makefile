@@ -1,7 +1,7 @@
 # Everything a developer runs. `make build` makes a virtual environment and compiles in place; the other targets
 # build first what they need. Another interpreter gets an environment of its own: make test PYTHON=python3.12
 .DEFAULT_GOAL := build
-.PHONY: build demo test bench lint debug asan sanitize clean
+.PHONY: build demo test bench lint debug asan sanitize fuzz clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -62,7 +62,7 @@ demo: build
 
 # The sanitizers belong to the suite: Cython's bounds checks do not see C arrays and pointers.
 test: build
-	$(RUN) -m pytest $(PYTEST_ARGS)
+	$(RUN) -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 	$(MAKE) --no-print-directory sanitize
 
 lint: $(VENV)/lint.stamp
@@ -108,7 +108,7 @@ NOT_SANITIZED := $(patsubst %,tests/feeds/test_%.py,capture cli connection ladde
 SANITIZED_TESTS := $(filter-out $(NOT_SANITIZED),$(wildcard tests/orderbook/test_*.py tests/feeds/test_*.py))
 
 asan: SHORT =
-sanitize: SHORT = -m "not slow" --maxfail=3
+sanitize: SHORT = -m "not slow" --maxfail=3 -n auto --dist worksteal
 # The short form inside `make test` keeps to bytes, numbers and levels: every venue's frames, cut, changed and recorded.
 sanitize: SANITIZED_TESTS := tests/orderbook $(patsubst %,tests/feeds/test_%.py,bad_input checksum layout_forms levelmap \
 	levels numbers odd parser pipeline protobuf scan sync venues) tests/feeds/venues/test_binance_sbe.py -k "not other_forms and not twin"
@@ -122,6 +122,16 @@ else
 	cd build/asan && CC=$(SANITIZER_CC) CFLAGS="$(SANITIZER_FLAGS)" WIREBOOK_OPT=-O1 $(call compile,objects)
 	$(call suite,build/asan,LD_PRELOAD=$(LIBASAN) PYTHONMALLOC=malloc,-q --capture=sys $(SHORT) $(PYTEST_ARGS) $(SANITIZED_TESTS))
 endif
+
+# Coverage-guided, with clang's libFuzzer: no part of `make test`. TARGET: one or several of docs/fuzzing.md; found inputs
+# and figures stay in build/fuzz/build.
+CLANG ?= clang
+MINUTES ?= 10
+TARGET ?= all
+fuzz: $(VENV)/test.stamp
+	$(call mirror,build/fuzz)
+	cd build/fuzz && PYTHONPATH=$(CURDIR)/build/fuzz nice -n 19 $(RUN) -m tests.fuzz.build --clang $(CLANG) $(TARGET)
+	cd build/fuzz && PYTHONPATH=$(CURDIR)/build/fuzz nice -n 19 $(RUN) -m tests.fuzz.run --clang $(CLANG) --minutes $(MINUTES) $(TARGET)
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .benchmarks
