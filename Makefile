@@ -1,7 +1,7 @@
 # Everything a developer runs. `make build` makes a virtual environment and compiles in place; the other targets
 # build first what they need. Another interpreter gets an environment of its own: make test PYTHON=python3.12
 .DEFAULT_GOAL := build
-.PHONY: build demo test bench lint debug asan sanitize fuzz clean
+.PHONY: build demo test bench lint debug asan sanitize fuzz requirements clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -13,7 +13,7 @@ override WIREBOOK_DATA := $(abspath $(WIREBOOK_DATA))
 export WIREBOOK_DATA
 RUN := $(abspath $(VENV))/bin/python
 SOURCES := $(shell find orderbook feeds tests -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi')
-PACKAGE_FILES := setup.py pyproject.toml MANIFEST.in README.md CHANGELOG.md LICENSE Makefile .ci docs benchmarks
+PACKAGE_FILES := setup.py pyproject.toml MANIFEST.in README.md CHANGELOG.md SECURITY.md RELIABILITY.md requirements-dev.txt LICENSE Makefile .ci docs benchmarks
 
 # ---- environment and compiled modules
 
@@ -103,8 +103,9 @@ SANITIZER_FLAGS := -fsanitize=address,undefined -fno-sanitize=shift-base -fno-sa
 	-fno-omit-frame-pointer -g1
 LIBASAN := $(shell $(SANITIZER_CC) -print-file-name=libasan.so 2>/dev/null)
 # Not the tests of plain Python, nor those of the network: its memory is picows' and asyncio's, and they mostly wait.
-NOT_SANITIZED := $(patsubst %,tests/feeds/test_%.py,capture cli connection ladder live market plan player requests \
-	rest serve_watch session simulator transport)
+NOT_SANITIZED := $(patsubst %,tests/feeds/test_%.py,audit capture chains cli connection dialects doctor exchange faults \
+	instruments ladder limits listing lists live market names plan plan_command player protocol requests rest security \
+	serve_watch session sim_watch simulation simulator transport)
 SANITIZED_TESTS := $(filter-out $(NOT_SANITIZED),$(wildcard tests/orderbook/test_*.py tests/feeds/test_*.py))
 
 asan: SHORT =
@@ -123,15 +124,20 @@ else
 	$(call suite,build/asan,LD_PRELOAD=$(LIBASAN) PYTHONMALLOC=malloc,-q --capture=sys $(SHORT) $(PYTEST_ARGS) $(SANITIZED_TESTS))
 endif
 
-# Coverage-guided, with clang's libFuzzer: no part of `make test`. TARGET: one or several of docs/fuzzing.md; found inputs
-# and figures stay in build/fuzz/build.
+# Coverage-guided, with clang's libFuzzer: no part of `make test`. TARGET: one or several of docs/fuzzing.md; INPUT: one
+# file to look at. Found inputs and figures stay in build/fuzz/build.
 CLANG ?= clang
 MINUTES ?= 10
 TARGET ?= all
 fuzz: $(VENV)/test.stamp
 	$(call mirror,build/fuzz)
 	cd build/fuzz && PYTHONPATH=$(CURDIR)/build/fuzz nice -n 19 $(RUN) -m tests.fuzz.build --clang $(CLANG) $(TARGET)
-	cd build/fuzz && PYTHONPATH=$(CURDIR)/build/fuzz nice -n 19 $(RUN) -m tests.fuzz.run --clang $(CLANG) --minutes $(MINUTES) $(TARGET)
+	cd build/fuzz && PYTHONPATH=$(CURDIR)/build/fuzz nice -n 19 $(RUN) -m tests.fuzz.run --clang $(CLANG) --minutes $(MINUTES) \
+		$(if $(INPUT),--input $(INPUT) )$(TARGET)
+
+# Versions and hashes of what development needs, from the registry into requirements-dev.txt; see SECURITY.md.
+requirements: | $(VENV)/bin/python
+	$(RUN) .ci/requirements.py
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .benchmarks
