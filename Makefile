@@ -1,7 +1,7 @@
 # Everything a developer runs. `make build` makes a virtual environment and compiles in place; the other targets
 # build first what they need. Another interpreter gets an environment of its own: make test PYTHON=python3.12
 .DEFAULT_GOAL := build
-.PHONY: build demo test bench lint debug asan sanitize fuzz requirements clean
+.PHONY: build demo test bench lint debug asan sanitize fuzz soak requirements clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -134,6 +134,10 @@ fuzz: $(VENV)/test.stamp
 	cd build/fuzz && PYTHONPATH=$(CURDIR)/build/fuzz nice -n 19 $(RUN) -m tests.fuzz.build --clang $(CLANG) $(TARGET)
 	cd build/fuzz && PYTHONPATH=$(CURDIR)/build/fuzz nice -n 19 $(RUN) -m tests.fuzz.run --clang $(CLANG) --minutes $(MINUTES) \
 		$(if $(INPUT),--input $(INPUT) )$(TARGET)
+
+# Five simulated venues with faults and the real client for MINUTES: memory, latency, LIVE books.
+soak: build
+	$(RUN) -m tests.soak --minutes $(MINUTES)
 
 # Versions and hashes of what development needs, from the registry into requirements-dev.txt; see SECURITY.md.
 requirements: | $(VENV)/bin/python
