@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from feeds.instruments import Instrument
     from feeds.listing import InstrumentChange, Listing, UnknownInstrument
     from feeds.pipeline import Pipeline
+    from feeds.plan import LagError
     from feeds.report import FeedError, Want
     from feeds.session import Feed, SubscribeError, connect
 
@@ -41,15 +42,16 @@ _LAZY = {
     "ListError": "feeds.directory", "Listing": "feeds.listing", "UnknownInstrument": "feeds.listing",
     "chain": "feeds.chains", "fetch_instruments": "feeds.directory",
     "Feed": "feeds.session", "FeedError": "feeds.report", "Handler": "feeds.handler",
-    "Liquidation": "feeds.events", "Mark": "feeds.events", "OpenInterest": "feeds.events",
+    "LagError": "feeds.plan", "Liquidation": "feeds.events", "Mark": "feeds.events", "OpenInterest": "feeds.events",
     "Pipeline": "feeds.pipeline", "Quote": "feeds.events", "SubscribeError": "feeds.session",
     "Ticker": "feeds.events", "Trade": "feeds.events", "Want": "feeds.report", "connect": "feeds.session",
 }
 
 __all__ = ["VENUES", "BadSymbol", "Chain", "Feed", "FeedError", "Handler", "Instrument", "InstrumentChange",
-           "Liquidation", "ListError", "Listing", "Maintenance", "Mark", "NotAuthorised", "OpenInterest", "Pipeline",
-           "Quote", "RateLimited", "StreamLost", "SubscribeError", "Ticker", "Trade", "UnknownInstrument",
-           "UnknownVenue", "UnsupportedChannel", "VenueError", "Want", "chain", "connect", "fetch_instruments"]
+           "LagError", "Liquidation", "ListError", "Listing", "Maintenance", "Mark", "NotAuthorised", "OpenInterest",
+           "Pipeline", "Quote", "RateLimited", "StreamLost", "SubscribeError", "Ticker", "Trade",
+           "UnknownInstrument", "UnknownVenue", "UnsupportedChannel", "VenueError", "Want", "chain", "connect",
+           "fetch_instruments"]
 
 
 def __getattr__(name: str) -> object:

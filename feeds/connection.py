@@ -44,6 +44,8 @@ class Timing:
     silent: float = 30.0            # until a symbol without a book is reported, and its stream renewed
     look: float = 0.02              # between two looks at what the pipeline wants
     check: float = 0.5              # between two looks at a line's health
+    overlap: float = 1.0            # that a line and its successor carry the same before the first one goes
+    judge: float = 1.0              # between two looks at how long books have been silent
 
 
 class Connection:
@@ -68,6 +70,7 @@ class Connection:
         self.missing_acks = 0
         self.turn: float | None = None      # loop time at which the venue's limits first let us connect
         self.ended = ""                     # why the last line ended, or could not be opened
+        self.retired = False                # another has taken over, its number is free
         self._limited = 0                   # refusals for too many requests in a row
         self._totals: dict[str, int] = {}   # figures of the lines before this one
         self._early: list[Control] | None = None        # what has come while a line is being opened
@@ -98,6 +101,17 @@ class Connection:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+    def succeed(self, other: Connection, reason: str) -> None:
+        """Take over the figures of a connection that this one is the successor of."""
+        self.opens += other.opens
+        self.failures += other.failures
+        self.missing_acks += other.missing_acks
+        self.ended = reason
+        totals = other._totals if other.line is None else other._figures(other.line)
+        for name, count in totals.items():
+            mine = self._totals.get(name, 0)
+            self._totals[name] = mine + count if name in SUMMED else max(mine, count)
 
     # ---- what the feed asks for
 
@@ -241,6 +255,8 @@ class Connection:
         self.requests.begin(by_url, now, self.feed.timing.ack)
         for text in spec.greeting:
             self._say(text)
+        if self.feed.paused:
+            line.pause()
         self.ready.set()
         log.info("%s: open, %d streams", self, len(self.requests.streams))
 
@@ -258,7 +274,7 @@ class Connection:
         asked: float | None = None  # when we pinged last because of a long silence
         while not (await asyncio.wait((closed,), timeout=timing.check))[0]:
             now = asyncio.get_running_loop().time()
-            if line.frames != frames:
+            if line.frames != frames or line.paused:        # a line that is not read says nothing
                 frames, heard, asked = line.frames, now, None
             elif now - heard > patience if ours else asked is not None and now - asked > timing.pong:
                 self._leaving = self._leaving or f"silent for {now - heard:.1f} s"
@@ -270,8 +286,14 @@ class Connection:
                 self._ping(ping() if callable(ping) else ping)
                 pinged = now
             if now > replace_at:
-                self.reconnect("end of the connection's lifetime is near")
+                self.feed.replace(self, "end of the connection's lifetime is near", 0.02 * lifetime)
             self._miss_answers(now)
+
+    def probe(self) -> None:
+        """Ping the venue, in its own way: what comes back shows that the line is alive."""
+        ping = self.feed.spec.pings.get(self.root, self.feed.spec.ping)
+        with suppress(ConnectionError):
+            self._ping(ping() if callable(ping) else ping)
 
     def _ping(self, text: str) -> None:
         """Send the venue's own ping, or a WebSocket ping if it has none."""
@@ -332,7 +354,7 @@ class Connection:
         if control.reply:
             self._say(control.reply)
         if control.kind == "shutdown":
-            self.reconnect("the venue announced a shutdown")
+            self.feed.replace(self, "the venue announced a shutdown")
         elif control.kind == "ack":
             self._limited = 0
             self.requests.accept(control, asyncio.get_running_loop().time())
@@ -395,7 +417,7 @@ class Connection:
     def _figures(self, line: Line) -> dict[str, int]:
         """What the lines before have counted and what `line` has."""
         figures = {name: self._totals.get(name, 0) + getattr(line, name) for name in SUMMED}
-        for name in ("largest_batch", "last_frame_ns"):
+        for name in ("largest_batch", "largest_read", "last_frame_ns"):
             figures[name] = max(self._totals.get(name, 0), getattr(line, name))
         return figures
 

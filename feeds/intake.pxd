@@ -6,6 +6,7 @@ from feeds.layout cimport Layout
 from feeds.message cimport Message
 from feeds.parser cimport Parser, Runner
 from feeds.path cimport Path
+from feeds.track cimport Pending, PendingHead
 
 cdef class Intake:
     cdef Path path
@@ -40,4 +41,17 @@ cdef class Intake:
     cdef int refine(self, int32_t target, tick_size) except -1
     cdef int join(self, int32_t target, int64_t limit, int64_t receive_ns) except -1
     cdef int replay_pending(self, int32_t target) except -1
+    cdef int again(self, const Pending* kept, Py_ssize_t at, PendingHead* head) except -1
+    cdef int drain(self, int32_t target) except -1
+    cdef int settle_held(self, int32_t target, double now) except -1
+    cdef int group_lines(self, list lines) except -1
+    cdef int ungroup_line(self, int line) except -1
+    cdef int settle_groups(self, double now) except -1
+    cdef bint caught_up(self, int group, int place) except -1
+    cdef int dissolve(self, int number) except -1
+    cdef int note_wanted(self) except -1
+    cdef bint line_carries(self, int32_t target, int line) except -1
+    cdef bint proved_elsewhere(self, int32_t target, int line) except -1
+    cdef bint leaves_line(self, int32_t target, int line, int others, int active) except -1
+    cdef int take_over(self, int32_t target, int line) except -1
     cdef int reset_books(self, int line, bint opened) except -1

@@ -13,23 +13,27 @@ from orderbook.core cimport (BookData, MAX_SCALE, book_apply_snapshot, book_clea
                              ticks_set)
 from orderbook.types cimport Status, OK, BOOK_EMPTY, BOOK_LIVE, BOOK_STALE, BOOK_SYNCING, status_text
 from orderbook.update cimport levels_free
+from feeds.arbiter cimport (FATE_COPY, FATE_FIRST, FATE_HOLD, FATE_MISSING, MAX_PLACES, carried,
+                            comparable, may_bring)
 from feeds.engine cimport (MAX_PARTS, engine_free, engine_learn, engine_learn_part, engine_line,
                            engine_prefix)
-from feeds.message cimport (Message, bit, message_clear, variant_of, time_ns, KIND_CONTROL, KIND_DELTA, KIND_IGNORED,
-                            KIND_NONE, KIND_SNAPSHOT, MAX_NAME, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_ASK_PRICE,
+from feeds.lines cimport Group, Lane, line_at, line_comes, shared_begin, shared_forget, shared_of
+from feeds.message cimport (DEPTH_BITS, Message, bit, message_clear, variant_of, time_ns, KIND_CONTROL, KIND_DELTA,
+                            KIND_IGNORED, KIND_NONE, KIND_SNAPSHOT, MAX_NAME, RESYNC_RESUBSCRIBE,
+                            SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_ASK_PRICE,
                             SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST,
                             SLOT_LAST_SEQ, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, SLOT_LINE_SEQ,
                             SLOT_MAKER_BOUGHT, SLOT_MARK, SLOT_OPEN_INTEREST, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY,
                             SLOT_TIME, SEEN_BOTH)
 from feeds.numbers cimport read_integer
-from feeds.path cimport (DELIVER, JOIN, MAX_CHANGES, MAX_LINES, path_act, path_convert, path_foreign, path_line,
-                         path_lose, path_note, path_set_status, path_widen)
+from feeds.path cimport (DELIVER, DRAIN, JOIN, MAX_LINES, path_act, path_convert, path_foreign, path_line, path_lose,
+                         path_missing, path_note, path_set_status, path_widen)
 from feeds.routes cimport Route, routes_find, routes_free
 from feeds.scan cimport Cursor, cursor_init, skip_value
 from feeds.symbols cimport symbols_add, symbols_find
 from feeds.sync cimport LineCount
-from feeds.track cimport (Pending, PendingHead, Track, WHY_AHEAD, WHY_BAD_FRAME, WHY_CLOSED, WHY_OPENED,
-                          WHY_SNAPSHOT, pending_free, track_free)
+from feeds.track cimport (Pending, PendingHead, Shared, Track, WHY_AHEAD, WHY_BAD_FRAME, WHY_CLOSED, WHY_OPENED,
+                          WHY_SNAPSHOT, pending_add, pending_free, track_free)
 
 from feeds.report import FeedError
 from orderbook.decimals import as_parts, as_units
@@ -38,6 +42,9 @@ cdef enum:
     MAX_FRAME = 1 << 30       # bytes
     MAX_CONTROL = 1024        # frames kept for `Pipeline.control`
     NO_LINE = -1              # no delta has told yet which connection feeds the book
+
+cdef double HOLD_S = 1.0      # that messages wait for one that another line may bring
+cdef double ALONE_S = 10.0    # until a line that is left alone has surely brought its copies of what others brought
 
 # Names of the slots a message can lack, for error texts.
 cdef dict SLOT_NAMES = {
@@ -60,6 +67,7 @@ cdef class Intake:
             if i < self.path.track_room:
                 track_free(&self.path.track[i])
         free(self.path.track)
+        free(self.path.change)
         engine_free(&self.path.engine)
         levels_free(&self.path.message.bids)
         levels_free(&self.path.message.asks)
@@ -90,6 +98,8 @@ cdef class Intake:
             self.deliver()
         elif todo == JOIN:
             self.join(self.path.message.target, 0, receive_ns)
+        elif todo == DRAIN:
+            self.drain(self.path.message.target)
         return 0
 
     cdef int several(self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) except -1:
@@ -271,6 +281,7 @@ cdef class Intake:
         self.path.track[index].book = book.data
         self.path.track[index].line = NO_LINE
         self.path.track[index].resync = self.path.resync
+        self.path.engine.symbols.target[index].wanted = self.path.of.wanted
         self.book_list.append(book)
         self.name_list.append(name)
         return index
@@ -296,7 +307,8 @@ cdef class Intake:
         if target >= 0:
             book = self.book_list[target]
         self.error = FeedError(self.venue, book.symbol if book is not None else "", offset, expected)
-        if target >= 0 and (kind == KIND_DELTA or kind == KIND_SNAPSHOT) and not self.path.strict:
+        if (target >= 0 and (kind == KIND_DELTA or kind == KIND_SNAPSHOT) and not self.path.strict
+                and not self.proved_elsewhere(target, self.path.engine.line)):
             path_lose(&self.path, target, WHY_BAD_FRAME, 0, 0)
         self.tell()
         return self.report(book)
@@ -399,7 +411,12 @@ cdef class Intake:
             track.resyncs += 1
             self.path.counts.resyncs += 1
         track.ever_live |= self.path.strict
-        self.replay_pending(target)
+        if track.shared == NULL:
+            self.replay_pending(target)
+        else:
+            track.shared.arbiter.behind = 0
+            track.shared.moved = True
+            self.drain(target)
         track = &self.path.track[target]
         if track.has_snapshot and not self.path.strict:
             if data.status != BOOK_LIVE and not track.ahead:
@@ -420,44 +437,272 @@ cdef class Intake:
         cdef Pending pending = self.path.track[target].pending
         cdef PendingHead head
         cdef Py_ssize_t at = 0
-        cdef const char* data
         memset(&self.path.track[target].pending, 0, sizeof(Pending))
         self.path.mark_start = 0
         self.path.replaying = True
         try:
             while at < pending.size:
-                memcpy(&head, pending.data + at, sizeof(PendingHead))
-                data = pending.data + at + sizeof(PendingHead)
+                self.again(&pending, at, &head)
                 at += <Py_ssize_t> sizeof(PendingHead) + head.size
-                if self.path.read(&self.path.engine, data, data + head.size, data + head.size,
-                                  &self.path.message) == OK:
-                    if self.path.message.more != NULL:
-                        self.several(data, head.size, head.receive_ns, head.line)
-                    else:
-                        self.finish(path_act(&self.path, data, head.size, head.receive_ns, head.line),
-                                    head.receive_ns)
-                else:
-                    self.careful(data, head.size, head.receive_ns, head.line)
         finally:
             self.path.replaying = False
             pending_free(&pending)
+        return 0
+
+    cdef int again(self, const Pending* kept, Py_ssize_t at, PendingHead* head) except -1:
+        """Take one kept frame; `head` becomes what stood before it."""
+        cdef const char* data = kept.data + at + sizeof(PendingHead)
+        memcpy(head, kept.data + at, sizeof(PendingHead))
+        self.path.engine.line = head.line
+        if self.path.read(&self.path.engine, data, data + head.size, data + head.size, &self.path.message) == OK:
+            if self.path.message.more != NULL:
+                self.several(data, head.size, head.receive_ns, head.line)
+            else:
+                self.finish(path_act(&self.path, data, head.size, head.receive_ns, head.line), head.receive_ns)
+        else:
+            self.careful(data, head.size, head.receive_ns, head.line)
+        return 0
+
+    # ---- several lines that carry the same streams
+
+    cdef int drain(self, int32_t target) except -1:
+        """Take what was kept of several lines, in whatever order it fits; what still lacks something is kept on."""
+        cdef Track* track = &self.path.track[target]
+        cdef Pending held
+        cdef PendingHead head
+        cdef Py_ssize_t at
+        cdef bint moved = True, joining = track.pending.count != 0
+        cdef bint replaying = self.path.replaying
+        cdef int only = self.path.of.only
+        if joining:
+            at = 0
+            while at < track.shared.held.size:
+                memcpy(&head, track.shared.held.data + at, sizeof(PendingHead))
+                pending_add(&track.pending, track.shared.held.data + at + sizeof(PendingHead), head.size,
+                            head.receive_ns, head.line)
+                at += <Py_ssize_t> sizeof(PendingHead) + head.size
+            pending_free(&track.shared.held)
+            track.shared.held = track.pending
+            memset(&track.pending, 0, sizeof(Pending))
+        self.path.mark_start = 0
+        self.path.replaying = True
+        self.path.of.only = target
+        try:
+            while moved and track.shared.held.count:
+                moved = False
+                held = track.shared.held
+                memset(&track.shared.held, 0, sizeof(Pending))
+                at = 0
+                try:
+                    while at < held.size:
+                        self.path.of.fate = FATE_COPY
+                        self.again(&held, at, &head)
+                        track = &self.path.track[target]
+                        if self.path.of.fate == FATE_FIRST:
+                            moved = True
+                        elif self.path.of.fate == FATE_HOLD or self.path.of.fate == FATE_MISSING:
+                            pending_add(&track.shared.held, held.data + at + sizeof(PendingHead), head.size,
+                                        head.receive_ns, head.line)
+                        at += <Py_ssize_t> sizeof(PendingHead) + head.size
+                finally:
+                    pending_free(&held)
+        finally:
+            self.path.replaying = replaying
+            self.path.of.only = only
+        if track.has_snapshot and not track.ahead and track.book.status == BOOK_SYNCING and not joining:
+            track.ever_live = True
+            path_set_status(&self.path, target, BOOK_LIVE, WHY_SNAPSHOT, 0, 0)
+        return self.settle_held(target, -1.0)
+
+    cdef int settle_held(self, int32_t target, double now) except -1:
+        """See whether the kept messages of a book can still get what they lack; `now`: below 0 time does not count."""
+        cdef Track* track = &self.path.track[target]
+        cdef Shared* shared = track.shared
+        cdef Pending held
+        cdef int places = 0, i
+        if shared.held.count == 0 or not track.has_snapshot:
+            shared.held.size = shared.held.count = 0
+            return 0
+        for i in range(MAX_LINES):
+            if self.path.of.lane[i].open and self.path.of.lane[i].group and self.line_carries(target, i):
+                places = self.path.of.group[self.path.of.lane[i].group].open
+                break
+        if self.path.of.compares and may_bring(&shared.arbiter, places, track.last):
+            if now < 0:
+                return 0
+            if shared.since == 0 or shared.moved:
+                shared.since = now
+                shared.moved = False
+                return 0
+            if now - shared.since < HOLD_S:
+                return 0
+        held = shared.held
+        memset(&shared.held, 0, sizeof(Pending))
+        path_missing(&self.path, target, &held, shared.begins, track.resync != RESYNC_RESUBSCRIBE)
+        return self.tell()
+
+    cdef bint line_carries(self, int32_t target, int line) except -1:
+        """Whether a line carries a book as it is now."""
+        cdef Shared* shared = self.path.track[target].shared
+        return shared != NULL and carried(&shared.arbiter, 1 << self.path.of.lane[line].place)
+
+    cdef bint proved_elsewhere(self, int32_t target, int line) except -1:
+        """Whether a bad frame of that line leaves the book as it is: another line brings its messages."""
+        cdef Lane* lane
+        if not 0 <= line < MAX_LINES or self.path.of.lane[line].group == 0:
+            return False
+        lane = &self.path.of.lane[line]
+        if not self.path.of.compares:
+            return self.path.track[target].line != line
+        return (self.path.track[target].shared != NULL
+                and carried(&self.path.track[target].shared.arbiter,
+                            self.path.of.group[lane.group].open & ~(1 << lane.place)))
+
+    cdef int group_lines(self, list lines) except -1:
+        """Let the messages of these lines be compared from now on; one of them may be in a group already."""
+        cdef int group = 0, line, place
+        cdef int32_t i
+        cdef Lane* lane
+        cdef Group* found
+        for line in lines:
+            if not 0 <= line < MAX_LINES:
+                raise ValueError(f"{self.venue}: a line from 0 to {MAX_LINES - 1}, not {line}")
+            if self.path.of.lane[line].group:
+                if group and self.path.of.lane[line].group != group:
+                    raise ValueError(f"{self.venue}: lines {lines} belong to different groups")
+                group = self.path.of.lane[line].group
+        if self.path.strict:
+            raise ValueError(f"{self.venue}: lines are not compared where gaps are counted")
+        if len(set(lines)) > MAX_PLACES:
+            raise ValueError(f"{self.venue}: at most {MAX_PLACES} lines can carry the same streams, not {len(lines)}")
+        if group == 0:
+            group = 1
+            while self.path.of.group[group].places:
+                group += 1
+            memset(&self.path.of.group[group], 0, sizeof(Group))
+            self.path.of.group[group].active = self.path.of.group[group].heir = NO_LINE
+        found = &self.path.of.group[group]
+        for line in lines:
+            lane = &self.path.of.lane[line]
+            if lane.group:
+                continue
+            place = 0
+            while found.places >> place & 1:
+                place += 1
+            if place >= MAX_PLACES:
+                raise ValueError(f"{self.venue}: at most {MAX_PLACES} lines can carry the same streams")
+            lane.group = group
+            lane.place = place
+            found.places |= 1 << place
+            if lane.open:
+                line_comes(&self.path.of, line, True)
+        self.note_wanted()
+        for i in range(self.path.engine.symbols.count):
+            line = self.path.track[i].line
+            if 0 <= line < MAX_LINES and line in lines and self.path.track[i].has_snapshot:
+                if shared_of(&self.path.track[i]) == NULL:
+                    raise MemoryError(f"no memory for the lines of {self.name_list[i]}")
+                if self.path.track[i].shared.group != group:
+                    shared_begin(self.path.track[i].shared, group)
+                place = self.path.of.lane[line].place
+                self.path.track[i].shared.arbiter.line[place].carries = True
+                if self.path.track[i].joined and comparable(self.path.link):
+                    self.path.track[i].shared.arbiter.line[place].started = True
+                    self.path.track[i].shared.arbiter.line[place].last = self.path.track[i].last
+        return 0
+
+    cdef int ungroup_line(self, int line) except -1:
+        """A line has ended for good, or carries its streams alone from now on."""
+        cdef Lane* lane = &self.path.of.lane[line]
+        cdef Group* group = &self.path.of.group[lane.group]
+        cdef int number = lane.group
+        if number == 0:
+            return 0
+        if lane.open:
+            raise ValueError(f"{self.venue}: line {line} is open")
+        group.places &= ~(1 << lane.place)
+        group.since = 0.0
+        memset(lane, 0, sizeof(Lane))
+        return self.dissolve(number) if group.places == 0 else 0
+
+    cdef int settle_groups(self, double now) except -1:
+        """Let lines that are left alone go on as such, once they have come to where others had brought the books."""
+        cdef int number, place
+        cdef Group* group
+        for number in range(1, MAX_LINES):
+            group = &self.path.of.group[number]
+            if group.places == 0 or group.places & (group.places - 1):
+                continue
+            if group.since == 0.0:
+                group.since = now
+            place = 0
+            while not group.places >> place & 1:
+                place += 1
+            if now - group.since > ALONE_S or self.caught_up(number, place):
+                self.dissolve(number)
+        return 0
+
+    cdef bint caught_up(self, int group, int place) except -1:
+        """Whether a line has brought all that is known of the books of its group."""
+        cdef int32_t i
+        cdef Shared* shared
+        for i in range(self.path.engine.symbols.count):
+            shared = self.path.track[i].shared
+            if shared == NULL or shared.group != group or not self.path.track[i].has_snapshot:
+                continue
+            if shared.held.count or not shared.arbiter.line[place].started or (
+                    shared.arbiter.line[place].last < self.path.track[i].last):
+                return False
+        return True
+
+    cdef int dissolve(self, int number) except -1:
+        """A group of one line, or none, is none."""
+        cdef int32_t i
+        for i in range(MAX_LINES):
+            if self.path.of.lane[i].group == number:
+                self.path.of.lane[i].group = self.path.of.lane[i].place = 0
+        for i in range(self.path.engine.symbols.count):
+            if self.path.track[i].shared != NULL and self.path.track[i].shared.group == number:
+                self.settle_held(i, -1.0)
+                shared_begin(self.path.track[i].shared, 0)
+        memset(&self.path.of.group[number], 0, sizeof(Group))
+        return self.note_wanted()
+
+    cdef int note_wanted(self) except -1:
+        """Ask of every message whether it counts while there is any group, of none while there is not."""
+        cdef int i, wanted = 1
+        for i in range(1, MAX_LINES):
+            if self.path.of.group[i].places:
+                wanted = 2
+        self.path.of.wanted = wanted
+        for i in range(self.path.engine.symbols.count):
+            if self.path.engine.symbols.target[i].wanted:
+                self.path.engine.symbols.target[i].wanted = wanted
         return 0
 
     cdef int reset_books(self, int line, bint opened) except -1:
         """Forget where the streams of a line stood; `opened` drops the books' levels as well."""
         cdef int32_t i
         cdef Track* track
-        cdef int old
+        cdef int old, group = 0, others = 0, active = NO_LINE
+        cdef bint changed = False
         if 0 <= line < MAX_LINES:
             if self.path.lines[line].lost:
                 self.path.needs += 1
             memset(&self.path.lines[line], 0, sizeof(LineCount))
+            changed = line_comes(&self.path.of, line, opened)
+            group = self.path.of.lane[line].group
+            if group:
+                others = self.path.of.group[group].open & ~(1 << self.path.of.lane[line].place)
+                active = self.path.of.group[group].active
         elif line != NO_LINE:
             raise ValueError(f"{self.venue}: a line from 0 to {MAX_LINES - 1}, not {line}")
         if opened and self.parser.by_line:
             routes_free(&self.path.engine.routes)
         for i in range(self.path.engine.symbols.count):
             track = &self.path.track[i]
+            if group and self.leaves_line(i, line, others, active if changed else NO_LINE):
+                continue
             if track.line != line and track.line != NO_LINE:      # a book that only had a snapshot belongs to any line
                 continue
             track.has_snapshot = track.joined = track.ahead = False
@@ -475,9 +720,52 @@ cdef class Intake:
                     path_note(&self.path, i, old, BOOK_EMPTY, WHY_OPENED, 0, 0)
             elif old != BOOK_EMPTY:
                 path_set_status(&self.path, i, BOOK_STALE, WHY_CLOSED, 0, 0)
-            if self.path.n_changes == MAX_CHANGES:
-                self.tell()
+                if others and not self.path.of.compares:
+                    self.take_over(i, active)
         return self.tell()
+
+    cdef bint leaves_line(self, int32_t target, int line, int others, int active) except -1:
+        """Take in that a line of a group was opened or has ended; whether a book goes on by one of the others.
+
+        others -- bits of the places of those that are open. active -- the line that is active now, if that is news.
+        """
+        cdef Track* track = &self.path.track[target]
+        cdef Shared* shared = track.shared
+        cdef int group = self.path.of.lane[line].group
+        if track.held != NULL and active != NO_LINE and (track.line == line or track.line == NO_LINE):
+            track.held.seen = 0
+        if shared == NULL or shared.group != group:
+            return track.line == NO_LINE and others != 0
+        shared_forget(shared, self.path.of.lane[line].place)
+        if shared.active == line:
+            shared.active = NO_LINE
+        if not self.path.of.compares:
+            return track.line == NO_LINE and others != 0
+        if not carried(&shared.arbiter, others):
+            shared.held.size = shared.held.count = 0
+            return False
+        if track.line == line:
+            track.line = line_at(&self.path.of, group, first_carrier(shared, others))
+        self.settle_held(target, -1.0)
+        return True
+
+    cdef int take_over(self, int32_t target, int line) except -1:
+        """The line that stood by is asked for a new snapshot of a book."""
+        cdef Track* track = &self.path.track[target]
+        track.line = line
+        if self.path.engine.symbols.target[target].variant & DEPTH_BITS == 0 or track.resync == RESYNC_RESUBSCRIBE:
+            track.wants_snapshot = True
+            self.path.needs += 1
+        return 0
+
+
+cdef int first_carrier(const Shared* shared, int places):
+    """Place of the first line of `places` (bits) that carries the book."""
+    cdef int i
+    for i in range(MAX_PLACES):
+        if carried(&shared.arbiter, places & 1 << i):
+            return i
+    return NO_LINE
 
 
 cdef str words(const Message* m, Status status):

@@ -51,6 +51,19 @@ cdef inline void histogram_add(Histogram* self, int64_t ns) noexcept nogil:
         self.largest = ns
 
 
+cdef inline void histogram_add_two(Histogram* self, Histogram* other, int64_t ns) noexcept nogil:
+    """Count one duration in two histograms."""
+    cdef int bucket = bucket_of(ns)
+    self.bucket[bucket] += 1
+    self.count += 1
+    if ns > self.largest:
+        self.largest = ns
+    other.bucket[bucket] += 1
+    other.count += 1
+    if ns > other.largest:
+        other.largest = ns
+
+
 cdef inline int64_t histogram_percentile(const Histogram* self, double share) noexcept nogil:
     """Duration that this share (0 to 1) of all does not exceed; 0 if there is none."""
     cdef uint64_t passed = 0

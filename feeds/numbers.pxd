@@ -244,7 +244,7 @@ cdef inline Status read_time(const char* p, const char* end, int64_t* ns) noexce
     value = as_ns(whole)
     unit = value // whole if whole else 1
     if unit > 1 and value > INT64_MAX - unit:     # the last second (ms, us) that int64 holds
-        value = 0
+        value = unit = 0
     p += 1
     while p != end and is_digit(p[0]):
         unit //= 10

@@ -90,7 +90,7 @@ cdef extern from *:
     /* The widths of the level before: most have the same. */
     typedef struct {
         wb_shape price, qty;
-        uint32_t head;          /* second to fourth byte of such a level; 0: there was none yet */
+        uint32_t head;          /* second to fourth byte of such a level, behind 255; 0: there was none yet */
         int size;               /* bytes of it behind its length */
     } wb_widths;
 
@@ -165,7 +165,7 @@ cdef extern from *:
         __m128i x, y, z;
         while (past - p > 7 && p - begin > 11 && p[0] == tag) {
             memcpy(&head, p, 4);
-            head >>= 8;                                     /* length of the level, field and length of the price */
+            head |= 0xff;                                   /* length of the level, field and length of the price */
             if (head != w->head) {
                 if (p[1] < 6 || p[1] > 36 || p[2] != 0x0a || p[3] < 1 || p[3] > 16 || p[3] > p[1] - 5
                     || p[1] - 4 - p[3] > 16) break;

@@ -6,13 +6,17 @@ a frame that no layout fits or a message that a handler wants, it says in its re
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, INT64_MAX, INT64_MIN
+from libc.stdlib cimport calloc, realloc
+from libc.string cimport memset
 from orderbook.core cimport (BookData, MAX_SCALE, TEN, book_apply_delta, book_apply_snapshot, book_crossed, book_cut,
                              book_set_status, book_widen_price, book_widen_qty)
 from orderbook.ladder cimport unlikely
 from orderbook.types cimport Status, OK, NEEDS_SCALE, NO_FIT, BOOK_EMPTY, BOOK_SYNCING, BOOK_LIVE, BOOK_STALE
 from feeds.checksum cimport checksum_of
 from feeds.engine cimport Engine, frame_function, part_function
-from feeds.latency cimport CLOCK_MONOTONIC, Histogram, histogram_add, read_clock
+from feeds.arbiter cimport FATE_ANEW, FATE_FIRST, FATE_HOLD, FATE_MISSING
+from feeds.latency cimport CLOCK_MONOTONIC, Histogram, histogram_add, histogram_add_two, read_clock
+from feeds.lines cimport Lines, lines_take
 from feeds.message cimport (CHECKSUM_PAIRS, DEPTH_BITS, Message, bit, message_clear, variant_of, time_ns, KIND_DELTA,
                             KIND_MARK, KIND_OPEN_INTEREST, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, N_KINDS,
                             RESYNC_RESUBSCRIBE, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE,
@@ -25,9 +29,10 @@ from feeds.scan cimport Cursor, cursor_init
 from feeds.symbols cimport Target, symbols_find
 from feeds.sync cimport (APPLY, COUNT_NONE, GAP, LINK_CHAIN, LINK_CONNECTION, LINK_NOT_BELOW, LINK_OFFSETS,
                          LINK_OVERLAP, LINK_OVERLAP_OR_WHOLE, LINK_RISES, LOOSE, OLD, LineCount, judge, line_follows)
-from feeds.track cimport (OLD_BEFORE_JOIN, OLD_IN_A_ROW, Track, WHY_AHEAD, WHY_CHECKSUM, WHY_DEPTH, WHY_FIRST_DELTA,
+from feeds.track cimport (OLD_BEFORE_JOIN, OLD_IN_A_ROW, Pending, Track, WHY_AHEAD, WHY_CHECKSUM, WHY_DEPTH,
+                          WHY_FIRST_DELTA,
                           WHY_GAP, WHY_LINE, WHY_NOT_APPLIED, WHY_OLD, WHY_OVERFLOW, WHY_SNAPSHOT, WHY_WIRE,
-                          next_version, pending_add,
+                          next_version, pending_add, pending_free,
                           track_add_qty, track_fits, track_hold, track_printed, track_widen)
 
 cdef enum:
@@ -36,10 +41,12 @@ cdef enum:
     DELIVER = 1                   # a handler wants the message
     CAREFUL = 2                   # no learned layout fits
     JOIN = 3                      # a snapshot came in the stream for which deltas were kept
+    DRAIN = 5                     # the message goes with others that were kept: see `Intake.drain`
+    TAKE = 6                      # within this module: the message counts
     SEVERAL = 4                   # the frame has other messages behind this one, which is only read
 
 cdef enum:
-    MAX_CHANGES = 256             # changes of state that can wait to be told
+    FIRST_CHANGES = 256           # changes of state that can wait to be told before there is room for more
     MAX_LINES = 1024              # connections of one pipeline
     TICKER_GIVES = 1 << KIND_TICKER | 1 << KIND_MARK | 1 << KIND_QUOTE | 1 << KIND_OPEN_INTEREST
 
@@ -78,19 +85,22 @@ cdef struct Path:
     int count_rule
     int resync                    # RESYNC_...: how the venue gives new snapshots
     LineCount lines[MAX_LINES]    # by connection
+    Lines of                      # which messages count where several lines carry the same
     bint strict                   # breaks are counted and applied (on_gap="count")
     bint replaying                # kept deltas are being taken
     int wants                     # bits of the kinds that are delivered
     int64_t needs                 # changes whenever something is wanted from outside, or no longer
     Counters counts
-    int n_changes
-    Change change[MAX_CHANGES]
+    int n_changes                 # changes of state that wait to be told
+    int change_room
+    Change* change                # owned
     int sample_every              # messages per latency sample
     int sample_left
     int64_t mark_start            # clock of the message being sampled, 0 if it is not: taken,
     int64_t mark_parsed           # read,
     int64_t mark_applied          # applied
     Histogram parsed, applied, handled
+    Histogram received            # from the venue's time to our clock, of every message that tells one
 
 
 cdef inline int path_step(Path* self, const char* data, Py_ssize_t size, Py_ssize_t slack, int64_t receive_ns,
@@ -141,9 +151,11 @@ cdef inline int path_act(Path* self, const char* data, Py_ssize_t size, int64_t 
     cdef Message* m = &self.message
     cdef Track* track = &self.track[m.target]
     cdef int64_t exchange_ns
-    if unlikely(not self.engine.symbols.target[m.target].wanted):
-        self.counts.ignored += 1
-        return DONE
+    cdef int todo
+    if unlikely(self.engine.symbols.target[m.target].wanted != 1):
+        todo = path_shared(self, data, size, receive_ns, line)
+        if todo != TAKE:
+            return todo
     if unlikely(self.mark_start != 0):
         self.mark_applied = self.mark_parsed = read_clock(CLOCK_MONOTONIC)
         histogram_add(&self.parsed, self.mark_parsed - self.mark_start)
@@ -153,7 +165,7 @@ cdef inline int path_act(Path* self, const char* data, Py_ssize_t size, int64_t 
             track_hold(track, m)
             if m.seen & QUOTE_SLOTS != QUOTE_SLOTS:
                 return DONE
-        path_quote(m, track, receive_ns)
+        path_quote(self, track, receive_ns)
     elif m.kind == KIND_TRADE:
         exchange_ns = time_ns(m, SLOT_TIME)
         next_version(track.version)
@@ -167,18 +179,73 @@ cdef inline int path_act(Path* self, const char* data, Py_ssize_t size, int64_t 
         next_version(track.version)
         track.trades += 1
         track_add_qty(track, m.slot[SLOT_QTY])
+        path_delay(self, track, track.trade.exchange_ns, receive_ns)
     elif m.kind == KIND_DELTA or m.kind == KIND_SNAPSHOT:
         return path_delta(self, data, size, receive_ns, line)
     elif m.seen & (bit(SLOT_PARTIAL) | bit(SLOT_QUOTE_TOO)):
         if m.seen & bit(SLOT_PARTIAL):
             track_hold(track, m)                      # without memory the message only has less to tell
         if m.seen & bit(SLOT_QUOTE_TOO) and m.seen & QUOTE_SLOTS == QUOTE_SLOTS:
-            path_quote(m, track, receive_ns)
+            path_quote(self, track, receive_ns)
     return DELIVER if self.wants & (TICKER_GIVES if m.kind == KIND_TICKER else 1 << m.kind) else DONE
 
 
-cdef inline void path_quote(const Message* m, Track* track, int64_t receive_ns) noexcept nogil:
+cdef inline int path_shared(Path* self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) noexcept nogil:
+    """Whether a message counts (TAKE) that is not wanted, or that several lines may carry."""
+    cdef Message* m = &self.message
+    cdef Track* track = &self.track[m.target]
+    cdef Pending held
+    if not self.engine.symbols.target[m.target].wanted:
+        self.counts.ignored += 1
+        return DONE
+    self.of.fate = lines_take(&self.of, m, track, self.replaying, data, size, receive_ns, line)
+    if self.of.fate == FATE_FIRST:
+        if (track.shared == NULL or track.shared.held.count == 0 or self.replaying or not track.has_snapshot
+                or not (m.kind == KIND_DELTA or m.kind == KIND_SNAPSHOT)
+                or not pending_add(&track.shared.held, data, size, receive_ns, line)):
+            return TAKE
+        self.counts.kind[m.kind] += 1
+        return DRAIN
+    if self.replaying:
+        return DONE
+    if self.of.fate == FATE_ANEW:
+        path_lose(self, m.target, WHY_OLD, track.last, m.slot[SLOT_LAST_SEQ])
+        return TAKE if m.resync != RESYNC_RESUBSCRIBE else DONE
+    if self.of.fate == FATE_MISSING:
+        held = track.shared.held
+        memset(&track.shared.held, 0, sizeof(Pending))
+        path_missing(self, m.target, &held, path_first(m, m.slot[SLOT_LAST_SEQ]), m.resync != RESYNC_RESUBSCRIBE)
+        if m.resync != RESYNC_RESUBSCRIBE:
+            path_keep(self, m.target, data, size, receive_ns, line)
+    self.counts.kind[m.kind] += self.of.fate == FATE_HOLD or self.of.fate == FATE_MISSING
+    return DONE
+
+
+cdef inline void path_missing(Path* self, int32_t target, Pending* held, int64_t got, bint keeps) noexcept nogil:
+    """No line can bring what the kept messages need: a gap. They are kept on for the snapshot if it comes by itself."""
+    cdef Track* track = &self.track[target]
+    path_lose(self, target, WHY_GAP, track.last, got)
+    if keeps:
+        pending_free(&track.pending)
+        track.pending = held[0]
+        memset(held, 0, sizeof(Pending))
+    pending_free(held)
+
+
+cdef inline void path_delay(Path* self, Track* track, int64_t exchange_ns, int64_t receive_ns) noexcept nogil:
+    """Count how long a message was on its way, if both ends are known; the two clocks may differ."""
+    if receive_ns == 0 or exchange_ns == 0:
+        return
+    if unlikely(track.received == NULL):
+        track.received = <Histogram*> calloc(1, sizeof(Histogram))
+        if track.received == NULL:
+            return
+    histogram_add_two(&self.received, track.received, receive_ns - exchange_ns)
+
+
+cdef inline void path_quote(Path* self, Track* track, int64_t receive_ns) noexcept nogil:
     """Keep the venue's best bid and offer."""
+    cdef const Message* m = &self.message
     cdef int64_t exchange_ns = time_ns(m, SLOT_TIME)
     next_version(track.version)
     track.quote.bid_price = m.slot[SLOT_BID_PRICE]
@@ -190,6 +257,7 @@ cdef inline void path_quote(const Message* m, Track* track, int64_t receive_ns) 
     track.quote.receive_ns = receive_ns
     next_version(track.version)
     track.quotes += 1
+    path_delay(self, track, track.quote.exchange_ns, receive_ns)
 
 
 cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) noexcept nogil:
@@ -334,6 +402,7 @@ cdef inline int path_apply(Path* self, Track* track, int64_t final, int64_t unco
         self.counts.errors += 1
         path_lose(self, m.target, WHY_NOT_APPLIED, status, final)
         return DONE
+    path_delay(self, track, exchange_ns, receive_ns)
     track.last = final
     track.old_in_row = 0
     if unlikely(m.cut and not whole):
@@ -430,8 +499,12 @@ cdef inline void path_note(Path* self, int32_t target, int old, int new, int why
                            int64_t got) noexcept nogil:
     """Note a change of state, to be told when the GIL is held."""
     cdef Change* change
-    if self.n_changes == MAX_CHANGES:
-        return
+    if unlikely(self.n_changes == self.change_room):
+        change = <Change*> realloc(self.change, max(2 * self.change_room, FIRST_CHANGES) * sizeof(Change))
+        if change == NULL:
+            return                                    # the state itself is changed all the same
+        self.change = change
+        self.change_room = max(2 * self.change_room, FIRST_CHANGES)
     change = &self.change[self.n_changes]
     self.n_changes += 1
     change.target = target
@@ -461,6 +534,8 @@ cdef inline void path_lose(Path* self, int32_t target, int why, int64_t expected
     if not self.strict:
         track.has_snapshot = track.ahead = False
         track.pending.size = track.pending.count = 0
+        if track.shared != NULL:
+            track.shared.held.size = track.shared.held.count = 0
         if self.engine.symbols.target[target].variant & DEPTH_BITS == 0 or track.resync == RESYNC_RESUBSCRIBE:
             track.wants_snapshot = True
             self.needs += 1

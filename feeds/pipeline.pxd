@@ -20,6 +20,9 @@ cdef class Pipeline(Intake):
     cdef Liquidation liquidation
     cdef OpenInterest open_interest
     cdef str market_name
+    cdef object state_log         # feeds.statelog.StateLog
+    cdef dict changed             # (index of a book, WHY_...) -> changes of its state
+    cdef str lost_reason          # the words for a book that is given up from outside, None: the usual ones
 
     cdef int feed_c(self, const char* data, Py_ssize_t size, Py_ssize_t slack, int64_t receive_ns, int line) except -1
     cdef int unpack(self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) except -1

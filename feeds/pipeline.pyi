@@ -73,6 +73,43 @@ class Pipeline(Intake):
         """A connection was opened: the books of that line start clean."""
     def closed(self, line: int = 0) -> None:
         """A connection was lost: the books of that line are STALE."""
+    def share(self, *lines: int) -> None:
+        """These lines carry the same streams from now on; one of them may do so with others already.
+
+        Where the venue's numbers are the same on every connection (`SPEC.shared_ids`) the first copy of a message
+        counts, and losing one line loses nothing. Elsewhere one line counts, and another takes over when it ends.
+        Raises: ValueError for more than 8 lines, lines of two groups, and where gaps are counted.
+        """
+
+    def part(self, line: int) -> None:
+        """A line that was closed carries nothing any more. Raises: ValueError if it is open."""
+
+    def hand_over(self, line: int) -> None:
+        """Let a line that stands by take over book by book, each with the whole book that the line brings of it."""
+
+    def carry(self, line: int, symbol: str, depth: int | None = None) -> None:
+        """The venue has confirmed that a line carries a book. KeyError if the symbol is unknown."""
+
+    def carries(self, line: int, symbol: str, depth: int | None = None) -> bool:
+        """Whether a line carries a book, as far as is known: it has brought a message of it or is said to.
+
+        Of lines that cannot be compared: whether the book follows that line.
+        """
+
+    def active(self, line: int) -> int:
+        """The line of a group whose messages count where they cannot be compared; the line itself if it is alone."""
+
+    def settle(self, now: float) -> None:
+        """Give up messages that wait for what no other line brought within a second; call it now and then.
+
+        now -- seconds of any one clock.
+        """
+
+    def line_stats(self, line: int) -> dict[str, Any]:
+        """Figures of a line that carries the same as another, as a new dict: `first`, messages that it brought before
+        any other; `copies`, those that another had brought or that did not count; `lead_us`, by how much it was ahead
+        on average of the copies that came."""
+
     def follow(self, symbol: str, depth: int | None = None, market: str | None = None) -> Book:
         """Make sure an instrument is wanted; returns its Book, EMPTY if it is new.
 
@@ -80,8 +117,17 @@ class Pipeline(Intake):
         """
     def forget(self, symbol: str) -> None:
         """Stop following an instrument: its books are EMPTY, its messages ignored until it is followed again."""
-    def lose(self, symbol: str, depth: int | None = None, reason: str = "the venue has dropped the stream") -> None:
-        """A book can no longer be trusted: it is STALE until a new snapshot came. KeyError if the symbol is unknown."""
+    def lose(
+        self,
+        symbol: str,
+        depth: int | None = None,
+        reason: str = "the venue has dropped the stream",
+        silent: bool = False,
+    ) -> None:
+        """A book can no longer be trusted: it is STALE until a new snapshot came. KeyError if the symbol is unknown.
+
+        silent -- because nothing comes for it; it only counts as that.
+        """
     def note(self, text: str, book: Book | None = None) -> None:
         """Tell the handler's on_status something about a book, or (None) about the venue."""
 
@@ -144,7 +190,13 @@ class Pipeline(Intake):
         stale, breaks, crossed, gaps, resyncs, trades, trade_qty (units), last_trade_price (units, None without
         trades), quotes, price_scale, qty_scale; crc_ok and crc_bad where checksums were compared. KeyError if the
         symbol is unknown."""
-    def latency(self) -> dict[str, dict[str, int]]:
-        """Durations by stage in ns since the start, of one message in `sample_every`: "parsed" (frame taken -> message
-        read), "applied" (-> book changed), "handler" (-> handler returned), each with count, p50, p90, p99, p99_9 and
-        max."""
+    def states(self, symbol: str | None = None, depth: int | None = None) -> dict[str, int]:
+        """How often books changed their state, by reason, as a new dict: of all books, or of one."""
+    def flush_log(self) -> None:
+        """Say how many changes of state the log leaves out, if it does; call it now and then."""
+    def latency(self, symbol: str | None = None, depth: int | None = None) -> dict[str, dict[str, int]]:
+        """Durations by stage in ns since the start: "received" (the venue's time of a message -> our clock when its
+        read batch came; every message that tells one), and of one message in `sample_every` "parsed" (frame taken ->
+        message read), "applied" (-> book changed), "handler" (-> handler returned), each with count, p50, p90, p99,
+        p99_9 and max. "received" has "early" besides: messages that came before the venue's own time of them, by our
+        clock. With a symbol: "received" of its own messages."""

@@ -10,15 +10,17 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SI
 from cpython.list cimport PyList_CheckExact
 from cpython.ref cimport PyObject, Py_DECREF, Py_INCREF
 from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.string cimport memset
 from orderbook.book cimport Book
 from orderbook.core cimport book_clear
 from orderbook.ladder cimport unlikely
-from orderbook.types cimport BOOK_EMPTY, BOOK_LIVE, Status, status_text
+from orderbook.types cimport BOOK_EMPTY, BOOK_LIVE, BOOK_STALE, Status, status_text
 from orderbook.update cimport QuoteData, TradeData
 from feeds.events cimport Event, Liquidation, Mark, OpenInterest, Quote, Ticker, Trade
 from feeds.handler cimport Handler, as_handler
 from feeds.intake cimport Intake
 from feeds.latency cimport CLOCK_MONOTONIC, Histogram, histogram_add, histogram_percentile, read_clock
+from feeds.lines cimport Lane, lines_carry, shared_begin
 from feeds.message cimport (Message, message_clear, time_ns, KIND_DELTA, KIND_LIQUIDATION, KIND_MARK, KIND_QUOTE,
                             KIND_OPEN_INTEREST, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, DEPTH_BITS, SLOT_ASK_PRICE,
                             SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_INDEX, SLOT_MARK, SLOT_OPEN_INTEREST, SLOT_QUOTE_TOO,
@@ -28,15 +30,17 @@ from feeds.routes cimport routes_free
 from feeds.symbols cimport Target, symbols_find
 from feeds.track cimport (Track, WHY_AHEAD, WHY_BAD_FRAME, WHY_CLOSED, WHY_DEPTH, WHY_FIRST_DELTA, WHY_FORGOTTEN,
                           WHY_GAP, WHY_LINE, WHY_CHECKSUM, WHY_NOT_APPLIED, WHY_OLD, WHY_OPENED, WHY_OVERFLOW,
-                          WHY_SNAPSHOT, WHY_TOLD, WHY_WIRE, pending_free)
+                          WHY_SILENT, WHY_SNAPSHOT, WHY_TOLD, WHY_WIRE, pending_free)
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from time import time_ns as clock_ns
 from zlib import decompressobj, error as ZlibError
 
 from feeds.books import Books
 from feeds.parser import best_runner
 from feeds.report import FeedError, Want
+from feeds.statelog import StateLog
 from feeds.venues import load
 from orderbook import BookState
 
@@ -68,7 +72,7 @@ cdef dict REASONS = {
     WHY_CHECKSUM: "checksum mismatch", WHY_LINE: "a message of the connection is missing",
     WHY_AHEAD: "the stream has not come to the snapshot yet",
     WHY_TOLD: "the venue has dropped the stream", WHY_OLD: "only old numbers", WHY_FORGOTTEN: "not followed any more",
-    WHY_WIRE: "the venue sends a form that is not read",
+    WHY_WIRE: "the venue sends a form that is not read", WHY_SILENT: "silent for too long",
 }
 
 cdef tuple RESYNCS = ("rest", "resubscribe", "request")      # by RESYNC_...
@@ -114,10 +118,15 @@ cdef class Pipeline(Intake):
         self.max_symbols = max_symbols
         self.path.sample_every = sample_every
         self.path.sample_left = sample_every
+        self.path.of.wanted = 1
+        self.path.of.only = -1
+        self.path.of.compares = self.spec.shared_ids
         self.all_symbols = symbols is None
         self.book_list = []
         self.name_list = []
         self.control_list = []
+        self.changed = {}
+        self.state_log = StateLog(str(venue))
         self.trade = Trade.__new__(Trade)
         self.quote = Quote.__new__(Quote)
         self.ticker = Ticker.__new__(Ticker)
@@ -136,8 +145,13 @@ cdef class Pipeline(Intake):
         when it arrived, ns since the Unix epoch. An answer of another kind is counted as ignored, a wrong one as an
         error.
         """
-        answer = self.spec.read_address(url)
         body = body.encode() if isinstance(body, str) else bytes(memoryview(body))
+        try:
+            answer = self.spec.read_address(url)
+        except ValueError:                                # urlsplit does not take everything
+            message_clear(&self.path.message)
+            self.bad(NULL, 0, 0, f"an address, not {url}")
+            return
         if answer is None:
             self.path.counts.ignored += 1
         elif answer.kind == "instruments":
@@ -194,12 +208,18 @@ cdef class Pipeline(Intake):
             state = book.status if book is not None else None
             self.handler_c.status(book, state, state, text)
 
-    def lose(self, symbol, depth=None, str reason="the venue has dropped the stream"):
-        """A book can no longer be trusted: it is STALE until a new snapshot came. KeyError if the symbol is unknown."""
+    def lose(self, symbol, depth=None, str reason="the venue has dropped the stream", bint silent=False):
+        """A book can no longer be trusted: it is STALE until a new snapshot came. KeyError if the symbol is unknown.
+
+        silent -- because nothing comes for it; it only counts as that.
+        """
         cdef int32_t index = self.index_of(symbol, depth)
-        path_lose(&self.path, index, WHY_TOLD, 0, 0)
-        self.tell()
-        self.book_list[index].reason = reason
+        path_lose(&self.path, index, WHY_SILENT if silent else WHY_TOLD, 0, 0)
+        self.lost_reason = reason
+        try:
+            self.tell()
+        finally:
+            self.lost_reason = None
 
     def take_instruments(self, bytes body):
         """Refine the ticks of the books by the body of a venue's list of instruments."""
@@ -221,12 +241,16 @@ cdef class Pipeline(Intake):
     # ---- telling
 
     cdef int tell(self) except -1:
-        """Tell the changes of state that were noted."""
+        """Tell the changes of state that were noted: to the book, the counters, the log and the handler."""
         cdef int i, n = self.path.n_changes
+        cdef object now
         cdef Change change
         cdef Book book
         cdef Handler handler
         cdef list changes = []
+        if n == 0:
+            return 0
+        now = clock_ns()
         for i in range(n):
             change = self.path.change[i]
             book = self.book_list[change.target]
@@ -236,13 +260,29 @@ cdef class Pipeline(Intake):
             elif change.why == WHY_NOT_APPLIED:
                 reason = f"message {change.got} not applied: expected {status_text(<Status> change.expected).decode()}"
                 self.error = FeedError(self.venue, book.symbol, 0, status_text(<Status> change.expected).decode())
+            elif self.lost_reason is not None and change.why in (WHY_TOLD, WHY_SILENT):
+                reason = self.lost_reason
             book.reason = "" if change.new == BOOK_LIVE else reason
+            book.since_ns = now
+            key = (change.target, change.why)
+            self.changed[key] = self.changed.get(key, 0) + 1
             changes.append((book, STATES[change.old], STATES[change.new], reason))
         self.path.n_changes = 0
+        for book, old, new, reason in changes:
+            self.state_log.note(book.symbol, old.name, new.name, reason,
+                                new is STATES[BOOK_STALE]
+                                or (old is STATES[BOOK_LIVE] and new is not STATES[BOOK_EMPTY]))
         handler = self.handler_c
-        if handler is not None:
-            for told in changes:
-                handler.status(told[0], told[1], told[2], told[3])
+        if handler is None:
+            return 0
+        failure = None
+        for book, old, new, reason in changes:
+            try:
+                handler.status(book, old, new, reason)
+            except Exception as error:                    # the others are told all the same
+                failure = failure or error
+        if failure is not None:
+            raise failure
         return 0
 
     cdef int report(self, Book book) except -1:
@@ -449,6 +489,65 @@ cdef class Pipeline(Intake):
         """A connection was lost: the books of that line are STALE."""
         self.reset_books(line, False)
 
+    def share(self, *lines):
+        """These lines carry the same streams from now on; one of them may do so with others already.
+
+        Where the venue's numbers are the same on every connection (`SPEC.shared_ids`) the first copy of a message
+        counts, and losing one line loses nothing. Elsewhere one line counts, and another takes over when it ends.
+        Raises: ValueError for more than 8 lines, lines of two groups, and where gaps are counted.
+        """
+        self.group_lines(list(lines))
+
+    def part(self, int line):
+        """A line that was closed carries nothing any more. Raises: ValueError if it is open."""
+        self.ungroup_line(line)
+
+    def hand_over(self, int line):
+        """Let a line that stands by take over book by book, each with the whole book that the line brings of it."""
+        if self.path.of.lane[line].group:
+            self.path.of.group[self.path.of.lane[line].group].heir = line
+
+    def carry(self, int line, symbol, depth=None):
+        """The venue has confirmed that a line carries a book. KeyError if the symbol is unknown."""
+        lines_carry(&self.path.of, &self.path.track[self.index_of(symbol, depth)], line)
+
+    def carries(self, int line, symbol, depth=None):
+        """Whether a line carries a book, as far as is known: it has brought a message of it or is said to.
+
+        Of lines that cannot be compared: whether the book follows that line.
+        """
+        cdef int32_t index = self.index_of(symbol, depth)
+        cdef Track* track = &self.path.track[index]
+        if self.path.of.compares:
+            return self.line_carries(index, line)
+        return track.line == line and track.book.status == BOOK_LIVE
+
+    def active(self, int line):
+        """The line of a group whose messages count where they cannot be compared; the line itself if it is alone."""
+        cdef int group = self.path.of.lane[line].group
+        return self.path.of.group[group].active if group else line
+
+    def settle(self, double now):
+        """Give up messages that wait for what no other line brought within a second; call it now and then.
+
+        now -- seconds of any one clock.
+        """
+        cdef int32_t i
+        if self.path.of.wanted == 1:
+            return
+        for i in range(self.path.engine.symbols.count):
+            if self.path.track[i].shared != NULL and self.path.track[i].shared.held.count:
+                self.settle_held(i, now)
+        self.settle_groups(now)
+
+    def line_stats(self, int line):
+        """Figures of a line that carries the same as another, as a new dict: `first`, messages that it brought before
+        any other; `copies`, those that another had brought or that did not count; `lead_us`, by how much it was ahead
+        on average of the copies that came."""
+        cdef const Lane* lane = &self.path.of.lane[line]
+        return {"first": lane.first, "copies": lane.copies,
+                "lead_us": round(float(lane.lead_ns) / lane.leads / 1000, 1) if lane.leads else None}
+
     def follow(self, symbol, depth=None, market=None):
         """Make sure an instrument is wanted; returns its Book, EMPTY if it is new.
 
@@ -461,7 +560,7 @@ cdef class Pipeline(Intake):
         index = symbols_find(&self.path.engine.symbols, text, len(text), variant)
         if index < 0:
             index = self.instrument(name, variant)
-        self.path.engine.symbols.target[index].wanted = True
+        self.path.engine.symbols.target[index].wanted = self.path.of.wanted
         return self.book_list[index]
 
     def forget(self, symbol):
@@ -474,6 +573,9 @@ cdef class Pipeline(Intake):
             self.path.engine.symbols.target[i].wanted = False
             self.path.track[i].has_snapshot = self.path.track[i].joined = self.path.track[i].ahead = False
             pending_free(&self.path.track[i].pending)
+            if self.path.track[i].shared != NULL:
+                pending_free(&self.path.track[i].shared.held)
+                shared_begin(self.path.track[i].shared, 0)
             if self.path.track[i].wants_snapshot:
                 self.path.track[i].wants_snapshot = False
                 self.path.needs += 1
@@ -668,11 +770,39 @@ cdef class Pipeline(Intake):
             "qty_scale": self.path.engine.symbols.target[index].qty_scale,
         }
 
-    def latency(self):
-        """Durations by stage in ns since the start, of one message in `sample_every`, as a dict of dicts:
-        "parsed" (frame taken -> message read), "applied" (-> book changed), "handler" (-> handler returned)."""
-        return {"parsed": summary(&self.path.parsed), "applied": summary(&self.path.applied),
-                "handler": summary(&self.path.handled)}
+    def states(self, symbol=None, depth=None):
+        """How often books changed their state, by reason, as a new dict: of all books, or of one."""
+        cdef int32_t index = -1 if symbol is None else self.index_of(symbol, depth)
+        cdef dict found = {}
+        for (target, why), count in list(self.changed.items()):
+            if index < 0 or target == index:
+                found[REASONS[why]] = found.get(REASONS[why], 0) + count
+        return found
+
+    def flush_log(self):
+        """Say how many changes of state the log leaves out, if it does; call it now and then."""
+        self.state_log.flush()
+
+    def latency(self, symbol=None, depth=None):
+        """Durations by stage in ns since the start, as a dict of dicts: "received" (the venue's time of a message ->
+        our clock when its read batch came; every message that tells one), and of one message in `sample_every` "parsed"
+        (frame taken -> message read), "applied" (-> book changed), "handler" (-> handler returned).
+
+        "received" has "early" besides: messages that came before the venue's own time of them, by our clock.
+        With a symbol: "received" of its own messages.
+        """
+        cdef Histogram* received = &self.path.received
+        cdef Histogram none
+        if symbol is not None:
+            received = self.path.track[self.index_of(symbol, depth)].received
+            if received == NULL:
+                memset(&none, 0, sizeof(Histogram))
+                received = &none
+        found = {"received": {**summary(received), "early": received.bucket[0]}}
+        if symbol is None:
+            found.update(parsed=summary(&self.path.parsed), applied=summary(&self.path.applied),
+                         handler=summary(&self.path.handled))
+        return found
 
 
 cdef dict summary(const Histogram* histogram):

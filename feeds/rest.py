@@ -206,8 +206,8 @@ def retry_after_s(headers: Mapping[str, str], status: int) -> float:
 
 
 def verified_context() -> tls.SSLContext:
-    """What connections are made with unless told otherwise: the system's certificates, a verified name, TLS 1.2 or newer,
-    however this Python was built."""
+    """What connections are made with unless told otherwise: the system's certificates, a verified name, TLS 1.2 or
+    newer, however this Python was built."""
     import ssl
 
     context = ssl.create_default_context()

@@ -10,7 +10,7 @@ import itertools
 import logging
 import os
 import ssl as tls
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -21,10 +21,13 @@ from feeds.instruments import Instrument
 from feeds.listing import InstrumentChange, form_of, needs_list
 from feeds.names import Names
 from feeds.pipeline import Pipeline
-from feeds.plan import EventQueue, check_lists, check_url, has_room, rest_beside, spread
+from feeds.plan import EventQueue, StatusChange, check_lists, check_url, has_room, rest_beside, spread
 from feeds.report import Want
 from feeds.requests import Requests
-from feeds.rest import Rest, Snapshots
+from feeds.rest import Rest, Snapshots, verified_context
+from feeds.rollover import MOST_LINES, Rollover
+from feeds.silence import Silences
+from feeds.staleness import Patience
 from feeds.venue import Stream, VenueError, VenueSpec
 from feeds.venues import load
 from orderbook import Book, BookState
@@ -49,10 +52,20 @@ class Asked:
     """A stream of the feed."""
 
     stream: Stream
-    connection: Connection      # the one that carries it
+    group: list[Connection]     # those that carry it
     users: set[tuple[str, str]] = field(default_factory=set)    # (channel, symbol) it is for; some serve several
     renewed: float = -1e9       # loop time of the last new beginning of its book
     renewals: int = 0           # new beginnings in a row
+    read: bool = False          # somebody has asked for its book
+
+    @property
+    def connection(self) -> Connection:
+        """The one to talk to: whose messages count, else one that is open."""
+        first = self.group[0]
+        if len(self.group) == 1:
+            return first
+        active = first.feed.pipeline.active(first.number)
+        return min(self.group, key=lambda it: (it.line is None, it.number != active))
 
     @property
     def requests(self) -> Requests:
@@ -70,7 +83,8 @@ class Feed:
     """
 
     timing = Timing()
-    queue_limit = 10_000        # events kept for `async for`; the oldest go first and are counted
+    patience = Patience()       # with books that say nothing
+    queue_limit = 10_000        # events kept for `async for`; what happens with more is `on_lag`
     # Seconds between two looks at the venue's list of instruments. 0: none, unless somebody listens to on_instrument or
     # a front future is followed; then every 300
     instruments_interval_s = 0.0
@@ -79,7 +93,8 @@ class Feed:
                  url: str | None, rest_url: str | None, depth: int | None, speed: str | None, conflate: bool,
                  ssl: tls.SSLContext | None, market: str | None,
                  on_instrument: Callable[[InstrumentChange], object] | None = None,
-                 headers: Mapping[str, str] | None = None, compression: bool = False) -> None:
+                 headers: Mapping[str, str] | None = None, compression: bool = False, lines: int = 1,
+                 on_lag: str = "drop", queue_limit: int = 10_000) -> None:
         self.spec = spec
         self.market = spec.check_market(market)
         self.headers = headers              # of every handshake; they may hold a key
@@ -100,21 +115,27 @@ class Feed:
         self._lists_task: asyncio.Task[None] | None = None
         self._streams: dict[str, Asked] = {}                # by name
         self._books: dict[str, Asked] = {}                  # the book streams, by symbol
-        self._connections: list[Connection] = []            # by line number
+        self.lines = lines
+        self.connections: list[Connection] = []             # by line number
+        self._rollover = Rollover(self)
         self._reported: set[str] = set()                    # silent symbols already logged
         self._errors: deque[VenueError] = deque(maxlen=ERRORS_KEPT)
         self._wants: list[Want] = []
+        self._wanted_at: dict[str, float] = {}              # symbol -> since when a snapshot is wanted, loop time
         self._needs: int | None = None
         self._only_rest = True                              # nothing is wanted but snapshots by REST
         self._mind_task: asyncio.Task[None] | None = None
         self._foreign = ""                                  # why the wire form cannot be read
         self._closed = False
         self._wake = asyncio.Event()
-        self._events = EventQueue(self.queue_limit, self._wake.set)
+        self.queue_limit = queue_limit
+        self.paused = False                                 # nothing is read, as whoever takes the events is behind
+        self._events = EventQueue(queue_limit, self._wake.set, on_lag, self._pause, self._tell_lag)
         self.pipeline = Pipeline(spec.name, handler, (), conflate=conflate, market=self.market, wire=spec.wire)
         self.rest = Rest(spec, rest_beside(url) if rest_url is None and url is not None else rest_url, ssl)
         self.snapshots = Snapshots(self.pipeline, self.rest, self.market)
         self.names = Names(self.rest, market)
+        self.silences = Silences(self, self.patience)
 
     async def __aenter__(self) -> Self:
         try:
@@ -124,12 +145,12 @@ class Feed:
         except BaseException:
             await self.close()
             raise
+        self.silences = Silences(self, self.patience)
         self._mind_task = asyncio.create_task(self._mind(), name=f"{self.spec.name} minder")
         try:
-            for connection in self._connections:
-                await connection.wait_ready(self.timing.first)
+            await self._rollover.wait_ready(self.timing.first)
         except TimeoutError:
-            waiting = next(connection for connection in self._connections if not connection.ready.is_set())
+            waiting = next(connection for connection in self.connections if not connection.ready.is_set())
             await self.close()
             raise ConnectionError(f"{self.spec.name}: no connection within {self.timing.first:g} s: "
                                   f"{waiting.ended or waiting.address}") from None
@@ -150,7 +171,9 @@ class Feed:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(connection.stop() for connection in self._connections))
+        await self._rollover.close()
+        await asyncio.gather(*(connection.stop() for connection in self.connections))
+        await self.silences.close()
         await self.snapshots.close()
         await self.rest.close()
 
@@ -169,7 +192,10 @@ class Feed:
         A feed that was asked with a normalised name knows it by that and by the venue's symbol.
         Parameters: depth -- of another partial book of it.
         """
-        return self.pipeline.book(*self._named(symbol, depth))
+        name, depth = self._named(symbol, depth)
+        if name in self._books:
+            self._books[name].read = True
+        return self.pipeline.book(name, depth)
 
     def symbol_stats(self, symbol: str, depth: int | None = None) -> dict[str, Any]:
         """Figures of that book: `Pipeline.symbol_stats`."""
@@ -199,7 +225,9 @@ class Feed:
 
     async def _subscribe(self, symbols: Sequence[str], channels: str | Iterable[str] | None) -> None:
         streams = self._planned(symbols, channels)
-        touched = [connection.requests for connection in self._add_streams(streams)]
+        self._add_streams(streams)
+        held_by = [self._streams[stream.name].requests for stream in streams]
+        touched = list({id(held): held for held in held_by}.values())
         names = {stream.name for stream in streams}
         try:
             async with asyncio.timeout(self.timing.ack * Requests.tries):
@@ -245,37 +273,67 @@ class Feed:
             raise TimeoutError(f"{self.spec.name}: not live within {timeout:g} s: {missing}") from None
 
     def stats(self) -> dict[str, Any]:
-        """Figures of the feed: per line, the silent symbols, refused streams, the venue's errors (the newest 100
-        `feeds.VenueError`), REST, and the pipeline's counters."""
+        """Figures of the feed: per line, the states of the books, the silent symbols and what was done about them,
+        refused streams, the venue's errors (the newest 100 `feeds.VenueError`), REST, and the pipeline's counters."""
         return {
             "venue": self.spec.name,
             "market": self.market,
             "wire": self.spec.wire,
-            "lines": [connection.stats() for connection in self._connections],
+            "lines": [self._line_stats(connection) for connection in self.connections if not connection.retired],
             "silent": sorted(self._silent()),
-            "refused": {name: text for held in self._connections for name, text in held.requests.refused.items()},
+            "silences": self.silences.stats(),
+            "states": self._states(),
+            "refused": {name: text for held in self.connections for name, text in held.requests.refused.items()},
             "errors": list(self._errors),
             "rest": {"requests": self.rest.requests, "failures": self.rest.failures,
                      "weight": self.rest.window().used, "snapshots": self.snapshots.fetched,
                      "in_flight": self.snapshots.in_flight, "failed": dict(self.snapshots.failed)},
-            "queue": {"waiting": len(self._events), "dropped": self._events.dropped},
+            "queue": self._events.stats(),
             "counters": self.pipeline.counters,
         }
+
+    def _states(self) -> dict[str, Any]:
+        """How many books are in each state; the reason and since when (ns since the Unix epoch) of those that are not
+        LIVE; how often books changed their state, by reason."""
+        books = {symbol: self._book(asked) for symbol, asked in self._books.items()}
+        count = Counter(book.status for book in books.values())
+        return {"now": {state.name: count[state] for state in BookState},
+                "not_live": {symbol: {"state": book.status.name, "reason": book.reason, "since_ns": book.since_ns}
+                             for symbol, book in books.items() if book.status != BookState.LIVE},
+                "changes": self.pipeline.states()}
+
+    def _line_stats(self, connection: Connection) -> dict[str, Any]:
+        """Figures of a line; with others that carry the same, also who was first."""
+        shared = len(self._rollover.group_of(connection)) > 1
+        return {**connection.stats(), **(self.pipeline.line_stats(connection.number) if shared else {})}
 
     def __aiter__(self) -> AsyncIterator[Any]:
         if self._handler is not None:
             raise RuntimeError("a feed with a handler hands its events to that handler; `async for` needs one without")
         self._events.limit = self.queue_limit
+        self._events.restart()
         self.pipeline.handler = self._events
         return self
 
     async def __anext__(self) -> Any:
-        while not len(self._events):
+        while not self._events.is_ready:
             if self._closed:
                 raise StopAsyncIteration
             self._wake.clear()
             await self._wake.wait()
         return self._events.take()
+
+    def _pause(self, pause: bool) -> None:
+        """Read nothing, or go on."""
+        self.paused = pause
+        for connection in self.connections:
+            if connection.line is not None:
+                connection.line.pause(pause)
+
+    def _tell_lag(self, text: str) -> None:
+        """Whoever takes the events is behind, or is so no more: an event itself, and there is always room for it."""
+        log.warning("%s: %s", self.spec.name, text)
+        self._events.tell(StatusChange("", None, None, None, text))
 
     # ---- what the connections ask
 
@@ -284,13 +342,25 @@ class Feed:
         if not url.startswith("wss:"):
             return None
         if self._ssl is None:
-            self._ssl = tls.create_default_context()
+            self._ssl = verified_context()
         return self._ssl
 
     def has_book(self, name: str) -> bool:
         """Whether that stream is a book's, and the book is LIVE."""
         asked = self._streams.get(name)
         return asked is not None and asked.stream.channel == "book" and self._book(asked).status == BookState.LIVE
+
+    def asked_stream(self, name: str) -> Asked | None:
+        """A stream of the feed by its name."""
+        return self._streams.get(name)
+
+    def replace(self, connection: Connection, reason: str, left: float = 0.0) -> None:
+        """A line will end soon: its streams move to another one before, if the venue lets them."""
+        self._rollover.replace(connection, reason, left)
+
+    def asked_book(self, symbol: str) -> Asked:
+        """The book stream of a symbol."""
+        return self._books[symbol]
 
     def on_error(self, connection: Connection, error: VenueError, names: Iterable[str]) -> None:
         """Keep and tell an error of the venue; `names` are the streams it is about, if it is known about which."""
@@ -335,7 +405,8 @@ class Feed:
 
     async def _change_wire(self) -> None:
         """Ask for everything anew in the venue's usual wire form, on other connections."""
-        old = self._connections[:]
+        await self._rollover.close()
+        old = self.connections[:]
         for connection in old:
             if connection.line is not None:
                 connection.line.abort()                     # not a frame more
@@ -346,11 +417,12 @@ class Feed:
         users = list(dict.fromkeys(user for asked in self._streams.values() for user in sorted(asked.users)))
         self._streams.clear()
         self._books.clear()
-        for connection in old:
-            connection.root = ""                            # nothing new is given to it
+        self._rollover.groups.clear()                       # nothing new is given to them
         self._add_streams([stream for channel, symbol in users
                            for stream in self.spec.streams([symbol], [channel], **self._options)])
         await asyncio.gather(*(connection.stop() for connection in old))
+        for connection in old:
+            self.pipeline.part(connection.number)
         self._foreign = ""
 
     # ---- streams
@@ -370,38 +442,35 @@ class Feed:
     def _book(self, asked: Asked) -> Book:
         return self.pipeline.book(asked.stream.symbol, asked.stream.depth)
 
-    def _add_streams(self, streams: Sequence[Stream]) -> list[Connection]:
-        """Give new streams to connections with room, or to new ones; returns the connections that have `streams`."""
+    def _add_streams(self, streams: Sequence[Stream]) -> None:
+        """Give new streams to connections with room, or to new ones."""
         limits = self.spec.limits
         new = list({stream.name: stream for stream in reversed(streams) if stream.name not in self._streams}.values())
         new.reverse()
         given = []          # (what to have, whom to give it to), to be done if all of it is within the limits
-        for connection in self._connections:
-            full = dict(connection.requests.streams)
-            fits = [stream for stream in new if stream.root == connection.root and (
+        for group in self._rollover.groups:
+            full = dict(group[0].requests.streams)
+            fits = [stream for stream in new if stream.root == group[0].root and (
                 has_room(full, stream, limits) and full.setdefault(stream.name, stream))]
             if fits:
                 taken = set(fits)
                 new = [stream for stream in new if stream not in taken]
-                given.append((fits, connection))
+                given.append((fits, group))
         lists = spread(new, limits.streams_per_connection, limits.argument_chars)
-        check_lists(self.spec, [*(fits for fits, _ in given), *lists], streams=len(self._streams),
-                    connections=len(self._connections) - len(given))
+        there = sum(not connection.retired for connection in self.connections)
+        check_lists(self.spec, [*(fits for fits, _ in given), *lists] * self.lines,
+                    streams=len(self._streams) * self.lines, connections=there - len(given) * self.lines)
         for held in lists:
-            connection = Connection(self, len(self._connections), held[0].root)
-            self._connections.append(connection)
-            given.append((held, connection))
-        for held, connection in given:
+            given.append((held, self._rollover.start(held[0].root, self.lines)))
+        for held, group in given:
             for stream in held:
-                self._give(stream, connection)
-            connection.start()
+                self._streams[stream.name] = Asked(stream, group)
+            for connection in group:
+                for stream in held:
+                    connection.add(stream)
+                connection.start()
         for stream in streams:
             self._use(stream)
-        return list({self._streams[stream.name].connection: None for stream in streams})
-
-    def _give(self, stream: Stream, connection: Connection) -> None:
-        self._streams[stream.name] = Asked(stream, connection)
-        connection.add(stream)
 
     def _use(self, stream: Stream) -> None:
         """Note what a stream is for; several channels and symbols may share one."""
@@ -422,7 +491,8 @@ class Feed:
             asked.users.discard(user)
             if not asked.users:
                 del self._streams[stream.name]
-                asked.connection.remove(stream.name)
+                for connection in asked.group:
+                    connection.remove(stream.name)
             left = any(symbol == stream.symbol for other in self._streams.values() for _, symbol in other.users)
             if stream.channel == "book":
                 del self._books[stream.symbol]
@@ -461,7 +531,7 @@ class Feed:
             pause = min(self.instruments_interval_s or LISTS_S, RETRY_S)
             try:
                 for change in await self.names.refresh():
-                    self._tell(change)
+                    self._tell_change(change)
                 for text, old, new in self.names.rolls():
                     await self._roll(text, old, new)
                 pause = min(self.instruments_interval_s or LISTS_S, self.names.next_expiry_s())
@@ -487,9 +557,9 @@ class Feed:
         if not owners:
             self._owners.pop(before, None)
             self._remove(self._planned([before], channels))
-        self._tell(InstrumentChange("rolled", old, new))
+        self._tell_change(InstrumentChange("rolled", old, new))
 
-    def _tell(self, change: InstrumentChange) -> None:
+    def _tell_change(self, change: InstrumentChange) -> None:
         """Hand a change to whoever wants it."""
         log.info("%s: %s %s", self.spec.name, change.instrument.symbol, change.kind)
         for call in (self._on_instrument, getattr(self.pipeline.handler, "on_instrument", None)):
@@ -503,19 +573,24 @@ class Feed:
 
     async def _mind(self) -> None:
         """Do what the pipeline wants from outside, for as long as the feed is open."""
-        silent_at = 0.0
+        silent_at = judged_at = 0.0
         while True:
             try:
                 now = asyncio.get_running_loop().time()
                 for number, payload in self.pipeline.control():
-                    if 0 <= number < len(self._connections):
-                        self._connections[number].on_control(self.spec.read_control(payload))
+                    if 0 <= number < len(self.connections):
+                        self.connections[number].on_control(self.spec.read_control(payload))
                 if self._foreign:
                     await self._change_wire()
+                self._rollover.look(now)
                 self._meet_wants(now)
                 if now >= silent_at:
                     silent_at = now + self.timing.check
                     self._report_silent()
+                    self.pipeline.flush_log()
+                if now >= judged_at:
+                    judged_at = now + self.timing.judge
+                    self.silences.look(now, self._books)
             except Exception:
                 log.exception("%s: unexpected failure", self.spec.name)
                 await asyncio.sleep(1.0)
@@ -526,22 +601,31 @@ class Feed:
             self._needs = self.pipeline.needs
             self._wants = self.pipeline.wanted()
             self._only_rest = all(want.kind == "snapshot" for want in self._wants)
+            self._wanted_at = {want.symbol: self._wanted_at.get(want.symbol, now) for want in self._wants}
         elif not self._wants or (self._only_rest and self.snapshots.is_full):
             return
         symbols = []
         for want in self._wants:
             if want.kind == "reconnect":
-                if 0 <= want.line < len(self._connections):
-                    self._connections[want.line].reconnect(want.reason)
+                if 0 <= want.line < len(self.connections):
+                    self.connections[want.line].reconnect(want.reason)
                 continue
             asked = self._books.get(want.symbol)
             if asked is None or asked.connection.line is None:
                 continue
             if want.kind == "snapshot":
-                symbols.append(want.symbol)
+                if not self.silences.is_given_up(want.symbol):
+                    symbols.append(want.symbol)
             else:
                 self._renew(asked, want.kind == "request", now)
-        self.snapshots.poll(symbols)
+        self.snapshots.poll(sorted(symbols, key=self._need))
+
+    def _need(self, symbol: str) -> tuple[bool, bool, float]:
+        """Order of the snapshots: first of books that somebody reads, then of those that were LIVE, the oldest first.
+
+        So nobody who has a book waits for those that are only being added.
+        """
+        return (not self._books[symbol].read, symbol not in self.silences.seen_live, self._wanted_at.get(symbol, 0.0))
 
     def _renew(self, asked: Asked, by_request: bool, now: float) -> None:
         """Begin the book of a stream anew, not too often: venues count such requests.
@@ -596,7 +680,8 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
             handler: object = None, *, url: str | None = None, rest_url: str | None = None, depth: int | None = None,
             speed: str | None = None, market: str | None = None, conflate: bool = False,
             ssl: tls.SSLContext | None = None, on_instrument: Callable[[InstrumentChange], object] | None = None,
-            wire: str | None = None, api_key: str | None = None, compression: bool = False) -> Feed:
+            wire: str | None = None, api_key: str | None = None, compression: bool = False, lines: int = 1,
+            on_lag: str = "drop", queue_limit: int = 10_000) -> Feed:
     """Plan a live feed; `async with connect(...) as feed` opens it, and reconnects for as long as it is open.
 
     Parameters:
@@ -616,6 +701,11 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
     api_key -- where that form wants one, None means the venue's environment variable (`SPEC.key_variable`); it is sent
     to nobody but the venue, unless it is given together with `url`, and never logged;
     compression -- offer permessage-deflate: fewer bytes, more work and a later message.
+    on_lag -- what happens when more than queue_limit events wait for `async for`: "drop" the oldest, "conflate" (the
+    newest of each symbol and kind is kept), "pause" reading from the venue, "disconnect" (it raises `feeds.LagError`);
+    lines -- connections that carry each subscription, 1 to 4. Where the venue's numbers are the same on every one
+    (`SPEC.shared_ids`) the first copy of a message counts and the loss of a line loses nothing; elsewhere one line
+    counts and another stands by.
 
     Raises: UnknownVenue, UnsupportedChannel or ValueError that say what there is. Opening raises ConnectionError if no
     connection can be made within 20 s, UnknownInstrument with near names if the venue's list does not have a name.
@@ -628,6 +718,8 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
         raise ValueError(f"{venue}: channels must be one or more of {', '.join(spec.channels)}")
     spec.check_market(market)
     spec.check_channels(channels)
+    if not 1 <= lines <= MOST_LINES:
+        raise ValueError(f"{venue}: lines must be 1 to {MOST_LINES}, not {lines!r}")
     if ssl is not None and not isinstance(ssl, tls.SSLContext):
         raise ValueError(f"ssl must be an ssl.SSLContext or None, not {ssl!r}")
     if url is not None:
@@ -635,7 +727,7 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
     if rest_url is not None:
         check_url("rest_url", rest_url, ("http", "https"))
     return Feed(spec, symbols, channels, handler, url, rest_url, depth, speed, conflate, ssl, market,
-                on_instrument, key_headers(spec, api_key, url), compression)
+                on_instrument, key_headers(spec, api_key, url), compression, lines, on_lag, queue_limit)
 
 
 def key_headers(spec: VenueSpec, api_key: str | None, url: str | None) -> dict[str, str] | None:

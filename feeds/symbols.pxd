@@ -13,7 +13,9 @@ cdef struct Target:
     uint8_t size              # bytes of the name
     uint8_t price_scale       # decimals that prices of this instrument are read with
     uint8_t qty_scale         # decimals that quantities are read with
-    bint wanted               # messages are applied; False: the instrument was not asked for
+    # 0: the instrument was not asked for; 1: messages are applied; 2: where several lines carry them, those that count
+    # (feeds.lines)
+    int wanted
     int variant               # see `variant_of` of feeds.message: 0 for the book of deltas of the first market
 
 cdef struct Symbols:
@@ -97,7 +99,7 @@ cdef inline int32_t symbols_add(Symbols* self, const char* name, Py_ssize_t size
     memcpy(self.target[self.count].name, name, size)
     self.target[self.count].size = <uint8_t> size
     self.target[self.count].variant = variant
-    self.target[self.count].wanted = True
+    self.target[self.count].wanted = 1
     self.count += 1
     symbols_put(self, self.count - 1)
     return self.count - 1

@@ -5,6 +5,8 @@ from libc.stdlib cimport calloc, realloc, free
 from libc.string cimport memcpy, memset
 from orderbook.core cimport BookData, MAX_SCALE
 from orderbook.update cimport QuoteData, TradeData
+from feeds.arbiter cimport Arbiter, Ids, Newest, Recent
+from feeds.latency cimport Histogram
 from feeds.levelmap cimport LevelMap, map_fits, map_free, map_put, map_reserve
 from feeds.message cimport (Message, N_SLOTS, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY,
                             SLOT_EVENT_TIME, SLOT_LINE_SEQ, SLOT_PARTIAL, SLOT_TIME, bit)
@@ -32,6 +34,7 @@ cdef enum:
     WHY_TOLD = 13
     WHY_AHEAD = 14
     WHY_WIRE = 15
+    WHY_SILENT = 16
 
 cdef struct Pending:
     char* data                    # frames one after the other, each behind a PendingHead. Owned
@@ -48,6 +51,19 @@ cdef struct Held:
     # Values of a message whose absent keys mean "unchanged".
     uint64_t seen
     int64_t slot[N_SLOTS]
+
+cdef struct Shared:
+    # What is kept of an instrument that several lines carry; see feeds.lines.
+    Arbiter arbiter
+    Recent books                  # numbers of book messages
+    Ids trades
+    Newest quotes, tickers, marks, interests
+    int group                     # of feeds.lines, 0 none: what follows from places is void
+    int active                    # line whose book messages count where they cannot be compared, -1 that of the group
+    Pending held                  # messages that one before them is missing to
+    bint moved                    # the book got on since the first of them was kept
+    double since                  # when it last did, by the clock of whoever asks; 0 not known yet
+    int64_t begins                # number with which the first of them begins
 
 cdef struct Track:
     BookData* book                # borrowed from the Book of the same index
@@ -77,6 +93,8 @@ cdef struct Track:
     TradeData trade
     QuoteData quote
     Pending pending
+    Shared* shared                # NULL while only one line carries it. Owned
+    Histogram* received           # from the venue's time to our clock; NULL while no message told both. Owned
 
 
 cdef inline bint pending_add(Pending* self, const char* data, Py_ssize_t size, int64_t receive_ns,
@@ -117,6 +135,12 @@ cdef inline void track_free(Track* self) noexcept nogil:
     map_free(&self.offsets)
     free(self.held)
     self.held = NULL
+    free(self.received)
+    self.received = NULL
+    if self.shared != NULL:
+        pending_free(&self.shared.held)
+        free(self.shared)
+        self.shared = NULL
 
 
 cdef inline bint track_hold(Track* self, Message* m) noexcept nogil:

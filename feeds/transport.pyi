@@ -47,6 +47,12 @@ class Line(WSListener):
     def largest_batch(self) -> int:
         """Most frames that came with one read: how far behind the line has been."""
     @property
+    def largest_read(self) -> int:
+        """Most bytes of messages that came with one read."""
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is read at the moment."""
+    @property
     def pings(self) -> int:
         """Pings received; each is answered unless the peer has stopped reading."""
     @property
@@ -73,6 +79,8 @@ class Line(WSListener):
         """Send one text message. Raises ConnectionError if the line is not open."""
     def send_ping(self) -> None:
         """Send an empty ping; nothing if the line is not open."""
+    def pause(self, pause: bool = True) -> None:
+        """Stop reading, or go on: the peer is held up by TCP. Frames that were read already still come."""
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Say goodbye and disconnect as soon as that is sent. No message is delivered any more."""
     def abort(self) -> None:

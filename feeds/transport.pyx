@@ -10,6 +10,7 @@ from feeds.picows_version cimport Supported  # no-cython-lint
 
 import asyncio
 import logging
+import socket
 import ssl
 
 cimport cython
@@ -33,6 +34,7 @@ cdef enum:
     SLACK = 256                 # bytes picows guarantees to be readable past a payload; our own buffer has as many
     FIRST_JOIN = 64 * 1024      # bytes; what the joining buffer starts with
     READ_BUFFER = 128 * 1024    # bytes; what picows' read buffer starts with, it grows and never shrinks
+    READ_BUDGET = 1 << 20       # bytes that the kernel may hold for us, about: no more can come in one read
     NS_PER_S = 1_000_000_000
 
 
@@ -68,12 +70,15 @@ cdef class Line(WSListener):
         bint writable               # the peer takes what we send; pongs are left out while it does not
         int64_t batch_ns            # receive time of every frame of the batch
         int64_t batch_frames
+        int64_t batch_start         # `wire_bytes` before it
         int64_t reported_ns         # when a handler's failure was last logged
         int64_t unreported          # failures since then
 
     cdef readonly int line
     cdef readonly Py_ssize_t max_message
-    cdef readonly int64_t frames, messages, bytes, wire_bytes, batches, largest_batch, pings, handler_errors
+    cdef readonly int64_t frames, messages, bytes, wire_bytes, batches, largest_batch, largest_read, pings
+    cdef readonly int64_t handler_errors
+    cdef readonly bint paused
     cdef readonly int64_t last_frame_ns
     cdef readonly int close_code
     cdef readonly str close_reason
@@ -101,6 +106,7 @@ cdef class Line(WSListener):
         self.loop = asyncio.get_running_loop()
         self.end_guard = self._end_left_batch
         self.last_frame_ns = now_ns()
+        limit_read(transport.underlying_transport)
         self.opened = True
         try:
             self.pipeline.opened(self.line)
@@ -157,6 +163,7 @@ cdef class Line(WSListener):
     cdef inline void _begin_batch(self) noexcept:
         self.in_batch = True
         self.batch_frames = 0
+        self.batch_start = self.wire_bytes
         self.batches += 1
         self.batch_ns = now_ns()
         self.last_frame_ns = self.batch_ns
@@ -177,6 +184,8 @@ cdef class Line(WSListener):
         self.in_batch = False
         if self.batch_frames > self.largest_batch:
             self.largest_batch = self.batch_frames
+        if self.wire_bytes - self.batch_start > self.largest_read:
+            self.largest_read = self.wire_bytes - self.batch_start
         try:
             self.pipeline.flush()
         except Exception:
@@ -316,6 +325,15 @@ cdef class Line(WSListener):
         if self.transport is not None and not self.dead:
             self.transport.send_ping(b"")
 
+    def pause(self, bint pause=True):
+        if self.transport is None or self.dead or pause == self.paused:
+            return
+        if pause:
+            self.transport.underlying_transport.pause_reading()
+        else:
+            self.transport.underlying_transport.resume_reading()
+        self.paused = pause
+
     def close(self, int code=1000, str reason not None=""):
         self._leave(<WSCloseCode>code, reason)
 
@@ -366,6 +384,25 @@ async def open_line(pipeline, str url not None, int line=0, *, Py_ssize_t max_me
         listener.abort()
         raise ConnectionError(f"{shown}: closed during the handshake")
     return listener
+
+
+cdef limit_read(transport):
+    """Let the peer be ahead of us by READ_BUDGET only. picows' buffer doubles with every read that fills it and never
+    shrinks, so what the kernel may hold is what bounds it.
+
+    A system that allows less is left as it is: it would slow down far venues, and what it may hold by itself is bounded
+    too (6 MB, where nobody has changed it).
+    """
+    connection = transport.get_extra_info("socket")
+    if connection is None:
+        return
+    try:
+        with open("/proc/sys/net/core/rmem_max") as file:
+            if int(file.read()) < READ_BUDGET // 2:
+                return
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, <int>READ_BUDGET // 2)       # the kernel doubles it
+    except (OSError, ValueError) as error:
+        log.debug("no bound on a read: %s", error)
 
 
 cdef str reason_of(error, double timeout):

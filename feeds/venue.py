@@ -229,6 +229,8 @@ class VenueSpec:
     ping_frames: bool = False       # the client has to send ping frames, every ping_interval_s
     ping_interval_s: float = 30.0   # how often `ping` is sent, or else how often the server sends its own
     handshake: Mapping[str, Handshake] = field(default_factory=dict)    # by root
+    # sequence numbers and trade ids are the same on every connection: the first copy from several lines can be taken
+    shared_ids: bool = False
     count: Count = Count.NONE       # numbers over all messages of a connection
     # ---- snapshots and lists by REST
     resync: str = "resubscribe"     # how a new snapshot is had, where a parser does not tell of a book: "rest",

@@ -14,4 +14,5 @@ cdef class Book(BookReads):
     cdef BookData own
     cdef public str symbol    # as the venue writes it, "" if the book stands alone
     cdef public str reason    # why the book is in its state, "" if there is nothing to say
+    cdef public object since_ns     # our clock when it came into its state, ns since the Unix epoch, 0: nobody told
     cdef void set_status(self, int status, str reason)

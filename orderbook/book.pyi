@@ -134,6 +134,8 @@ class Book(BookReads):
     """As the venue writes it, "" if the book stands alone."""
     reason: str
     """Why the book is in its state, "" if there is nothing to say."""
+    since_ns: int
+    """Our clock when the book came into its state, ns since the Unix epoch; 0 if nobody told, as for a new book."""
 
     def __init__(self, price_scale: int = 0, qty_scale: int = 0, tick_size: _Number | None = None) -> None: ...
     @property

@@ -307,6 +307,7 @@ cdef class Book(BookReads):
         self.data = &self.own
         self.symbol = ""
         self.reason = ""
+        self.since_ns = 0
         if not book_init(&self.own, price_scale, qty_scale, tick):
             raise MemoryError("no memory for a book")
 

@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport malloc, free
 from libc.string cimport memcpy, memset
 from orderbook.book cimport Book
-from orderbook.core cimport book_cut
+from orderbook.core cimport Touch, book_cut, book_touch
 from orderbook.ladder cimport (Ladder, Page, Walk, ladder_apply, ladder_best, ladder_best_qty, ladder_bytes,
                                ladder_clear, ladder_find, ladder_free, ladder_get, ladder_init, ladder_reach,
                                ladder_undo, ladder_worst, walk_next, walk_start)
@@ -656,6 +656,13 @@ def qty_float(int64_t qty, double power):
 
 
 # ---- books
+
+def touch(Book book):
+    """What C code reads of a book's best levels: (bid, qty, ask, qty), and the state of that moment."""
+    cdef Touch found
+    book_touch(book.data, &found)
+    return (found.bid, found.bid_qty, found.ask, found.ask_qty), found.status
+
 
 def cut(Book book, int64_t depth):
     """Drop the levels beyond the best `depth` of each side."""

@@ -14,7 +14,8 @@ import json
 import logging
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -77,6 +78,7 @@ class Truth:
         self.number = 0                         # messages told
         self.versions: dict[int, tuple[int, int]] = {}      # last id -> fingerprints of the two sides
         self.numbers: dict[int, tuple[int, int]] = {}       # the same by number of the message
+        self.places: dict[int, int] = {}        # last id -> number of the message
         for distance in range(LEVELS):
             self._set(0, 9_999 - 3 * distance, 1000 + distance)
             self._set(1, 10_001 + 3 * distance, 1000 + distance)
@@ -94,6 +96,7 @@ class Truth:
     def note(self) -> None:
         """Remember the book as it is now."""
         state = (self.sums[0] & MASK, self.sums[1] & MASK)
+        self.places[self.last] = self.number
         for versions, key in ((self.versions, self.last), (self.numbers, self.number)):
             versions[key] = state
             if len(versions) > KEPT:
@@ -124,6 +127,7 @@ class Truth:
         self.last, self.number = 500_000, 0
         self.versions.clear()
         self.numbers.clear()
+        self.places.clear()
         self.note()
 
 
@@ -231,6 +235,7 @@ class Figures:
     compared: int = 0           # times that a LIVE book was compared with the venue's
     faults: Counter[str] = field(default_factory=Counter)
     opens: int = 0
+    kills: int = 0
     recoveries: list[float] = field(default_factory=list)      # s from STALE to LIVE
     away_s: float = 0.0         # s that books were not LIVE after the first time, with faults
     quiet_away_s: float = 0.0   # and without
@@ -241,13 +246,17 @@ class FakeLine:
 
     def __init__(self, world: World, number: int, pipeline: object):
         self.world, self.number, self.pipeline = world, number, pipeline
-        self.frames = self.messages = self.bytes = self.batches = self.largest_batch = self.pings = 0
+        self.frames = self.messages = self.bytes = self.wire_bytes = self.batches = self.largest_batch = self.pings = 0
+        self.largest_read = self.wire_bytes = 0
+        self.paused = False
         self.handler_errors = self.last_frame_ns = self.close_code = 0
         self.close_reason = ""
         self.is_open = True
         self.faults = world.faults.line()
         self.deaf_until = self.mute_until = 0.0
-        self.heard: set[str] = set()            # symbols it was asked for
+        self.heard: set[str] = set()            # symbols it was asked for,
+        self.all_since = 0.0                    # and when the last of them was
+        self.opened_at = world.loop.time()
         self._ready = self._heard = 0.0         # when the last frame, the last request on its way arrives
         self._closed = asyncio.Event()
         pipeline.opened(number)
@@ -382,25 +391,34 @@ class World:
     """One venue, its client, and what may go wrong between them.
 
     Parameters: family -- how the venue writes. seed -- decides everything. hours -- of simulated time, with faults;
-    an eighth more follows without. pause_s -- from one burst of messages to the next, on average.
+    an eighth more follows without. pause_s -- from one burst of messages to the next, on average. lines -- of the
+    client. kill_s -- seconds between two ends of a line, while another has been subscribed to all for half a second.
+    lifetime_s -- after which the venue ends a line. timing -- of the client. exact -- every message of the venue has to
+    be applied once, from the first time that a book is LIVE on, and no book may leave that state.
     """
 
-    def __init__(self, family, seed: int, hours: float, pause_s: float = 13.0, script: tuple[Fault, ...] = ROUGH):
+    def __init__(self, family, seed: int, hours: float, pause_s: float = 13.0, script: tuple[Fault, ...] = ROUGH, *,
+                 lines: int = 1, kill_s: float = 0.0, lifetime_s: float = 0.0, timing: Timing = TIMING,
+                 exact: bool = False):
         self.family = family()
         self.dice = random.Random(f"{seed}/{family.venue}")
         self.faults = Faults(Script(script, seed))
-        self.rough = True
+        self.rough, self.script = True, script
+        self.failed: BaseException | None = None
         self.truths = {symbol: Truth(symbol, self.dice) for symbol in self.family.symbols}
         self.lines: set[FakeLine] = set()
         self.figures = Figures(seed)
         self.hours, self.pause_s = hours, pause_s
         self.loop = VirtualLoop(sockets=False)
         self._left: dict[str, float] = {}           # symbol -> since when its book is not LIVE
-        self.wrong: list[str] = []
+        self.client_lines, self.kill_s, self.lifetime_s = lines, kill_s, lifetime_s
+        self.timing, self.exact = timing, exact
+        self.reached: dict[str, int] = {}           # symbol -> number of the last message that was applied
 
     def run(self) -> Figures:
         """Live through it. Raises: AssertionError for a book that was LIVE and wrong."""
         random.seed(self.figures.seed)              # the client's own jitter
+        self.loop.set_exception_handler(self._fail)
         kept = (connection.open_line, session.Rest, rest.default_clock, rest._windows, rest._places)
         FakeRest.world = self
         connection.open_line, session.Rest = self.open_line, FakeRest
@@ -410,7 +428,13 @@ class World:
                 runner.run(self._live())
         finally:
             connection.open_line, session.Rest, rest.default_clock, rest._windows, rest._places = kept
+        if self.failed is not None:
+            raise self.failed
         return self.figures
+
+    def _fail(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What is raised while a frame arrives fails the run, too."""
+        self.failed = self.failed or context.get("exception") or RuntimeError(context["message"])
 
     async def open_line(self, pipeline, url, number, **options):
         """Open a line, unless a fault strikes the attempt."""
@@ -424,8 +448,11 @@ class World:
         line = FakeLine(self, number, pipeline)
         self.lines.add(line)
         self.figures.opens += 1
+        if self.lifetime_s:
+            self.loop.call_later(self.lifetime_s, line.end, 1001, "end of its lifetime")
         if self.family.by_rest:
             line.heard |= set(self.family.named(url))
+            line.all_since = self.loop.time()
         return line
 
     def hear(self, line: FakeLine, text: str) -> None:
@@ -441,22 +468,27 @@ class World:
         for symbol in symbols:
             if what == "subscribe":
                 line.heard.add(symbol)
+                line.all_since = self.loop.time()
                 if not family.by_rest:
                     line.tell([family.snapshot(self.truths[symbol])])
             else:
                 line.heard.discard(symbol)
 
     async def _live(self) -> None:
-        family, timing = self.family, TIMING
-        feed = feeds.connect(family.venue, list(family.symbols), ("book",), self)
+        family, timing = self.family, self.timing
+        feed = feeds.connect(family.venue, list(family.symbols), ("book",), self, lines=self.client_lines)
         feed.timing = timing
-        feed.pipeline.on_applied = self.check
+        if self.lifetime_s:
+            feed.spec = replace(feed.spec, limits=replace(feed.spec.limits, connection_lifetime_s=self.lifetime_s))
+        feed.pipeline.on_applied = self.check_each if self.exact else self.check
+        self.feed = feed
         async with feed:
+            killer = asyncio.create_task(self._kill())
             began = self.loop.time()
             await self._trade(began + self.hours * 3600)
             self.rough = False
             self.figures.faults.update(self.faults.counts)
-            await self._trade(self.loop.time() + 1800)          # what was on its way is over
+            await self._trade(self.loop.time() + (1800 if self.script else 10))     # what was on its way is over
             await feed.wait_live(3600)
             self.figures.away_s += self._since(self.loop.time())
             before = self.figures.away_s
@@ -469,6 +501,19 @@ class World:
                 self.check(feed.book(symbol))
             self.figures.messages = feed.pipeline.counters["depth"] + feed.pipeline.counters["snapshots"]
             self.figures.hours = (self.loop.time() - began) / 3600
+            killer.cancel()
+            self.line_stats = feed.stats()["lines"]
+
+    async def _kill(self) -> None:
+        """End a line again and again, each in its turn, as long as another one carries everything."""
+        while self.kill_s:
+            await asyncio.sleep(self.kill_s)
+            now = self.loop.time()
+            whole = [line for line in self.lines if len(line.heard) == len(self.truths) and now - line.all_since > 0.5]
+            if len(whole) > 1:
+                oldest = min(whole, key=lambda line: line.opened_at)
+                oldest.end(1006, "")
+                self.figures.kills += 1
 
     async def _trade(self, until: float) -> None:
         """The venue's day: bursts of changes, and now and then a new beginning."""
@@ -503,6 +548,18 @@ class World:
         self.figures.compared += 1
         assert found == wanted, (f"{book.symbol} is LIVE and wrong at {book.sequence}, the venue at {truth.last} "
                                  f"({truth.number} messages), seed {self.figures.seed}, {self.loop.time():.3f} s")
+
+    def check_each(self, book) -> None:
+        """The same, and every message is applied once."""
+        self.check(book)
+        truth = self.truths[book.symbol]
+        number = book.sequence - 7 if self.family.by_number else truth.places[book.sequence]
+        before = self.reached.get(book.symbol)
+        if before is not None:
+            assert number == before + 1, (f"{book.symbol}: message {number} after {before}, seed {self.figures.seed}, "
+                                          f"{self.loop.time():.3f} s")
+        if book.status is BookState.LIVE:
+            self.reached[book.symbol] = number
 
     def on_status(self, book, old, new, reason) -> None:
         """Measure how long a book that has been LIVE is not."""

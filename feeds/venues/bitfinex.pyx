@@ -180,7 +180,9 @@ cdef inline void array_frame(BitfinexParser self, Cursor* c, Message* m) noexcep
         channel = find_channel(self, read_count(c))
     else:
         fail(c, BAD_VALUE, b"the number of a channel")
-    if next_item(c) and peek(c) == c'"':
+    if not next_item(c):
+        fail(c, BAD_VALUE, b"a message of the channel")
+    elif peek(c) == c'"':
         read_text(c, &word)
     m.kind = KIND_IGNORED                         # unless it turns out to be of use
     if not word_is(&word, b"hb"):

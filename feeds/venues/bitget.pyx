@@ -107,7 +107,7 @@ cdef inline bint head(BitgetParser self, Cursor* c) noexcept nogil:
         self.of_market = COIN
     elif word_is(&type, b"USDC-FUTURES") or word_is(&type, b"usdc-futures"):
         self.of_market = USDC
-    elif word_is(&type, b"mc"):                   # of v1, all futures: the symbol tells
+    elif word_is(&type, b"mc") and self.symbol.size:      # of v1, all futures: the symbol tells
         end.size = min(self.symbol.size, 4)
         end.data = self.symbol.data + self.symbol.size - end.size
         self.of_market = USDT if word_is(&end, b"USDT") else USDC if word_is(&end, b"PERP") else COIN

@@ -147,7 +147,7 @@ cdef class BitmexParser(Parser):
                     read_text(c, &time)
                 else:
                     skip_value(c)
-            if n and not text_is(&name, symbol.data, symbol.size):
+            if n and (name.size != symbol.size or (name.size and not text_is(&name, symbol.data, symbol.size))):
                 m.more = row
                 break
             symbol = name

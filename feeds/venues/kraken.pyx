@@ -187,6 +187,8 @@ cdef inline void array_frame(Cursor* c, Message* m) noexcept nogil:
     open_array(c)
     if next_item(c):
         scan_number(c)
+    else:
+        fail(c, BAD_VALUE, b"the number of a channel")
     body = c.pos
     while next_item(c):
         if peek(c) == c'"':

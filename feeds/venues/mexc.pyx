@@ -591,6 +591,7 @@ def read_address(url):
 SPEC = VenueSpec(
     name="mexc",
     link=Link.RANGE,
+    shared_ids=True,          # versions are those of the REST snapshot
     markets=("spot", "contract"),
     roots={"spot": "wss://wbs-api.mexc.com/ws", "contract": "wss://contract.mexc.com/edge"},
     channels=CHANNELS,

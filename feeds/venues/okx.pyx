@@ -44,6 +44,7 @@ cdef class OkxParser(Parser):
     cdef Text symbol          # arg.instId; of a liquidation the element's. Borrowed from the frame
     cdef Text action          # snapshot or update, of books
     cdef const char* past     # liquidations: where the element at work ends. Borrowed from the frame
+    cdef bint numbered        # books have had sequence numbers
 
     def __cinit__(self, int market=0):
         self.market = market
@@ -137,10 +138,14 @@ cdef inline void element(OkxParser self, Cursor* c, Message* m) noexcept nogil:
             fail(c, BAD_VALUE, b"the action snapshot or update")
         m.checksum = CHECKSUM_PAIRS
         m.kind = KIND_SNAPSHOT if snapshot else KIND_DELTA
-        if not m.seen & bit(SLOT_LAST_SEQ):
+        if m.seen & bit(SLOT_LAST_SEQ):
+            self.numbered = True
+            if not snapshot:
+                m.needed |= bit(SLOT_PREV_SEQ)
+        elif self.numbered:
+            m.needed |= bit(SLOT_LAST_SEQ)        # a message without it among those that have it proves nothing
+        else:
             m.link = LINK_NONE                    # until 2023: the checksum alone shows a loss
-        elif not snapshot:
-            m.needed |= bit(SLOT_PREV_SEQ)
     note_more(c, m)
 
 
@@ -354,6 +359,7 @@ def read_address(url):
 SPEC = VenueSpec(
     name="okx",
     link=Link.CHAIN,                              # prevSeqId == last seqId; a reset goes on from a lower seqId
+    shared_ids=True,                              # "the same ... through multiple websocket connections" (API guide)
     roots={"public": "wss://ws.okx.com:8443/ws/v5/public", "business": "wss://ws.okx.com:8443/ws/v5/business"},
     channels=CHANNELS,
     streams=streams,

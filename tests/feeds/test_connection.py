@@ -107,8 +107,11 @@ def test_a_shutdown_notice_is_followed_by_a_new_connection(notice):
             await feed.wait_live(PATIENCE)
             venue.peer.send(notice)
             await until(lambda: len(venue.peers) == 2)
-            await feed.wait_live(PATIENCE)
-            assert "shutdown" in feed.stats()["lines"][0]["ended"]
+            await until(lambda: "shutdown" in feed.stats()["lines"][0]["ended"])
+            await until(lambda: venue.peers[0].closes == [1000])
+            assert feed.book("BTCUSDT").status == BookState.LIVE      # the second came before the first went
+            assert "connection closed" not in feed.pipeline.states()
+            assert len(feed.stats()["lines"]) == 1
     run(scenario)
 
 
@@ -159,7 +162,7 @@ def test_a_missing_answer_is_reported_and_the_request_repeated(caplog):
 def test_renewing_unsubscribes_and_subscribes_again():
     async def scenario(venue, market):
         async with quick(venue, ["BTCUSDT", "ETHUSDT"]) as feed:
-            feed._connections[0].renew(["btcusdt@depth@100ms", "never@asked"])
+            feed.connections[0].renew(["btcusdt@depth@100ms", "never@asked"])
             await until(lambda: len(venue.peer.texts) == 2)
             methods = [(request["method"], request["params"]) for request in map(json.loads, venue.peer.texts)]
             assert methods == [("UNSUBSCRIBE", ["btcusdt@depth@100ms"]), ("SUBSCRIBE", ["btcusdt@depth@100ms"])]
@@ -610,7 +613,7 @@ def test_where_one_cannot_unsubscribe_a_renewal_is_a_new_connection(monkeypatch)
             await feed.unsubscribe("ETHUSDT")
             await asyncio.sleep(0.05)
             assert len(venue.peers) == 1            # what comes of it is ignored
-            feed._connections[0].renew(["btcusdt@depth@100ms"])
+            feed.connections[0].renew(["btcusdt@depth@100ms"])
             await until(lambda: len(venue.peers) == 2)
             await until(lambda: asked(venue.peer) == [("SUBSCRIBE", ["btcusdt@depth@100ms"])])
     run(scenario)
@@ -623,7 +626,7 @@ def test_a_snapshot_is_requested_once_the_stream_is_confirmed(monkeypatch):
         venue.answer = lambda peer, text: None
         async with quick(venue, ["BTCUSDT"]) as feed:
             await until(lambda: venue.peer.texts)
-            feed._connections[0].request_snapshot("btcusdt@depth@100ms")
+            feed.connections[0].request_snapshot("btcusdt@depth@100ms")
             await asyncio.sleep(0.05)
             assert len(venue.peer.texts) == 1
             venue.peer.send({"result": None, "id": json.loads(venue.peer.texts[0])["id"]})

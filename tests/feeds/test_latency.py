@@ -65,7 +65,8 @@ def test_every_message_is_sampled_with_one():
         pipeline.feed(frames.trade(number=i))
         pipeline.feed(frames.quote(number=i))
     latency = pipeline.latency()
-    assert list(latency) == ["parsed", "applied", "handler"]
+    assert list(latency) == ["received", "parsed", "applied", "handler"]
+    assert latency.pop("received")["count"] == 0            # nobody has said when it arrived
     assert latency["parsed"]["count"] == 301
     assert latency["applied"]["count"] == 100
     assert latency["handler"]["count"] == 300
@@ -92,6 +93,23 @@ def test_the_time_between_two_messages_belongs_to_neither():
     pipeline.feed(frames.trade())
     pipeline.feed(frames.quote())
     assert pipeline.latency()["handler"]["max"] < 400_000_000
+
+
+def test_the_way_from_the_venue_is_counted_for_every_message_and_by_symbol():
+    """From the venue's own time to our clock, of all that tell both; a venue's clock that is ahead shows."""
+    pipeline = live_pipeline(sample_every=1000)
+    for i in range(3, 203):
+        message = frames.trade(number=i) if i % 2 else frames.delta(i - 1, i, i - 2, [("1", str(i))])
+        pipeline.feed(message, (frames.TIME_MS + i - 102) * 1_000_000)
+    received = pipeline.latency()["received"]
+    assert list(received) == ["count", "p50", "p90", "p99", "p99_9", "max", "early"]
+    assert (received["count"], received["max"], received["early"]) == (200, 100_000_000, 100)
+    assert 79_000_000 <= received["p90"] <= 86_000_000
+    assert pipeline.latency("BTCUSDT") == {"received": received}
+    pipeline.follow("OTHER")
+    assert pipeline.latency("OTHER")["received"]["count"] == 0
+    with pytest.raises(KeyError):
+        pipeline.latency("NOBODY")
 
 
 def test_a_fresh_pipeline_has_no_durations():

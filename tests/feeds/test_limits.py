@@ -61,7 +61,7 @@ def limited(monkeypatch, venue="binance_spot", **limits):
     """Let the client believe in other limits."""
     spec = load(venue)
     changed = replace(spec, limits=replace(spec.limits, **limits))
-    monkeypatch.setattr("feeds.session.load", lambda name: changed)
+    monkeypatch.setattr("feeds.session.load", lambda name, wire=None: changed)
     return changed
 
 
@@ -393,7 +393,7 @@ def test_a_connection_that_has_used_up_its_requests_is_replaced(virtually, monke
 
     async def scenario():
         async with serving() as (server, _), connect(server, ["BTCUSDT", "ETHUSDT"], ["trades"]) as feed:
-            line = feed._connections[0]
+            line = feed.connections[0]
             heard = []
             client, = server.clients
             answer = client.answer

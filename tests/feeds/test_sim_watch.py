@@ -1,4 +1,4 @@
-"""`wirebook serve --sim V` and `wirebook watch V`: every venue that is simulated, by its symbols and by normalised names."""
+"""`wirebook serve --sim V` and `wirebook watch V`: every venue, by its symbols and by normalised names."""
 
 from __future__ import annotations
 

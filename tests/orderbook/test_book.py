@@ -107,7 +107,7 @@ def test_raw_answers_the_same_names_in_every_state(book):
         assert np.array_equal(getattr(book.raw, name)(*arguments), getattr(book, name)(*arguments))
         getattr(empty.raw, name)(*arguments)
     names = {name for name in dir(book) if not name.startswith("_")} - {
-        "apply_snapshot", "apply_delta", "raw", "symbol", "reason"}
+        "apply_snapshot", "apply_delta", "raw", "symbol", "reason", "since_ns"}
     assert names <= set(dir(book.raw))
 
 
