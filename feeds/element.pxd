@@ -184,6 +184,7 @@ cdef inline bint learn_ops_of(Element* self, ShapePool* pool, const char* text, 
         if op == NULL:
             return False
         op.stop = stop
+        op.own = True
         add_number(op, at, piece.start - at, piece)
         at = piece.past
     if op != NULL:

@@ -216,6 +216,7 @@ cdef class Intake:
             raise ValueError(f"{self.venue}: expected a symbol of 1 to {MAX_NAME} bytes, not {name!r}")
         book.symbol = name
         self.path.track[index].book = book.data
+        self.path.engine.symbols.target[index].version = &book.data.version
         self.path.track[index].line = NO_LINE
         self.path.track[index].resync = self.path.resync
         self.book_list.append(book)

@@ -13,8 +13,8 @@ How numbers are read stands in `feeds.shape`, how the levels of a list are writt
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from feeds.element cimport Elements, Lists, lists_find
-from feeds.message cimport (Message, Token, variant_of, SLOT_SPARE, TAKE_ANY, TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE,
-                            TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
+from feeds.message cimport (Message, Token, variant_of, KIND_SNAPSHOT, SLOT_SPARE, TAKE_ANY, TAKE_BOOL,
+                            TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
 from feeds.scan cimport is_digit
 from feeds.shape cimport (OP_BOOL, OP_END, OP_LEVELS, OP_NUMBERS, OP_OTHER, OP_REAL, OP_SKIP, OP_SYMBOL, OP_TEXT,
                           WINDOW, Op, ShapePool, is_number, op_name, same_op)
@@ -35,6 +35,7 @@ cdef struct Layout:
     int cut                   # levels a side that are kept
     int resync                # how a new snapshot is had
     bint names_symbol         # an operation reads the instrument's text
+    bint whole                # a whole book whose lists may be kept: see feeds.whole
     uint64_t seen             # slots that are filled
     int n_constants
     int constant_slot[MAX_CONSTANTS]
@@ -47,6 +48,13 @@ cdef struct Layout:
     int late                  # bytes from the end of the instrument's text to the frame's, where it stands behind
     int late_lead             # prices; and between the quote before it and its first. 0, 0: it does not
     Op op[MAX_OPS]
+
+
+cdef extern from *:
+    """
+    #define WB_KEPT_LISTS (3ULL << 59)
+    """
+    uint64_t KEPT_LISTS "WB_KEPT_LISTS"   # SEEN_BIDS, SEEN_ASKS
 
 
 cdef inline Op* add_op(Layout* self, int kind) noexcept nogil:
@@ -268,6 +276,7 @@ cdef inline bint learn_layout(Layout* self, ShapePool* pool, Lists* lists, const
 
     False if it has none: tokens out of order or inside the prefix, or too many parts.
     """
+    cdef int i
     memset(self, 0, sizeof(Layout))
     self.kind = m.kind
     self.variant = variant_of(m)
@@ -276,7 +285,12 @@ cdef inline bint learn_layout(Layout* self, ShapePool* pool, Lists* lists, const
     self.cut = m.cut
     self.resync = m.resync
     self.seen = m.seen
-    return learn_ops(self, pool, lists, frame, size, prefix, m)
+    if not learn_ops(self, pool, lists, frame, size, prefix, m):
+        return False
+    self.whole = self.kind == KIND_SNAPSHOT and not self.checksum and self.seen & KEPT_LISTS == KEPT_LISTS
+    for i in range(self.n_lists):
+        self.whole &= self.elements[i].form.seen == 0
+    return True
 
 
 cdef inline bint same_layout(const Layout* self, const Layout* other) noexcept nogil:

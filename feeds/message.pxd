@@ -7,6 +7,7 @@ order of the keys; and so that the frame's layout can be learned from the same l
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from orderbook.update cimport Levels
+from feeds.whole cimport Kept
 
 cdef enum:
     # What a message is. A parser sets it; the pipeline acts on it.
@@ -197,6 +198,7 @@ cdef struct Message:
     bint line_jump            # the message before it on its connection is missing
     Token token[MAX_TOKENS]
     char name[MAX_NAME]       # room for a symbol that a parser has to write in another way than the frame
+    Kept* kept                # what is kept of whole books, if the lists were read with it; NULL if not. Borrowed
 
 
 cdef inline uint64_t bit(int slot) noexcept nogil:
@@ -214,6 +216,7 @@ cdef inline void message_clear(Message* self) noexcept nogil:
     self.symbol_size = 0
     self.fixed_symbol = False
     self.more = NULL
+    self.kept = NULL
     self.expected = NULL
     self.needed = self.seen = 0
     self.n_tokens = 0

@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, INT64_MAX, INT64_
 from orderbook.core cimport (BookData, MAX_SCALE, TEN, book_apply_delta, book_apply_snapshot, book_crossed, book_cut,
                              book_set_status, book_widen_price, book_widen_qty)
 from orderbook.ladder cimport unlikely
-from orderbook.types cimport Status, OK, NEEDS_SCALE, NO_FIT, BOOK_EMPTY, BOOK_SYNCING, BOOK_LIVE, BOOK_STALE
+from orderbook.types cimport Status, OK, NEEDS_SCALE, NO_FIT, NO_MEMORY, BOOK_EMPTY, BOOK_SYNCING, BOOK_LIVE, BOOK_STALE
 from feeds.checksum cimport checksum_of
 from feeds.engine cimport Engine, frame_function
 from feeds.latency cimport CLOCK_MONOTONIC, Histogram, histogram_add, read_clock
@@ -28,6 +28,7 @@ from feeds.sync cimport (APPLY, COUNT_NONE, GAP, LINK_CONNECTION, LINK_NOT_BELOW
 from feeds.track cimport (OLD_IN_A_ROW, Track, WHY_CHECKSUM, WHY_DEPTH, WHY_FIRST_DELTA, WHY_GAP, WHY_LINE,
                           WHY_NOT_APPLIED, WHY_OLD, WHY_OVERFLOW, WHY_SNAPSHOT, next_version, pending_add,
                           track_add_qty, track_fits, track_hold, track_printed, track_widen)
+from feeds.whole cimport kept_all, kept_done
 
 cdef enum:
     # What `path_step` leaves to be done with the GIL.
@@ -200,7 +201,7 @@ cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_
         whole = True
     if unlikely(whole and (m.link != LINK_NOT_BELOW or not track.has_snapshot)):
         if track.pending.count:
-            return JOIN
+            return JOIN if path_whole(m) else DONE
         return path_prepare(self, track, final, receive_ns)     # a whole book in the stream needs no join
     if unlikely(not track.has_snapshot):
         if keeps and not (self.strict and m.link == LINK_RISES):
@@ -231,6 +232,11 @@ cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_
                 path_keep(self, m.target, data, size, receive_ns, line)
             return DONE
     return path_prepare(self, track, final, receive_ns)
+
+
+cdef inline bint path_whole(Message* m) noexcept nogil:
+    """Have all levels of a whole book in its lists; False without memory."""
+    return m.kept == NULL or not m.kept.differs or kept_all(m.kept, &m.bids, &m.asks)
 
 
 cdef inline int64_t path_first(const Message* m, int64_t final) noexcept nogil:
@@ -279,6 +285,22 @@ cdef inline bint ran_out(const BookData* book) noexcept nogil:
             or (book.touch.ask_qty == 0 and book.trusted_ask != INT64_MAX))
 
 
+cdef inline Status path_replace(BookData* book, Message* m, int64_t final, int64_t exchange_ns,
+                                int64_t receive_ns) noexcept nogil:
+    """Apply a whole book: of one that is kept only what differs, as the book has not changed since (nor its state)."""
+    cdef Status status
+    if m.kept != NULL and m.kept.differs and not book.fresh_ticks:
+        status = book_apply_delta(book, &m.bids, &m.asks, final, exchange_ns, receive_ns)
+        book.absent = 0
+    elif not path_whole(m):
+        return NO_MEMORY
+    else:
+        status = book_apply_snapshot(book, &m.bids, &m.asks, final, exchange_ns, receive_ns, BOOK_LIVE)
+    if m.kept != NULL and status == OK:
+        kept_done(m.kept)
+    return status
+
+
 cdef inline int path_apply(Path* self, Track* track, int64_t final, int64_t uncounted,
                            int64_t receive_ns) noexcept nogil:
     """Apply a message that continues its book (or is one); `uncounted` of its levels are not the venue's own."""
@@ -291,7 +313,7 @@ cdef inline int path_apply(Path* self, Track* track, int64_t final, int64_t unco
     if exchange_ns == 0:
         exchange_ns = time_ns(m, SLOT_EVENT_TIME)
     if unlikely(whole):
-        status = book_apply_snapshot(book, &m.bids, &m.asks, final, exchange_ns, receive_ns, BOOK_LIVE)
+        status = path_replace(book, m, final, exchange_ns, receive_ns)
     else:
         status = book_apply_delta(book, &m.bids, &m.asks, final, exchange_ns, receive_ns)
     if unlikely(status != OK):

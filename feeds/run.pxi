@@ -20,6 +20,8 @@ from feeds.shape cimport (KNOWN, NO_SCALES, OP_BOOL, OP_LEVELS, OP_NUMBERS, OP_O
                           op_careful, scales_word, shape_key, shape_turn)
 from feeds.symbols cimport Symbols, Target, symbols_find
 from feeds.sync cimport LINK_COUNTER
+from feeds.whole cimport (WHOLE_BYTES, Differ, Kept, KeptList, differ_end, differ_level, differ_same, kept_all,
+                          kept_begin, kept_new, kept_turn, list_room, same_bytes)
 
 cdef enum:
     # Places of a level's values, as its element's operations count them.
@@ -426,6 +428,111 @@ cdef Status run_levels(Elements* elements, int side, const char** at, const char
     return OK
 
 
+# ---- whole books
+
+cdef const char* one_level(Elements* elements, const char* p, const char* end, const char* safe, int scales,
+                           int64_t* values, const Target* instrument, ShapePool* shapes) noexcept nogil:
+    """Read one level: what follows it, or NULL if it is written in no way that is known."""
+    cdef Element* element = &elements.element[elements.current]
+    cdef Op* op = &element.op[0]
+    cdef const Shape* shape = op.current[0]
+    cdef const char* past = run_lead(element, p, end) if element.plain else NULL
+    cdef Window window
+    if past != NULL and reads_all(shape, op, shape_key(op, 0, scales)):
+        window_load(&window, past, end, safe)
+        if window_fits(&window, shape):
+            window_values(&window, shape, values)
+            if element.swapped:
+                values[AT_QTY], values[AT_PRICE] = values[0], values[1]
+            return past + shape.size
+    past = run_element(elements, p, end, safe, scales, values, instrument, shapes, NULL)
+    if past != NULL and elements.element[elements.current].gone:
+        values[AT_QTY] = 0
+    return past
+
+
+cdef Status run_whole(Kept* kept, Elements* elements, int side, const char** at, const char* end, const char* safe,
+                      int scales, Message* m, const Target* instrument, ShapePool* shapes) noexcept nogil:
+    """Read a list of a whole book: levels whose text the last one had are what they were. The message's list then
+    holds what differs."""
+    cdef KeptList* old = &kept.last[side]
+    cdef KeptList* new = &kept.next[side]
+    cdef Levels* out = &m.asks if side else &m.bids
+    cdef const char* p = at[0] + 1
+    cdef const char* first = p
+    cdef const char* past
+    cdef Differ differ
+    cdef int64_t values[PLACES]
+    cdef int64_t n = 0, room, same, j, i, base
+    if end - at[0] < 2 or at[0][0] != c'[' or kept.lists >> side & 1:
+        return NOT_COVERED
+    if end - at[0] > WHOLE_BYTES:
+        kept.differs = False
+        return run_levels(elements, side, at, end, safe, scales, m, instrument, shapes, NULL)
+    if old.form != elements.form or old.scales != scales:
+        old.levels.count = 0
+        kept.differs = False
+    room = old.levels.count + (end - p) // 5 + 1
+    if not (list_room(new, room, end - p) and levels_reserve(out, room + old.levels.count)):
+        return NO_MEMORY
+    out.count = 0
+    differ.old = &old.levels
+    differ.old_ordered = old.ordered
+    differ.out = out
+    differ.i = 0
+    differ.sign = 1 if side else -1
+    differ.last = INT64_MIN
+    differ.ordered = True
+    if p[0] == c']':
+        p += 1
+    elif elements.count == 0:
+        return NOT_COVERED
+    while (p - 1)[0] != c']':                     # p stands before a level
+        i = differ.i
+        if i < old.levels.count:
+            base = old.start[i]
+            same = base + same_bytes(p, old.text + base, min(<int64_t> (end - p), old.size - base))
+            j = i
+            while j < old.levels.count and old.start[j + 1] <= same:
+                new.start[n + j - i] = <uint32_t> (p - first + old.start[j] - base)
+                j += 1
+            if j != i:
+                memcpy(new.levels.price + n, old.levels.price + i, (j - i) * sizeof(int64_t))
+                memcpy(new.levels.qty + n, old.levels.qty + i, (j - i) * sizeof(int64_t))
+                differ_same(&differ, j - i)
+                n += j - i
+                p += old.start[j] - base
+                continue
+        past = one_level(elements, p, end, safe, scales, values, instrument, shapes)
+        if past == NULL or past >= end or (past[0] != c',' and past[0] != c']'):
+            return NOT_COVERED
+        new.start[n] = <uint32_t> (p - first)
+        new.levels.price[n] = values[AT_PRICE]
+        new.levels.qty[n] = values[AT_QTY]
+        differ_level(&differ, values[AT_PRICE], values[AT_QTY])
+        n += 1
+        p = past + 1
+    differ_end(&differ)
+    kept.differs &= old.ordered & differ.ordered
+    new.start[n] = <uint32_t> (p - first)
+    new.size = p - first
+    new.levels.count = n
+    new.form = elements.form
+    new.scales = scales
+    new.ordered = differ.ordered
+    memcpy(new.text, first, new.size)
+    kept_turn(kept, side)
+    at[0] = p
+    return OK
+
+
+cdef inline Kept* kept_of(Target* instrument) noexcept nogil:
+    """What is kept of an instrument's whole books; NULL: nothing can be."""
+    if unlikely(instrument.kept == NULL and instrument.version != NULL):
+        instrument.kept = kept_new(instrument.version)
+    return instrument.kept
+
+
 # ---- frames
 
 cdef const char* run_other(Op* op, const char* p, const char* end, const char* safe, int64_t* slots) noexcept nogil:
@@ -491,6 +598,7 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
     cdef int scales = NO_SCALES, i
     cdef const Target* instrument = NULL
     m.bids.count = m.asks.count = m.rows.count = 0
+    m.kept = NULL
     if target < 0 and layout.late:
         target = late_symbol(layout, p, end, symbols)
     if target >= 0:
@@ -524,8 +632,17 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
                     return NOT_COVERED
                 instrument = &symbols.target[target]
                 scales = scales_word(instrument.price_scale, instrument.qty_scale)
-            if run_levels(layout.elements[op.slot[1]], op.slot[0], &past, end, safe, scales, m, instrument, shapes,
-                          NULL) != OK:
+            if unlikely(layout.whole):
+                if m.kept == NULL:
+                    m.kept = kept_of(&symbols.target[target])
+                    if m.kept == NULL:
+                        return NOT_COVERED
+                    kept_begin(m.kept)
+                if run_whole(m.kept, layout.elements[op.slot[1]], op.slot[0], &past, end, safe, scales, m, instrument,
+                             shapes) != OK:
+                    return NOT_COVERED
+            elif run_levels(layout.elements[op.slot[1]], op.slot[0], &past, end, safe, scales, m, instrument, shapes,
+                            NULL) != OK:
                 return NOT_COVERED
             p = past
         elif op.kind == OP_SYMBOL:
@@ -578,6 +695,9 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
         return NOT_COVERED                        # where a venue has no number to tell, it may mean another rule
     if layout.link == LINK_COUNTER and layout.seen & bit(SLOT_LAST_SEQ) and m.slot[SLOT_LAST_SEQ] <= 1:
         return NOT_COVERED                        # and where its count begins anew, the message may be a whole book
+    if unlikely(m.kept != NULL) and not (m.kept.differs and m.kept.lists == 3) and not kept_all(
+            m.kept, &m.bids, &m.asks):
+        return NOT_COVERED
     m.kind = layout.kind
     m.depth = layout.variant & DEPTH_BITS
     m.market = layout.variant >> 20

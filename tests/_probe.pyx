@@ -595,6 +595,13 @@ def never_fast(Pipeline pipeline):
     return pipeline
 
 
+def differing(Pipeline pipeline):
+    """How many levels of the last message, a whole book, were applied because they differ; None: all were."""
+    if pipeline.path.message.kept == NULL or not pipeline.path.message.kept.differs:
+        return None
+    return pipeline.path.message.bids.count + pipeline.path.message.asks.count
+
+
 def all_books(Pipeline pipeline):
     """Every Book of a pipeline, partial ones too."""
     return list(pipeline.book_list)
