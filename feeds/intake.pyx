@@ -117,6 +117,9 @@ cdef class Intake:
                     self.control_list.append((line, data[:size]))
             elif m.kind == KIND_IGNORED:
                 self.path.counts.ignored += 1
+                if m.idle and not several:        # its stream is one whose messages are of use
+                    m.target = symbols_find(&self.path.engine.symbols, m.symbol, m.symbol_size, variant_of(m))
+                    engine_learn(&self.path.engine, data, size, m, &self.scratch)
             elif not self.resolve():
                 return self.bad(data, size, c.pos - data, f"a symbol of 1 to {MAX_NAME} bytes")
             elif m.needed & ~m.seen:

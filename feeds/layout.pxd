@@ -14,10 +14,11 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from feeds.element cimport Elements, Lists, lists_find
 from feeds.message cimport (Message, Token, variant_of, KIND_SNAPSHOT, SLOT_SPARE, TAKE_ANY, TAKE_BOOL,
-                            TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
+                            TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY,
+                            TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
 from feeds.scan cimport is_digit
-from feeds.shape cimport (OP_BOOL, OP_END, OP_LEVELS, OP_NUMBERS, OP_OTHER, OP_REAL, OP_SKIP, OP_SYMBOL, OP_TEXT,
-                          WINDOW, Op, ShapePool, is_number, op_name, same_op)
+from feeds.shape cimport (OP_BOOL, OP_END, OP_LEVEL, OP_LEVELS, OP_NUMBERS, OP_OTHER, OP_REAL, OP_SKIP, OP_SYMBOL,
+                          OP_TEXT, WINDOW, Op, ShapePool, is_number, op_name, same_op)
 
 cdef enum:
     MAX_OPS = 64
@@ -192,12 +193,12 @@ cdef inline Py_ssize_t learn_number(Layout* self, ShapePool* pool, const char* f
 
 
 cdef inline bint learn_list(Layout* self, Lists* lists, const Token* token) noexcept nogil:
-    """The operation for a list of levels; False if there is none."""
+    """The operation for a list of levels, or for one level alone; False if there is none."""
     cdef Elements* elements = lists_find(lists, token.form)
     cdef Op* op
     if elements == NULL or elements.refused or self.n_lists == MAX_LISTS:
         return False
-    op = add_op(self, OP_LEVELS)
+    op = add_op(self, OP_LEVEL if token.value else OP_LEVELS)
     if op == NULL:
         return False
     op.slot[0] = token.slot
@@ -250,7 +251,7 @@ cdef inline bint learn_ops(Layout* self, ShapePool* pool, Lists* lists, const ch
             return False
         at = token.end
         if kind == TAKE_LEVELS:
-            if frame[token.start] != c'[' or not learn_list(self, lists, token):
+            if (frame[token.start] != c'[' and not token.value) or not learn_list(self, lists, token):
                 return False
             continue
         op = add_op(self, OP_OTHER if kind == TAKE_TIME or kind == TAKE_ID else OP_SYMBOL if kind == TAKE_SYMBOL

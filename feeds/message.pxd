@@ -159,7 +159,7 @@ cdef enum:
 cdef struct Token:
     uint32_t start            # offset in the frame of the first byte (inside the quotes, if there are any)
     uint32_t end              # offset one past the last
-    int64_t value             # of a constant
+    int64_t value             # of a constant; of levels 1 if it is one alone, in no list
     uint8_t kind              # TAKE_...
     uint8_t slot              # where the value goes
     bint quoted               # the bytes stand in quotes
@@ -198,6 +198,7 @@ cdef struct Message:
     bint line_jump            # the message before it on its connection is missing
     Token token[MAX_TOKENS]
     char name[MAX_NAME]       # room for a symbol that a parser has to write in another way than the frame
+    bint idle                 # an ignored message whose frame repeats but for its numbers, and is to be learned
     Kept* kept                # what is kept of whole books, if the lists were read with it; NULL if not. Borrowed
 
 
@@ -220,7 +221,7 @@ cdef inline void message_clear(Message* self) noexcept nogil:
     self.expected = NULL
     self.needed = self.seen = 0
     self.n_tokens = 0
-    self.once = False
+    self.once = self.idle = False
     self.price_decimals = self.qty_decimals = 0
     self.price_printed = self.qty_printed = 0
     self.price_trailing = self.qty_trailing = self.line_jump = self.own = False

@@ -10,14 +10,13 @@ from feeds.element cimport MAX_ELEMENT_OPS, MAX_LEAD, Element, Elements
 from feeds.engine cimport Engine, SHORTEST, engine_line
 from feeds.layout cimport Layout
 from feeds.message cimport (DEPTH_BITS, LAST_US, MAX_NAME, Message, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_LEVEL_COUNT,
-                            SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ, SLOT_SPARE, TAKE_TIME,
-                            bit)
+                            SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ, SLOT_SPARE, TAKE_TIME, bit)
 from feeds.numbers cimport read_day, read_day_time
 from feeds.parser cimport Runner
 from feeds.routes cimport Route, Routes
-from feeds.shape cimport (KNOWN, NO_SCALES, OP_BOOL, OP_LEVELS, OP_NUMBERS, OP_OTHER, OP_REAL, OP_SKIP, OP_SYMBOL,
-                          OP_TEXT, PROBES, WINDOW, Op, Shape, ShapePool, convert_number, known_at, number_end,
-                          op_careful, scales_word, shape_key, shape_turn)
+from feeds.shape cimport (KNOWN, NO_SCALES, OP_BOOL, OP_LEVEL, OP_LEVELS, OP_NUMBERS, OP_OTHER, OP_REAL, OP_SKIP,
+                          OP_SYMBOL, OP_TEXT, PROBES, WINDOW, Op, Shape, ShapePool, convert_number, known_at,
+                          number_end, op_careful, scales_word, shape_key, shape_turn)
 from feeds.symbols cimport Symbols, Target, symbols_find
 from feeds.sync cimport LINK_COUNTER
 from feeds.whole cimport (WHOLE_BYTES, Differ, Kept, KeptList, differ_end, differ_level, differ_same, kept_all,
@@ -250,10 +249,18 @@ cdef const char* run_element(Elements* elements, const char* p, const char* end,
                     p += shape.size
                 else:
                     other = pick_element(elements, &window, element, scales, shapes) if k == 0 else -1
-                    if other >= 0 and other != elements.current and not tried >> other & 1:
+                    if other >= 0 and not tried >> other & 1:
                         elements.current = other
                         element = &elements.element[other]
                         op = &element.op[0]
+                        shape = op.current[0]     # it fits
+                        if likely(shape.next == op.numbers and printed == NULL):
+                            keep_values(&window, shape, values)
+                            p += shape.size
+                            if p > end:
+                                return NULL
+                            k += 1
+                            continue
                     p = run_numbers(op, p, end, safe, scales, values, shapes, printed)
             elif op.kind == OP_TEXT:
                 p = p + op.tail if window_text(&window, op.text, op.tail) else NULL
@@ -362,6 +369,40 @@ cdef inline Levels* side_levels(Message* m, uint64_t seen, int list_side, int si
     return &m.asks if list_side else &m.bids
 
 
+cdef inline bint add_level(Elements* elements, int side, const int64_t* values, Message* m) noexcept nogil:
+    """Put a level that was read by the present element where it goes; False if nothing says its side."""
+    cdef Element* element = &elements.element[elements.current]
+    cdef uint64_t seen = elements.form.seen
+    cdef Levels* levels = side_levels(m, seen, side, element.side)
+    cdef int64_t n
+    if levels == NULL:
+        return False
+    n = levels.count
+    levels.price[n] = values[AT_PRICE]
+    levels.qty[n] = 0 if element.gone else values[AT_QTY]
+    if seen:
+        levels.rank[n] = values[AT_SEQ]
+        if values[AT_ID] != INT64_MIN:
+            levels.rank[n] = values[AT_ID] << 2 | (1 if element.side > 0 else 2 if element.side < 0 else 0)
+    levels.count = n + 1
+    return True
+
+
+cdef inline const char* run_alone(Elements* elements, int side, const char* p, const char* end, const char* safe,
+                                  int scales, Message* m, const Target* instrument, ShapePool* shapes) noexcept nogil:
+    """Read a level that is in no list: what follows it, or NULL if it is written in no way that is known."""
+    cdef int64_t values[PLACES]
+    if elements.count == 0 or not (levels_reserve(&m.bids, m.bids.count + 1) and levels_reserve(
+            &m.asks, m.asks.count + 1) and levels_reserve(&m.rows, m.rows.count + 1)):
+        return NULL
+    values[AT_PRICE] = values[AT_ID] = values[AT_SEQ] = INT64_MIN
+    p = run_element(elements, p, end, safe, scales, values, instrument, shapes, NULL)
+    if p == NULL or p >= end:
+        return NULL
+    elements.element[elements.current].hits += 1
+    return p if add_level(elements, side, values, m) else NULL
+
+
 cdef Status run_levels(Elements* elements, int side, const char** at, const char* end, const char* safe, int scales,
                        Message* m, const Target* instrument, ShapePool* shapes, Message* printed) noexcept nogil:
     """Read a list of levels, from the byte before one of them on. Anything but OK: `at` is where it was given up, the
@@ -407,18 +448,8 @@ cdef Status run_levels(Elements* elements, int side, const char** at, const char
         past = run_element(elements, p + 1, end, safe, scales, values, instrument, shapes, printed)
         if past == NULL or past >= end:
             return NOT_COVERED
-        element = &elements.element[elements.current]
-        levels = side_levels(m, seen, side, element.side)
-        if levels == NULL:
+        if not add_level(elements, side, values, m):
             return NOT_COVERED
-        room = levels.count
-        levels.price[room] = values[AT_PRICE]
-        levels.qty[room] = 0 if element.gone else values[AT_QTY]
-        if seen:
-            levels.rank[room] = values[AT_SEQ]
-            if values[AT_ID] != INT64_MIN:
-                levels.rank[room] = values[AT_ID] << 2 | (1 if element.side > 0 else 2 if element.side < 0 else 0)
-        levels.count = room + 1
         at[0] = p = past
         if p[0] != c',':
             break
@@ -645,6 +676,12 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
                             NULL) != OK:
                 return NOT_COVERED
             p = past
+        elif op.kind == OP_LEVEL:
+            if instrument == NULL:                # a price before anything says whose it is
+                return NOT_COVERED
+            p = run_alone(layout.elements[op.slot[1]], op.slot[0], p, end, safe, scales, m, instrument, shapes)
+            if p == NULL:
+                return NOT_COVERED
         elif op.kind == OP_SYMBOL:
             if likely(instrument != NULL):
                 p = run_symbol(instrument, p, end, safe)
@@ -712,6 +749,13 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
     return OK
 
 
+cdef extern from *:
+    """
+    static const char WB_NOTHING[96] = {0};
+    """
+    const char NOTHING "WB_NOTHING"[96]
+
+
 cdef Status read_frame(Engine* engine, const char* data, const char* end, const char* safe, Message* m) noexcept nogil:
     """Read a frame by what was learned of its stream; anything but OK: nothing is known of it.
 
@@ -721,15 +765,16 @@ cdef Status read_frame(Engine* engine, const char* data, const char* end, const 
     cdef Status status = NOT_COVERED
     cdef int i
     cdef char short_frame[3 * WINDOW]
-    if unlikely(end - data < 2 * WINDOW):         # windows want bytes to look at on both sides
+    if unlikely(end - data < WINDOW):             # a window at the end of a frame looks at what stands before
         if end - data < SHORTEST:
             return NOT_COVERED
-        memset(short_frame, 0, sizeof(short_frame))
-        memcpy(short_frame, data, end - data)
+        memcpy(short_frame + SHORTEST, NOTHING, sizeof(short_frame) - SHORTEST)
+        memcpy(short_frame, data, SHORTEST)
+        memcpy(short_frame + (end - data) - SHORTEST, end - SHORTEST, SHORTEST)
         end = short_frame + (end - data)
         data = short_frame
         safe = short_frame + sizeof(short_frame)
-    route = find_route(&engine.routes, data, end, engine.mark,
+    route = find_route(&engine.routes, data, end, safe, engine.mark,
                        engine.array_marks if data[0] == c'[' else engine.marks, engine_line(engine))
     if route == NULL or route.n_layouts == 0:
         return NOT_COVERED

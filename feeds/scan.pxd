@@ -111,25 +111,43 @@ cdef extern from *:
             p++;
         return p;
     }
+    static inline const char *wb_skip_flat(const char *p, const char *end);
     #define wb_digit(p) ((unsigned char) (*(p) - '0') < 10)
+    /* The first byte that is no digit, `end` if there is none. */
+    static inline const char *wb_skip_digits(const char *p, const char *end) {
+    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        const uint64_t ones = 0x0101010101010101ULL;
+        while (end - p >= 8) {
+            uint64_t word, other;
+            memcpy(&word, p, 8);
+            word ^= ones * '0';
+            other = ((word + ones * 0x76) | word) & (ones << 7);
+            if (other)
+                return p + (__builtin_ctzll(other) >> 3);
+            p += 8;
+        }
+    #endif
+        while (p != end && wb_digit(p))
+            p++;
+        return p;
+    }
     /* Behind a number of JSON's grammar without an exponent; NULL if there is none that ends before `end`. */
     static inline const char *wb_skip_decimal(const char *p, const char *end) {
         p += *p == '-';
         if (p == end || !wb_digit(p))
             return NULL;
         if (*p++ != '0')
-            while (p != end && wb_digit(p))
-                p++;
+            p = wb_skip_digits(p, end);
         if (p != end && *p == '.') {
             if (++p == end || !wb_digit(p))
                 return NULL;
-            while (p != end && wb_digit(p))
-                p++;
+            p = wb_skip_digits(p, end);
         }
         return p;
     }
-    /* Behind an object or array of plain texts and numbers without white space; NULL if it is anything else. */
-    static inline const char *wb_skip_flat(const char *p, const char *end) {
+    /* Behind an object or array of plain texts and numbers, or with `deep` of such objects and arrays, without white
+       space; NULL if it is anything else. */
+    static inline __attribute__((always_inline)) const char *wb_skip_plain(const char *p, const char *end, int deep) {
         const char close = *p == '[' ? ']' : '}';
         if (end - p > 1 && p[1] == close)
             return p + 2;
@@ -149,6 +167,10 @@ cdef extern from *:
                 p = wb_find_quote(p + 1, end);
                 if (p == end || *p++ != '"')
                     return NULL;
+            } else if (deep && (*p == '[' || *p == '{')) {
+                p = wb_skip_flat(p, end);
+                if (p == NULL)
+                    return NULL;
             } else {
                 p = wb_skip_decimal(p, end);
                 if (p == NULL)
@@ -157,9 +179,12 @@ cdef extern from *:
         } while (p != end && *p == ',');
         return p != end && *p == close ? p + 1 : NULL;
     }
+    static inline const char *wb_skip_flat(const char *p, const char *end) { return wb_skip_plain(p, end, 0); }
+    static inline const char *wb_skip_deep(const char *p, const char *end) { return wb_skip_plain(p, end, 1); }
     """
     const char* find_quote "wb_find_quote"(const char* p, const char* end) nogil
     const char* skip_flat "wb_skip_flat"(const char* p, const char* end) nogil
+    const char* skip_deep "wb_skip_deep"(const char* p, const char* end) nogil
 
 
 cdef inline bint read_text(Cursor* c, Text* text) noexcept nogil:
@@ -305,7 +330,9 @@ cdef inline bint skip_value(Cursor* c) noexcept nogil:
     cdef const char* past
     while c.status == OK:
         byte = peek(c)
-        past = skip_flat(c.pos, c.end) if (byte == c'{' or byte == c'[') and depth < MAX_DEPTH else NULL
+        past = NULL
+        if (byte == c'{' or byte == c'[') and depth < MAX_DEPTH:
+            past = skip_deep(c.pos, c.end) if depth + 1 < MAX_DEPTH else skip_flat(c.pos, c.end)
         if past != NULL:
             c.pos = past
         elif byte == c'{' or byte == c'[':
@@ -449,6 +476,20 @@ cdef inline bint take_levels(Cursor* c, int side, const Form* form) noexcept nog
         return False
     if c.message != NULL:
         c.message.token[c.message.n_tokens - 1].form = form
+        c.message.seen |= form.seen
+    return True
+
+
+cdef inline bint take_level_alone(Cursor* c, int side, const Form* form) noexcept nogil:
+    """Take one level that is in no list, as `form` says; side as in take_levels."""
+    cdef const char* first
+    peek(c)
+    first = c.pos
+    if not skip_value(c) or not take(c, TAKE_LEVELS, side, first, c.pos, False):
+        return False
+    if c.message != NULL:
+        c.message.token[c.message.n_tokens - 1].form = form
+        c.message.token[c.message.n_tokens - 1].value = 1
         c.message.seen |= form.seen
     return True
 
@@ -628,6 +669,7 @@ cdef enum:
     NAME_SYMBOL = 19          # text of the instrument, part of the text that names the stream: see name_symbol;
     TAKE_EACH = 20            # an array nobody asked for, whose numbers and texts differ from frame to frame;
     TAKE_INSIDE = 21          # an object whose keys mean what the same list says; of take_object only
+    TAKE_LEVEL = 23           # one level that is in no list: see take_level_alone;
     TAKE_PAIR = 22            # [price, quantity], or a price alone: see take_pair; the slot of the quantity is the next
 
 cdef struct Field:
@@ -648,6 +690,8 @@ cdef inline bint take_value(Cursor* c, const Field* field) noexcept nogil:
         return take_symbol(c)
     if kind == TAKE_LEVELS:
         return take_levels(c, field.slot, field.form)
+    if kind == TAKE_LEVEL:
+        return take_level_alone(c, field.slot, field.form)
     if kind == TAKE_SIDE or kind == TAKE_CLOSED_SIDE:
         return take_side(c, 1 if kind == TAKE_SIDE else -1)
     if kind == TAKE_BEST:

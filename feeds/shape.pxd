@@ -29,6 +29,7 @@ cdef enum:
     OP_REAL = 6               # text, then a number that becomes a double
     OP_END = 7                # the frame ends here
     OP_OTHER = 8              # a time or a name in a form that no window reads
+    OP_LEVEL = 9              # one level that is in no list
 
 cdef enum:
     WINDOW = 32               # bytes looked at in one step

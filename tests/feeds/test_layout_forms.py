@@ -473,12 +473,14 @@ class OwnForm:
         first, other = rng.sample(["kind", "more"], 2)      # the text that names the stream must repeat
         self.keys_of_frame = [first, *rng.sample([*keys, other], len(keys) + 1)]
         self.bare = rng.random() < 0.5          # numbers of the frame
+        self.alone = self.kind != "seq" and rng.random() < 0.3      # changes come one by one, each in no list
 
     def spec(self):
         rows = {key: name for key, name in zip(self.keys, self.names, strict=True) if name}
         one = "BOTH" if self.mixed or self.kind == "id" else "BIDS"
         fields = [("kind", "TEXT", "SPARE"), ("s", "SYMBOL", "SPARE"), ("u", "INT", "LAST_SEQ"), ("b", "LEVELS", one),
-                  ("a", "LEVELS", "ASKS"), ("t", self.rng.choice(["TIME", "INT"]), "TIME"),
+                  ("a", "LEVELS", "ASKS"), ("lb", "LEVEL", one), ("la", "LEVEL", "ASKS"),
+                  ("t", self.rng.choice(["TIME", "INT"]), "TIME"),
                   ("f", self.rng.choice(["DOUBLE", "ID", "TIME"]), "SPARE")]
         return own_spec(fields=fields, form=rows if self.object else tuple(self.names), words=self.words,
                         parser={"marks": self.rng.choice([2, 2, 4])})
@@ -506,12 +508,26 @@ class OwnForm:
                  "b": f"[{','.join(levels)}]", "a": f"[{','.join(lists[1])}]", "more": '{"x":[null,{}]}',
                  "t": str(1618678072000 + number) if self.bare else f'"{1618678072000 + number}"',
                  "f": f"{number % 7}.{number}"}
-        return "frame", ("{" + ",".join(f'"{key}":{texts[key]}' for key in self.keys_of_frame) + "}").encode()
+        keys = self.keys_of_frame
+        if self.alone and kind == "delta":
+            level, = lists[0] or lists[1]
+            texts["l"] = level
+            key = "b" if levels else "a"
+            keys = ["l" if name == key else name for name in keys if name == key or name not in "ab"]
+        return "frame", ("{" + ",".join(f'"{"l" + key if name == "l" else name}":{texts[name]}' for name in keys)
+                         + "}").encode()
+
+    def delta(self, symbol: str, number: int, bids, asks) -> list[tuple[str, bytes]]:
+        if not self.alone:
+            return [self.frame("delta", symbol, number, bids, asks)]
+        frames = [self.frame("beat", symbol, number, [], [])] if self.rng.random() < 0.3 else []
+        frames += [self.frame("delta", symbol, number, [pair], []) for pair in bids]
+        return frames + [self.frame("delta", symbol, number, [], [pair]) for pair in asks]
 
     def row(self, symbol: str = "BTC-USD") -> Row:
         return Row(venue="own", symbol=symbol, other="ETH_2", named=self.row,
                    snapshot=lambda number, bids, asks: [self.frame("snapshot", symbol, number, bids, asks)],
-                   delta=lambda last, number, bids, asks: [self.frame("delta", symbol, number, bids, asks)])
+                   delta=lambda last, number, bids, asks: self.delta(symbol, number, bids, asks))
 
 
 @pytest.fixture
