@@ -6,7 +6,7 @@ from libc.string cimport memcpy
 from orderbook.types cimport Status
 from feeds.element cimport Elements, Lists, lists_free
 from feeds.layout cimport Layout, learn_layout, same_layout
-from feeds.message cimport Message
+from feeds.message cimport KIND_DELTA, KIND_SNAPSHOT, Message
 from feeds.routes cimport Route, Routes, ROUTE_LAYOUTS, MAX_LEARNS, prefix_size, routes_find, routes_add, routes_free
 from feeds.shape cimport ShapePool, pool_free
 from feeds.symbols cimport Symbols, Target, symbols_free
@@ -90,6 +90,7 @@ cdef inline void engine_learn(Engine* self, const char* data, Py_ssize_t size, c
     if route != NULL:
         if route.target >= 0 and route.target != m.target:
             route.target = -1                     # the text names several instruments
+        route.book |= m.kind == KIND_DELTA or m.kind == KIND_SNAPSHOT
         if route.learns == MAX_LEARNS:
             return
         route.learns += 1
@@ -101,6 +102,7 @@ cdef inline void engine_learn(Engine* self, const char* data, Py_ssize_t size, c
         route = routes_add(&self.routes, data, prefix, engine_line(self), m.target)
         if route == NULL:
             return
+        route.book = m.kind == KIND_DELTA or m.kind == KIND_SNAPSHOT
     index = engine_layout(self, room)
     if index < 0:
         return

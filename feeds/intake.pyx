@@ -231,7 +231,7 @@ cdef class Intake:
         cdef Message* m = &self.path.message
         cdef const Route* route
         cdef int32_t target = m.target
-        cdef int kind = m.kind, i
+        cdef int kind = m.kind
         cdef Book book = None
         self.path.counts.errors += 1
         if target < 0 and m.symbol != NULL:
@@ -241,9 +241,8 @@ cdef class Intake:
                                 engine_line(&self.path.engine))
             if route != NULL:
                 target = route.target
-                for i in range(route.n_layouts if kind == KIND_NONE else 0):
-                    if self.path.engine.layout[route.layout[i]].kind in (KIND_DELTA, KIND_SNAPSHOT):
-                        kind = KIND_DELTA
+                if kind == KIND_NONE and route.book:
+                    kind = KIND_DELTA
         if target >= 0:
             book = self.book_list[target]
         self.error = FeedError(self.venue, book.symbol if book is not None else "", offset, expected)

@@ -205,6 +205,7 @@ cdef inline bint learn_list(Layout* self, Lists* lists, const Token* token) noex
     op.slot[1] = <uint8_t> self.n_lists
     op.form = token.form
     self.elements[self.n_lists] = elements
+    self.names_symbol |= token.form.named
     self.n_lists += 1
     return True
 

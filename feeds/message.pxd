@@ -131,7 +131,8 @@ cdef enum:
     MAX_FIELDS = 12
     WORD_FIELD = 32           # what a field of a form is, beside TAKE_...: one of the form's words,
     SIGNED_FIELD = 33         # a quantity whose sign is the side (- is an ask),
-    COUNT_FIELD = 34          # a count of orders that is 0 where the level is removed
+    COUNT_FIELD = 34          # a count of orders that is 0 where the level is removed,
+    TAKE_OTHER = 35           # what a level of this form does not have
 
 cdef struct FormField:
     char key[24]              # of an object's member, NUL-terminated; arrays go by position
@@ -151,6 +152,7 @@ cdef struct Form:
     FormField field[MAX_FIELDS]
     char word[MAX_WORDS][12]
     uint8_t meaning[MAX_WORDS]    # WORD_...
+    bint named                # each level names the instrument
 
 cdef enum:
     MAX_TOKENS = 96

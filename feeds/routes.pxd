@@ -21,6 +21,7 @@ cdef struct Route:
     uint8_t current           # layout that fitted last
     uint8_t learns            # layouts learned so far
     int16_t layout[ROUTE_LAYOUTS]
+    bint book                 # some of its frames were about a book
 
 cdef struct Routes:
     Route* route              # by index. Owned

@@ -195,29 +195,34 @@ cdef inline const char* run_lead(const Element* element, const char* p, const ch
     return p + element.lead_size
 
 
-cdef int pick_element(Elements* elements, const Window* window, const Element* same, int scales,
-                      const ShapePool* shapes) noexcept nogil:
-    """The element that has a remembered shape for the window at a level's beginning, -1 if none has.
+cdef inline Op* element_op(Elements* elements, int i, int k) noexcept nogil:
+    """An operation of an element, or the same one of another."""
+    return &elements.element[elements.element[i].owner[k]].op[k]
 
-    `same`: one whose lead was compared.
-    """
+
+cdef int pick_element(Elements* elements, const Window* window, int k, int scales,
+                      const ShapePool* shapes) noexcept nogil:
+    """The element that has a remembered shape for the window at its operation `k`, before which it is as the present
+    one; -1 if none has."""
+    cdef const Element* same = &elements.element[elements.current]
     cdef const Shape* shape
-    cdef Op* op = NULL
-    cdef uint32_t look = 0
-    cdef int i
+    cdef Op* op
+    cdef uint32_t look
+    cdef int i = elements.current, _turn
     if not SIMD:
         return -1
-    for i in range(elements.count):
-        if elements.element[i].op[0].kind != OP_NUMBERS or elements.element[i].lead_size != same.lead_size or (
-                memcmp(elements.element[i].lead, same.lead, MAX_LEAD) != 0):
-            continue
-        if op == NULL:
-            look = window_look(window, same.op[0].stop, 1)
-        op = &elements.element[i].op[0]
-        shape = look_up(window, op, look, shape_key(op, 0, scales), shapes)
-        if shape != NULL:
-            shape_turn(op, 0, shape)
-            return i
+    look = window_look(window, same.op[k].stop, 1)
+    for _turn in range(elements.count):
+        op = element_op(elements, i, k)
+        if i == elements.current or (
+                elements.element[i].common[elements.current] == k and op.kind == OP_NUMBERS
+                and elements.element[i].lead_size == same.lead_size
+                and memcmp(elements.element[i].lead, same.lead, MAX_LEAD) == 0):
+            shape = look_up(window, op, look, shape_key(op, 0, scales), shapes)
+            if shape != NULL:
+                shape_turn(op, 0, shape)
+                return i
+        i = i + 1 if i + 1 < elements.count else 0
     return -1
 
 
@@ -237,7 +242,7 @@ cdef const char* run_element(Elements* elements, const char* p, const char* end,
     p = run_lead(element, start, end)
     while True:
         while p != NULL and k < element.n_ops:
-            op = &element.op[k]
+            op = element_op(elements, elements.current, k)
             at[k] = p
             window_load(&window, p, end, safe)
             if op.kind == OP_NUMBERS:
@@ -248,20 +253,18 @@ cdef const char* run_element(Elements* elements, const char* p, const char* end,
                         note_shape(printed, shape, p)
                     p += shape.size
                 else:
-                    other = pick_element(elements, &window, element, scales, shapes) if k == 0 else -1
+                    other = pick_element(elements, &window, k, scales, shapes)
+                    shape = NULL
                     if other >= 0 and not tried >> other & 1:
                         elements.current = other
                         element = &elements.element[other]
-                        op = &element.op[0]
+                        op = element_op(elements, other, k)
                         shape = op.current[0]     # it fits
-                        if likely(shape.next == op.numbers and printed == NULL):
-                            keep_values(&window, shape, values)
-                            p += shape.size
-                            if p > end:
-                                return NULL
-                            k += 1
-                            continue
-                    p = run_numbers(op, p, end, safe, scales, values, shapes, printed)
+                    if likely(shape != NULL and shape.next == op.numbers and printed == NULL):
+                        keep_values(&window, shape, values)
+                        p += shape.size
+                    else:
+                        p = run_numbers(op, p, end, safe, scales, values, shapes, printed)
             elif op.kind == OP_TEXT:
                 p = p + op.tail if window_text(&window, op.text, op.tail) else NULL
             elif op.kind == OP_SKIP:
