@@ -8,7 +8,8 @@ Frames are as they left the wire, but inflated; those about the connection and t
 (candles) are left out; where a venue's numbers or channels hang on them they are fed, but no side's time counts. Nor
 does it for the first whole book of each symbol, be it in the stream or by REST: a connection has it once in hours.
 A venue without a capture, or with a few frames only, has frames that are made here by its row of the tests; captures
-of a few tickers and trades are drawn out: their frames come again with other digits. The label says so. Both must end with the same number of levels.
+of a few tickers and trades are drawn out: their frames come again with other digits. The label says so. Both must end
+with the same number of levels.
 """
 
 from __future__ import annotations
