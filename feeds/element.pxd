@@ -162,7 +162,8 @@ cdef inline bint learn_ops_of(Element* self, ShapePool* pool, const char* text, 
     cdef int i
     for i in range(level.n):
         piece = &level.piece[i]
-        words = piece.take == TAKE_SYMBOL or (is_spare(piece) and piece.quoted and not in_digits(piece))
+        words = piece.take == TAKE_SYMBOL or (
+            is_spare(piece) and piece.take != COUNT_FIELD and piece.quoted and not in_digits(piece))
         if op != NULL and not words and add_number(op, at, piece.start - at, piece):
             at = piece.past
             continue
