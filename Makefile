@@ -74,6 +74,7 @@ bench: build $(VENV)/bench.stamp
 	$(RUN) benchmarks/bench_venues.py
 	$(RUN) benchmarks/bench_checksum.py
 	$(RUN) -m pytest -q --benchmark-quiet --benchmark-disable-gc benchmarks/bench_pipeline.py benchmarks/bench_book.py
+	$(RUN) benchmarks/bench_wire.py
 	$(RUN) benchmarks/bench_transport.py
 	$(RUN) benchmarks/bench_age.py
 	$(RUN) benchmarks/callgrind.py
@@ -111,7 +112,7 @@ asan: SHORT =
 sanitize: SHORT = -m "not slow" --maxfail=3
 # The short form inside `make test` keeps to bytes, numbers and levels: every venue's frames, cut, changed and recorded.
 sanitize: SANITIZED_TESTS := tests/orderbook $(patsubst %,tests/feeds/test_%.py,bad_input checksum layout_forms levelmap \
-	levels numbers odd parser pipeline protobuf scan sync venues) -k "not other_forms and not twin"
+	levels numbers odd parser pipeline protobuf scan sync venues) tests/feeds/venues/test_binance_sbe.py -k "not other_forms and not twin"
 asan sanitize: export ASAN_OPTIONS = detect_leaks=0
 asan sanitize: export UBSAN_OPTIONS = print_stacktrace=1
 asan sanitize: $(VENV)/test.stamp

@@ -25,23 +25,31 @@ from feeds.venue import (
 from feeds.venues import VENUES
 
 if TYPE_CHECKING:
+    from feeds.chains import Chain, chain
+    from feeds.directory import ListError, fetch_instruments
     from feeds.events import Liquidation, Mark, OpenInterest, Quote, Ticker, Trade
     from feeds.handler import Handler
+    from feeds.instruments import Instrument
+    from feeds.listing import InstrumentChange, Listing, UnknownInstrument
     from feeds.pipeline import Pipeline
     from feeds.report import FeedError, Want
     from feeds.session import Feed, SubscribeError, connect
 
 # name -> the module that has it
 _LAZY = {
+    "Chain": "feeds.chains", "Instrument": "feeds.instruments", "InstrumentChange": "feeds.listing",
+    "ListError": "feeds.directory", "Listing": "feeds.listing", "UnknownInstrument": "feeds.listing",
+    "chain": "feeds.chains", "fetch_instruments": "feeds.directory",
     "Feed": "feeds.session", "FeedError": "feeds.report", "Handler": "feeds.handler",
     "Liquidation": "feeds.events", "Mark": "feeds.events", "OpenInterest": "feeds.events",
     "Pipeline": "feeds.pipeline", "Quote": "feeds.events", "SubscribeError": "feeds.session",
     "Ticker": "feeds.events", "Trade": "feeds.events", "Want": "feeds.report", "connect": "feeds.session",
 }
 
-__all__ = ["VENUES", "BadSymbol", "Feed", "FeedError", "Handler", "Liquidation", "Maintenance", "Mark",
-           "NotAuthorised", "OpenInterest", "Pipeline", "Quote", "RateLimited", "StreamLost", "SubscribeError",
-           "Ticker", "Trade", "UnknownVenue", "UnsupportedChannel", "VenueError", "Want", "connect"]
+__all__ = ["VENUES", "BadSymbol", "Chain", "Feed", "FeedError", "Handler", "Instrument", "InstrumentChange",
+           "Liquidation", "ListError", "Listing", "Maintenance", "Mark", "NotAuthorised", "OpenInterest", "Pipeline",
+           "Quote", "RateLimited", "StreamLost", "SubscribeError", "Ticker", "Trade", "UnknownInstrument",
+           "UnknownVenue", "UnsupportedChannel", "VenueError", "Want", "chain", "connect", "fetch_instruments"]
 
 
 def __getattr__(name: str) -> object:

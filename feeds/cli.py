@@ -17,6 +17,8 @@ Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Captures, p
 VenueOption = Annotated[str | None, typer.Option("--venue", help="Venue, where the folder's name does not tell it.")]
 MarketOption = Annotated[str | None, typer.Option("--market", help="Which of the venue's markets, where it has several "
                                                                    "(`wirebook venues VENUE` lists them).")]
+WireOption = Annotated[str | None, typer.Option("--wire", help="The form in which the venue writes, where it has "
+                                                               "several (`wirebook venues VENUE` lists them).")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -42,12 +44,13 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document with exact figures and digests.")] = False,
     venue: VenueOption = None,
     market: MarketOption = None,
+    wire: WireOption = None,
 ) -> None:
     """Feed captures through the pipeline: the books they end in, and the speed."""
     with clean_end():
         from feeds.commands.replay import run
 
-        code = run(files, venue, market, as_json)
+        code = run(files, venue, market, as_json, wire)
     raise typer.Exit(code)
 
 
@@ -64,6 +67,9 @@ def serve(
     symbols: Annotated[list[str] | None, typer.Option("--symbols", help="What the simulated market trades.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 0,
     rate: Annotated[float, typer.Option(help="Actions a second and symbol in the simulated market.")] = 500.0,
+    faults: Annotated[str | None, typer.Option(metavar="FILE.toml", help="A script of what goes wrong; see "
+                                                                         "docs/faults.md.")] = None,
+    compression: Annotated[bool, typer.Option("--compression", help="Compress for clients that offer it.")] = False,
     until_eof: Annotated[bool, typer.Option("--until-eof", help="End when standard input does; for programs "
                                                                 "that start a server.")] = False,
 ) -> None:
@@ -72,7 +78,8 @@ def serve(
         from feeds.commands.serve import run
 
         code = run(files or [], sim=sim, venue=venue, host=host, port=port, speed=read_speed(speed), loop=loop,
-                   symbols=read_symbols(symbols or []), seed=seed, rate=rate, until_eof=until_eof)
+                   symbols=read_symbols(symbols or []), seed=seed, rate=rate, compression=compression,
+                   until_eof=until_eof, faults=faults)
     raise typer.Exit(code)
 
 
@@ -84,6 +91,8 @@ def watch(
     rest_url: Annotated[str | None, typer.Option(help="http://host:port for REST; that of --url.")] = None,
     depth: Annotated[int, typer.Option(min=1, max=100, help="Levels to show on each side.")] = 10,
     market: MarketOption = None,
+    wire: WireOption = None,
+    compression: Annotated[bool, typer.Option("--compression", help="Let the venue compress its messages.")] = False,
     seconds: Annotated[float | None, typer.Option(help="End after so long.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="A line a second and symbol, also on a terminal.")] = False,
 ) -> None:
@@ -92,7 +101,7 @@ def watch(
         from feeds.commands.watch import run
 
         code = run(venue, read_symbols(symbols), url=url, rest_url=rest_url, market=market, depth=depth,
-                   seconds=seconds, plain=plain)
+                   seconds=seconds, plain=plain, wire=wire, compression=compression)
     raise typer.Exit(code)
 
 
@@ -120,6 +129,50 @@ def venues(
         from feeds.commands.venues import run
 
         run(venue, as_json)
+
+
+@app.command()
+def instruments(
+    venue: Annotated[str, typer.Argument(help="Name of the venue; `wirebook venues` lists them.")],
+    like: Annotated[str, typer.Option("--like", metavar="TEXT", help="A part of a name or symbol, or a pattern such as "
+                                                                    "'BTC-*-C'.")] = "",
+    market: MarketOption = None,
+    kind: Annotated[str | None, typer.Option(help="spot, perpetual, future, option, combo or index.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Every field of every instrument as one JSON document.")
+                       ] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask the venue, whatever is on disk.")] = False,
+    max_age: Annotated[str, typer.Option(metavar="TIME", help="How old a list on disk may be: 90s, 15m, 12h, 7d.")
+                       ] = "1d",
+    url: Annotated[str | None, typer.Option(help="http://host:port to ask instead of the venue.")] = None,
+) -> None:
+    """List what a venue trades: names, steps, contracts, expiries."""
+    with clean_end():
+        from feeds.commands.instruments import run
+
+        code = run(venue, like=like, market=market, kind=kind, as_json=as_json, refresh=refresh, max_age=max_age,
+                   url=url)
+    raise typer.Exit(code)
+
+
+@app.command()
+def plan(
+    venue: Annotated[str, typer.Argument(help="Name of the venue; `wirebook venues` lists them.")],
+    symbols: Annotated[list[str], typer.Option("--symbols", help="Symbols or names, @FILE with some, all, or a pattern "
+                                                                 "like '*USDT'.")],
+    channels: Annotated[list[str] | None, typer.Option("--channels", help="Channels; without it book.")] = None,
+    market: MarketOption = None,
+    depth: Annotated[int | None, typer.Option(help="Levels a side of partial books; without it whole books.")] = None,
+    speed: Annotated[str | None, typer.Option(help="Of the books, as the venue writes it.")] = None,
+    rest_url: Annotated[str | None, typer.Option(help="http://host:port to ask for lists, not the venue.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON document.")] = False,
+) -> None:
+    """Show how a subscription is spread over connections, and how long the venue's limits make it take."""
+    with clean_end():
+        from feeds.commands.plan import run
+
+        code = run(venue, symbols, read_symbols(channels or ["book"]), market=market, depth=depth, speed=speed,
+                   rest_url=rest_url, as_json=as_json)
+    raise typer.Exit(code)
 
 
 def main() -> None:

@@ -10,12 +10,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from feeds.plan import connect_url, moved
-from feeds.requests import SUBSCRIBE, Requests
-from feeds.rest import RestError, Window, backoff_s, shared_window
+from feeds.requests import SNAPSHOT, SUBSCRIBE, Requests
+from feeds.rest import RestError, Window, backoff_s, shared_places, shared_window, with_slack
 from feeds.transport import Line, open_line
 from feeds.venue import ERRORS, Control, Stream, VenueError
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SUMMED = ("frames", "messages", "bytes", "batches", "pings", "handler_errors")      # of a Line
+SUMMED = ("frames", "messages", "bytes", "wire_bytes", "batches", "pings", "handler_errors")      # of a Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,12 @@ class Connection:
         self.changed = asyncio.Event()      # there may be something to ask for
         self.ready = asyncio.Event()        # has been open at least once
         self.line: Line | None = None       # the open line, None between two of them
-        self.window = Window(0)             # requests on the line, within the venue's rate
+        self.window = Window(0)             # messages on the line, within the venue's rate
+        self.operations = Window(0)         # its requests to subscribe or unsubscribe, within those of an hour
         self.opens = 0
         self.failures = 0
         self.missing_acks = 0
+        self.turn: float | None = None      # loop time at which the venue's limits first let us connect
         self.ended = ""                     # why the last line ended, or could not be opened
         self._limited = 0                   # refusals for too many requests in a row
         self._totals: dict[str, int] = {}   # figures of the lines before this one
@@ -76,7 +79,20 @@ class Connection:
         return f"{self.feed.spec.name} line {self.number}"
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name=str(self))
+        """Begin to connect, and to keep connected; again is no harm."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=str(self))
+
+    async def wait_ready(self, timeout: float) -> None:
+        """Return when the connection has been open. Raises: TimeoutError so long after it was its turn to connect."""
+        now = asyncio.get_running_loop().time
+        while not self.ready.is_set():
+            left = timeout if self.turn is None else self.turn + timeout - now()
+            if left <= 0:
+                raise TimeoutError
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self.ready.wait()
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -141,14 +157,34 @@ class Connection:
 
     async def _live(self) -> float:
         """One line from its opening to its end; returns the loop time of the opening. Raises: ConnectionError."""
+        limits = self.feed.spec.limits
+        places = shared_places(self.address, limits.connections)
+        if not places.take():
+            self._has_turn()
+            raise ConnectionError(f"{self.address}: {places.taken} connections of this program are open, and the venue "
+                                  f"allows no more at a time")
+        try:
+            for name, most, seconds in limits.opening:
+                await shared_window(name, self.address, most, seconds).wait(1)
+            self._has_turn()
+            return await self._live_in_place()
+        finally:
+            places.give()
+
+    def _has_turn(self) -> None:
+        if self.turn is None:
+            self.turn = asyncio.get_running_loop().time()
+
+    async def _live_in_place(self) -> float:
+        """`_live` while the connection counts as open."""
         feed, spec = self.feed, self.feed.spec
-        await shared_window("connect", self.address, spec.limits.connections_per_5_minutes, 300.0).wait(1)
         known = [name for name in self.requests.streams if name not in self.requests.refused]
         url, by_url = connect_url(spec, await self._place(), known)
         early = self._early = []
         try:
             line = await open_line(feed.pipeline, url, self.number, max_message=spec.max_frame_size,
-                                   ssl_context=feed.ssl_for(url), timeout=feed.timing.connect)
+                                   ssl_context=feed.ssl_for(url), timeout=feed.timing.connect,
+                                   headers=feed.headers, compression=feed.compression)
         finally:
             self._early = None
         opened_at = asyncio.get_running_loop().time()
@@ -196,12 +232,8 @@ class Connection:
     def _begin(self, line: Line, by_url: Iterable[str], now: float) -> None:
         """Start clean on a line that has just been opened."""
         spec = self.feed.spec
-        # One message a second is kept for pings and pongs, which count too; a slow rate is kept to by spacing.
-        rate = spec.limits.messages_per_second
-        if rate == 0:
-            self.window = Window(0)
-        else:
-            self.window = Window(max(1, int(rate) - 1), 1.0) if rate >= 2 else Window(1, 1 / rate)
+        self.window = message_window(spec.limits.messages_per_second)
+        self.operations = Window(spec.limits.operations_per_hour, with_slack(3600.0))
         self.line = line
         self.opens += 1
         self._leaving = ""
@@ -263,7 +295,10 @@ class Connection:
         try:
             while True:
                 self.changed.clear()
-                while self.requests.due():
+                while due := self.requests.due():
+                    if due[0] != SNAPSHOT and self.operations.take(1):
+                        self.reconnect("it has made all the requests that the venue allows in an hour")
+                        return
                     await self.window.wait(1)
                     due = self.requests.due()       # what is due may have changed meanwhile
                     if due is not None:
@@ -285,6 +320,8 @@ class Connection:
         for place, frame in enumerate(frames):
             if place:
                 await self.window.wait(1)
+                if what != SNAPSHOT:
+                    self.operations.count(1)
             line.send_text(frame)
 
     def on_control(self, control: Control) -> None:
@@ -301,6 +338,10 @@ class Connection:
             self.requests.accept(control, asyncio.get_running_loop().time())
         elif control.kind == "error":
             self._on_error(control, asyncio.get_running_loop().time())
+        elif control.kind == "newer":
+            self.feed.on_newer(self, control.text)
+        elif control.kind == "foreign":
+            self.feed.fall_back(self, control.text)
         elif control.kind == "other":
             log.debug("%s: %s", self, control.text[:200])
         self.changed.set()
@@ -357,3 +398,13 @@ class Connection:
         for name in ("largest_batch", "last_frame_ns"):
             figures[name] = max(self._totals.get(name, 0), getattr(line, name))
         return figures
+
+
+def message_window(rate: float) -> Window:
+    """For the messages of a connection that may send `rate` a second, 0: any number.
+
+    One a second is kept for pings and pongs, which count too.
+    """
+    if rate >= 2:
+        return Window(int(rate) - 1, with_slack(1.0))
+    return Window(1, 1.0 / rate) if rate else Window(0)

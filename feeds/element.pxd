@@ -5,23 +5,24 @@ texts that must repeat, texts that are stepped over. The elements of a form are 
 that what one stream has shown, the next one need not show again.
 """
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 from feeds.levels cimport LevelText, Piece
 from feeds.message cimport Form, COUNT_FIELD, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_SPARE, TAKE_SYMBOL, TAKE_TEXT
 from feeds.scan cimport is_digit
-from feeds.shape cimport (NUMBERS, OP_NUMBERS, OP_SKIP, OP_SYMBOL, OP_TEXT, TEXT_ROOM, WINDOW, Op, ShapePool, op_name,
-                          same_op)
+from feeds.shape cimport (NUMBERS, OP_NUMBERS, OP_SKIP, OP_SYMBOL, OP_TEXT, TEXT_ROOM, WINDOW, Op, Shape, ShapePool,
+                          op_name, same_op)
 
 cdef enum:
     MAX_ELEMENTS = 8          # ways to write a level that a form remembers
     MAX_ELEMENT_OPS = 8
     MAX_FORMS = 32            # forms of a venue
     MAX_LEARNED = 1000        # ways a form learns in its life: what never repeats is not worth it
-    MAX_LEAD = 2              # bytes before the first number of an element that are compared one by one
+    MAX_LEAD = 8              # bytes before the first number of an element that are compared without a window
     GAP = 14                  # bytes of text at most that share a window with the number behind them
     TAIL = 16                 # bytes of text after the last number at most that share its window
+    NEAR = 128                # places for the shapes of a varied element, a power of two
     USUAL = 10                # bytes that a number is given at least, so that the next one's element is the same,
     GROWTH = 3                # and by which a longer one may become wider and still fit with its text
 
@@ -30,10 +31,16 @@ cdef struct Element:
     int side                  # +1 bid, -1 ask, 0 the list says it
     bint gone                 # such a level is removed
     bint plain                # a price and a quantity in one operation, which nothing but the lead stands before
+    bint varied               # of a plain one: the widths change so often that no shape is worth a guess,
+    uint32_t read             # by the levels that were read lately,
+    uint32_t turned           # and how many of them had other widths than the one before
+    const Shape* near[NEAR]   # of a varied one: shapes that fitted lately, see `near_shape`; borrowed from the pool
     uint8_t swapped           # of a plain one: the quantity comes first
     uint32_t hits             # how often it fitted, for choosing which has to go
     uint8_t lead_size
     char lead[MAX_LEAD]
+    uint64_t lead_word        # the same as one number,
+    uint64_t lead_mask        # and the bits of it that count
     uint8_t common[MAX_ELEMENTS]      # operations at the beginning that another element has as well,
     uint8_t owner[MAX_ELEMENT_OPS]    # and for each operation the first element that has it, whose shapes serve all
     Op op[MAX_ELEMENT_OPS]    # their slots count from SLOT_LEVEL_PRICE
@@ -178,9 +185,11 @@ cdef inline bint learn_ops_of(Element* self, ShapePool* pool, const char* text, 
                 return False
             at = piece.past
             continue
-        if i == 0 and text[0] == c'[' and piece.start - at <= MAX_LEAD:
+        if i == 0 and piece.start - at <= MAX_LEAD:
             self.lead_size = <uint8_t> (piece.start - at)
             memcpy(self.lead, at, self.lead_size)
+            memcpy(&self.lead_word, at, self.lead_size)
+            memset(&self.lead_mask, 0xff, self.lead_size)
             at = piece.start
         if piece.start - at > GAP:
             if not element_text(self, at, piece.start - at):
@@ -215,7 +224,7 @@ cdef inline bint element_make(Element* self, ShapePool* pool, const char* text, 
     self.gone = level.gone
     if not learn_ops_of(self, pool, text, past, (past - 1)[0], level):
         return False
-    if self.n_ops == 1 and op.kind == OP_NUMBERS and self.side == 0 and not self.gone:
+    if self.n_ops == 1 and op.kind == OP_NUMBERS:
         for i in range(op.numbers):
             if op.slot[i] == 0 or op.slot[i] == SLOT_LEVEL_QTY - SLOT_LEVEL_PRICE:
                 if kept == 0:

@@ -2,17 +2,19 @@
 
 from libc.stdint cimport int16_t, int32_t, uint8_t
 from libc.stdlib cimport malloc, free
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 from orderbook.types cimport Status
 from feeds.element cimport Elements, Lists, lists_free
-from feeds.layout cimport Layout, learn_layout, same_layout
-from feeds.message cimport KIND_DELTA, KIND_SNAPSHOT, Message
-from feeds.routes cimport Route, Routes, ROUTE_LAYOUTS, MAX_LEARNS, prefix_size, routes_find, routes_add, routes_free
+from feeds.layout cimport MAX_CLOSE, Layout, learn_layout, same_layout
+from feeds.message cimport KIND_DELTA, KIND_SNAPSHOT, Message, SLOT_LINE_SEQ, bit
+from feeds.routes cimport (Route, Routes, ROUTE_LAYOUTS, ROUTE_PARTS, MAX_LEARNS, prefix_size, routes_find, routes_add,
+                           routes_free)
 from feeds.shape cimport ShapePool, pool_free
 from feeds.symbols cimport Symbols, Target, symbols_free
 
 cdef enum:
     MAX_LAYOUTS = 256         # of all streams together; what is beyond is read the careful way
+    MAX_PARTS = 256           # messages behind the first of a frame
     SHORTEST = 16             # bytes of a frame that layouts are learned from and used for
 
 # Reads a list of levels: see `run_levels` of run.pxi.
@@ -32,10 +34,17 @@ cdef struct Engine:
     char mark                 # and Parser.route_mark
     bint by_line              # see Parser.by_line
     int line                  # connection of the frame at work
+    int n_parts               # messages behind the first of the frame that was read last,
+    int16_t part[MAX_PARTS]   # their layouts,
+    int32_t part_target       # and the instrument that the stream's name tells, -1 if it does not
     Layout* layout[MAX_LAYOUTS]   # Owned
 
 ctypedef Status (*frame_function)(Engine* engine, const char* data, const char* end, const char* safe,
                                   Message* m) noexcept nogil
+
+# Reads a message behind the first of its frame by a layout; `m.more` is then where it ends.
+ctypedef Status (*part_function)(Engine* engine, int layout, const char* p, const char* end, int32_t target,
+                                 Message* m) noexcept nogil
 
 
 cdef inline void engine_free(Engine* self) noexcept nogil:
@@ -78,37 +87,92 @@ cdef inline int engine_layout(Engine* self, Layout* learned) noexcept nogil:
     return self.n_layouts - 1
 
 
-cdef inline void engine_learn(Engine* self, const char* data, Py_ssize_t size, const Message* m,
-                              Layout* room) noexcept nogil:
-    """Learn from a frame that was read the careful way; `room` is the caller's scratch."""
+cdef inline int open_brackets(const char* p, const char* past, char* close) noexcept nogil:
+    """What closes the brackets that are open behind a piece of good JSON, innermost first: how many, 0 if too many."""
+    cdef char kept[MAX_CLOSE]
+    cdef int depth = 0, i
+    while p != past:
+        if p[0] == c'{' or p[0] == c'[':
+            if depth == MAX_CLOSE:
+                return 0
+            kept[depth] = c'}' if p[0] == c'{' else c']'
+            depth += 1
+        elif p[0] == c'}' or p[0] == c']':
+            depth -= 1
+        elif p[0] == c'"':
+            p += 1
+            while p[0] != c'"':
+                p += 1 + (p[0] == c'\\')
+        p += 1
+    for i in range(depth):
+        close[i] = kept[depth - 1 - i]
+    return depth
+
+
+cdef inline bint learn_head(Engine* self, const char* data, Py_ssize_t size, Py_ssize_t prefix, const Message* m,
+                            Layout* room) noexcept nogil:
+    """Make the layout of a frame's first message, behind which others follow; False if it has none.
+
+    Behind the last of them nothing may stand but brackets: then all that says what the messages are stands before
+    the second one.
+    """
+    cdef Py_ssize_t past = m.more - data - 1
+    cdef char close[MAX_CLOSE]
+    cdef int i, n
+    if past <= prefix or data[past] != c',':
+        return False
+    for i in range(m.n_tokens):
+        if <Py_ssize_t> m.token[i].end > past:
+            return False
+    n = open_brackets(data, data + past, close)
+    if n == 0 or size - past <= n or memcmp(data + size - n, close, n) != 0:
+        return False
+    if not learn_layout(room, &self.shapes, &self.lists, data, past, prefix, m):
+        return False
+    room.late = room.late_lead = 0                # where the frame ends is not known
+    room.whole = False                            # it is read twice
+    room.n_close = n
+    memcpy(room.close, close, n)
+    return True
+
+
+cdef inline int engine_learn(Engine* self, const char* data, Py_ssize_t size, const Message* m,
+                             Layout* room) noexcept nogil:
+    """Learn from a frame that was read the careful way, or from its first message; `room` is the caller's scratch.
+
+    Index of the layout, -1 if there is none.
+    """
     cdef Py_ssize_t prefix = engine_prefix(self, data, size)
     cdef Route* route
     cdef int index, i
-    if prefix == 0 or m.more != NULL or m.target < 0:
-        return
+    if prefix == 0 or m.target < 0:
+        return -1
     route = routes_find(&self.routes, data, prefix, engine_line(self))
     if route != NULL:
         if route.target >= 0 and route.target != m.target:
             route.target = -1                     # the text names several instruments
         route.book |= m.kind == KIND_DELTA or m.kind == KIND_SNAPSHOT
         if route.learns == MAX_LEARNS:
-            return
+            return -1
         route.learns += 1
-    if not learn_layout(room, &self.shapes, &self.lists, data, size, prefix, m):
-        return
+    if m.more != NULL:
+        if not learn_head(self, data, size, prefix, m, room):
+            return -1
+    elif not learn_layout(room, &self.shapes, &self.lists, data, size, prefix, m):
+        return -1
     if not room.names_symbol and not m.fixed_symbol:
-        return                                    # nothing would tell whose message it is
+        return -1                                 # nothing would tell whose message it is
     if route == NULL:
         route = routes_add(&self.routes, data, prefix, engine_line(self), m.target)
         if route == NULL:
-            return
+            return -1
         route.book = m.kind == KIND_DELTA or m.kind == KIND_SNAPSHOT
     index = engine_layout(self, room)
     if index < 0:
-        return
+        return -1
     for i in range(route.n_layouts):
         if route.layout[i] == index:
-            return
+            return index
     if route.n_layouts < ROUTE_LAYOUTS:
         i = route.n_layouts
         route.n_layouts += 1
@@ -116,3 +180,44 @@ cdef inline void engine_learn(Engine* self, const char* data, Py_ssize_t size, c
         i = route.learns % ROUTE_LAYOUTS
     route.layout[i] = <int16_t> index
     route.current = <uint8_t> i
+    return index
+
+
+cdef inline bint engine_learn_part(Engine* self, const char* data, Py_ssize_t size, Py_ssize_t begin, Py_ssize_t past,
+                                   const Message* m, Layout* room, int head) noexcept nogil:
+    """Learn from a message behind the first of its frame, whose layout is `head`; False if it has no layout.
+
+    `begin`, `past`: where its element stands. What the message is may follow from all text before it, so its layout
+    holds only behind that head, and in that stream.
+    """
+    cdef Py_ssize_t prefix = engine_prefix(self, data, size)
+    cdef Route* route = routes_find(&self.routes, data, prefix, engine_line(self))
+    cdef int index, i
+    if route == NULL or route.learns == MAX_LEARNS or m.target < 0 or m.checksum or m.seen & bit(SLOT_LINE_SEQ):
+        return False
+    for i in range(m.n_tokens):
+        if <Py_ssize_t> m.token[i].end > past:
+            return False
+    if not learn_layout(room, &self.shapes, &self.lists, data, past, begin, m):
+        return False
+    if not room.names_symbol and not (m.fixed_symbol and route.target == m.target):
+        return False
+    room.late = room.late_lead = 0
+    room.whole = False
+    room.part = True
+    index = engine_layout(self, room)
+    if index < 0:
+        return False
+    route.book |= m.kind == KIND_DELTA or m.kind == KIND_SNAPSHOT
+    for i in range(route.n_parts):
+        if route.part[i] == index and route.part_head[i] == head:
+            return True
+    if route.n_parts < ROUTE_PARTS:
+        i = route.n_parts
+        route.n_parts += 1
+    else:
+        route.learns += 1
+        i = route.learns % ROUTE_PARTS
+    route.part[i] = <int16_t> index
+    route.part_head[i] = <int16_t> head
+    return True

@@ -27,8 +27,11 @@ cdef class Intake:
     cdef int report(self, Book book) except -1
     cdef int show(self, Book book) except -1
     cdef int finish(self, int todo, int64_t receive_ns) except -1
+    cdef int keep_control(self, const char* data, Py_ssize_t size, int line) except -1
     cdef int fresh(self, Message* m, int line) except -1
     cdef int count_line(self, const char* data, int line) except -1
+    cdef int several(self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) except -1
+    cdef int learn(self, const char* data, Py_ssize_t size, const char* begin, int head) except -2
     cdef int careful(self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) except -1
     cdef bint resolve(self) except -1
     cdef int32_t instrument(self, str name, int variant) except -1

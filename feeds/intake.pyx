@@ -5,15 +5,16 @@ fits, the first message of an instrument, wrong content, snapshots by REST, conn
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING
-from libc.stdint cimport int32_t, int64_t, uint64_t, INT64_MAX, INT64_MIN
+from libc.stdint cimport int16_t, int32_t, int64_t, uint64_t, INT64_MAX, INT64_MIN
 from libc.stdlib cimport realloc, free
 from libc.string cimport memset, memcpy
 from orderbook.book cimport Book
 from orderbook.core cimport (BookData, MAX_SCALE, book_apply_snapshot, book_clear, book_crossed, book_refine_tick, gcd,
                              ticks_set)
-from orderbook.types cimport Status, OK, BOOK_EMPTY, BOOK_LIVE, BOOK_STALE, status_text
+from orderbook.types cimport Status, OK, BOOK_EMPTY, BOOK_LIVE, BOOK_STALE, BOOK_SYNCING, status_text
 from orderbook.update cimport levels_free
-from feeds.engine cimport engine_free, engine_learn, engine_line, engine_prefix
+from feeds.engine cimport (MAX_PARTS, engine_free, engine_learn, engine_learn_part, engine_line,
+                           engine_prefix)
 from feeds.message cimport (Message, bit, message_clear, variant_of, time_ns, KIND_CONTROL, KIND_DELTA, KIND_IGNORED,
                             KIND_NONE, KIND_SNAPSHOT, MAX_NAME, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_ASK_PRICE,
                             SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST,
@@ -21,14 +22,14 @@ from feeds.message cimport (Message, bit, message_clear, variant_of, time_ns, KI
                             SLOT_MAKER_BOUGHT, SLOT_MARK, SLOT_OPEN_INTEREST, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY,
                             SLOT_TIME, SEEN_BOTH)
 from feeds.numbers cimport read_integer
-from feeds.path cimport (DELIVER, JOIN, MAX_CHANGES, MAX_LINES, path_act, path_convert, path_line, path_lose, path_note,
-                         path_set_status, path_widen)
+from feeds.path cimport (DELIVER, JOIN, MAX_CHANGES, MAX_LINES, path_act, path_convert, path_foreign, path_line,
+                         path_lose, path_note, path_set_status, path_widen)
 from feeds.routes cimport Route, routes_find, routes_free
-from feeds.scan cimport Cursor, cursor_init
+from feeds.scan cimport Cursor, cursor_init, skip_value
 from feeds.symbols cimport symbols_add, symbols_find
 from feeds.sync cimport LineCount
-from feeds.track cimport (Pending, PendingHead, Track, WHY_BAD_FRAME, WHY_CLOSED, WHY_OPENED, WHY_SNAPSHOT,
-                          pending_free, track_free)
+from feeds.track cimport (Pending, PendingHead, Track, WHY_AHEAD, WHY_BAD_FRAME, WHY_CLOSED, WHY_OPENED,
+                          WHY_SNAPSHOT, pending_free, track_free)
 
 from feeds.report import FeedError
 from orderbook.decimals import as_parts, as_units
@@ -91,13 +92,54 @@ cdef class Intake:
             self.join(self.path.message.target, 0, receive_ns)
         return 0
 
+    cdef int several(self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) except -1:
+        """Do what the messages of a frame say of which the first was read by its layout; the others have one too."""
+        cdef Message* m = &self.path.message
+        cdef int i, n = self.path.engine.n_parts
+        cdef int32_t target = self.path.engine.part_target
+        cdef int16_t part[MAX_PARTS]
+        cdef const char* more
+        cdef bint jumped = m.line_jump
+        memcpy(part, self.path.engine.part, n * sizeof(int16_t))      # a handler may feed another frame
+        for i in range(n):
+            more = m.more + 1
+            self.finish(path_act(&self.path, data, size, receive_ns, line), receive_ns)
+            if self.path.read_part(&self.path.engine, part[i], more, data + size, target, m) != OK:
+                return self.bad(data, size, more - data, "numbers that fit the scales of its instrument")
+            m.line_jump = jumped
+        return self.finish(path_act(&self.path, data, size, receive_ns, line), receive_ns)
+
+    cdef int learn(self, const char* data, Py_ssize_t size, const char* begin, int head) except -2:
+        """Learn from a message that was read; the layout that the next one of its frame belongs to, -1: none.
+
+        `begin`: where the element of this one begins, NULL if it is the frame's first; `head` as it is returned.
+        """
+        cdef Message* m = &self.path.message
+        cdef Cursor element
+        if m.once:
+            return -1
+        if begin == NULL:
+            return engine_learn(&self.path.engine, data, size, m, &self.scratch)
+        if head < 0:
+            return -1
+        cursor_init(&element, begin, data + size - begin, NULL)
+        skip_value(&element)
+        if m.more != NULL and (m.more != element.pos + 1 or element.pos[0] != c','):
+            return -1                                     # it takes several elements, or its own once more
+        if not engine_learn_part(&self.path.engine, data, size, begin - data, element.pos - data, m, &self.scratch,
+                                 head):
+            return -1
+        return head
+
     cdef int careful(self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) except -1:
         """Read a frame by the venue's parser, message by message, and learn its layout."""
         cdef Cursor c
         cdef Message* m = &self.path.message
         cdef Py_ssize_t offset = 0
         cdef const char* more
-        cdef bint several = False, jumped
+        cdef const char* begin = NULL
+        cdef bint jumped
+        cdef int head = -1, known
         cdef Status status
         self.fresh(m, line)
         if size == 0 or size > MAX_FRAME:
@@ -108,16 +150,23 @@ cdef class Intake:
             self.count_line(data, line)
         if m.relearn:
             routes_free(&self.path.engine.routes)
+        if m.newer > self.path.newest and not m.foreign:
+            self.path.newest = m.newer
+            self.keep_control(data, size, line)
         while True:
+            if c.status != OK and m.foreign:
+                path_foreign(&self.path, line)
+                self.keep_control(data, size, line)
+                return self.bad(data, size, c.pos - data, f"{c.expected.decode()}, not {m.foreign - 1}")
+            known = -1
             if c.status != OK:
                 return self.bad(data, size, c.pos - data, c.expected.decode())
             if m.kind == KIND_CONTROL:
                 self.path.counts.control += 1
-                if len(self.control_list) < MAX_CONTROL:
-                    self.control_list.append((line, data[:size]))
+                self.keep_control(data, size, line)
             elif m.kind == KIND_IGNORED:
                 self.path.counts.ignored += 1
-                if m.idle and not several:        # its stream is one whose messages are of use
+                if m.idle and begin == NULL and m.more == NULL:       # its stream is one whose messages are of use
                     m.target = symbols_find(&self.path.engine.symbols, m.symbol, m.symbol_size, variant_of(m))
                     engine_learn(&self.path.engine, data, size, m, &self.scratch)
             elif not self.resolve():
@@ -128,22 +177,26 @@ cdef class Intake:
                 self.path.counts.ignored += 1
             else:
                 more = m.more
-                several |= more != NULL
                 status = path_convert(&self.path, data, &offset)
                 if status != OK:
                     return self.bad(data, size, offset, words(m, status))
-                if not several and not m.once:
-                    engine_learn(&self.path.engine, data, size, m, &self.scratch)
+                known = self.learn(data, size, begin, head)
                 self.finish(path_act(&self.path, data, size, receive_ns, line), receive_ns)
                 m.more = more
             if m.more == NULL:
                 return 0
-            several = True
-            c.pos = m.more
+            c.pos = begin = m.more
+            head = known
             jumped = m.line_jump
             self.fresh(m, line)
             m.line_jump = jumped
             self.parser.parse_more(&c, m)
+
+    cdef int keep_control(self, const char* data, Py_ssize_t size, int line) except -1:
+        """Keep a frame for whoever asks for those that are about the connection."""
+        if len(self.control_list) < MAX_CONTROL:
+            self.control_list.append((line, data[:size]))
+        return 0
 
     cdef int fresh(self, Message* m, int line) except -1:
         """Make the message ready for a parser, with what holds unless the frame says otherwise."""
@@ -334,7 +387,7 @@ cdef class Intake:
         self.path.counts.kind[KIND_SNAPSHOT] += 1
         track.snapshots += 1
         track.has_snapshot = True
-        track.joined = False
+        track.joined = track.ahead = False
         track.last = last
         track.old_in_row = 0
         track.crossed += book_crossed(data)
@@ -352,12 +405,14 @@ cdef class Intake:
         self.replay_pending(target)
         track = &self.path.track[target]
         if track.has_snapshot and not self.path.strict:
-            if data.status != BOOK_LIVE:
+            if data.status != BOOK_LIVE and not track.ahead:
                 path_set_status(&self.path, target, BOOK_LIVE, WHY_SNAPSHOT, 0, 0)
+            elif track.ahead and data.status != BOOK_SYNCING:
+                path_set_status(&self.path, target, BOOK_SYNCING, WHY_AHEAD, 0, 0)
             if old == BOOK_STALE:
                 track.resyncs += 1
                 self.path.counts.resyncs += 1
-            track.ever_live = True
+            track.ever_live = track.ever_live or not track.ahead
         self.tell()
         if data.status == BOOK_LIVE:
             self.show(book)
@@ -379,7 +434,11 @@ cdef class Intake:
                 at += <Py_ssize_t> sizeof(PendingHead) + head.size
                 if self.path.read(&self.path.engine, data, data + head.size, data + head.size,
                                   &self.path.message) == OK:
-                    self.finish(path_act(&self.path, data, head.size, head.receive_ns, head.line), head.receive_ns)
+                    if self.path.message.more != NULL:
+                        self.several(data, head.size, head.receive_ns, head.line)
+                    else:
+                        self.finish(path_act(&self.path, data, head.size, head.receive_ns, head.line),
+                                    head.receive_ns)
                 else:
                     self.careful(data, head.size, head.receive_ns, head.line)
         finally:
@@ -404,7 +463,7 @@ cdef class Intake:
             track = &self.path.track[i]
             if track.line != line and track.line != NO_LINE:      # a book that only had a snapshot belongs to any line
                 continue
-            track.has_snapshot = track.joined = False
+            track.has_snapshot = track.joined = track.ahead = False
             track.pending.size = track.pending.count = 0
             if track.held != NULL:
                 track.held.seen = 0

@@ -11,7 +11,7 @@ How numbers are read stands in `feeds.shape`, how the levels of a list are writt
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 from feeds.element cimport Elements, Lists, lists_find
 from feeds.message cimport (Message, Token, variant_of, KIND_SNAPSHOT, SLOT_SPARE, TAKE_ANY, TAKE_BOOL,
                             TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY,
@@ -25,7 +25,10 @@ cdef enum:
     MAX_LISTS = 8             # lists of levels in one message
     MAX_CONSTANTS = 8
     MAX_COPIES = 4
-    ROOM_FOR_TEXT = 12        # bytes of text at most that share a window with a number
+    MAX_CLOSE = 8             # brackets that are open around the messages of a frame
+    ROOM_FOR_TEXT = 12        # bytes of text at most that share a window with a number; of a double more,
+    REAL_WIDTH = 12           # if this much is left for it
+    REAL_GROWTH = 6           # and by this much it may become wider
 
 cdef struct Layout:
     int n_ops
@@ -46,6 +49,9 @@ cdef struct Layout:
     int copy_from[MAX_COPIES]
     int n_lists
     Elements* elements[MAX_LISTS]     # how the levels of its lists are written; borrowed from the engine
+    int n_close               # of a frame's first message, behind which others follow: the brackets that end the frame
+    char close[MAX_CLOSE]
+    bint part                 # one of those others
     int late                  # bytes from the end of the instrument's text to the frame's, where it stands behind
     int late_lead             # prices; and between the quote before it and its first. 0, 0: it does not
     Op op[MAX_OPS]
@@ -148,13 +154,16 @@ cdef inline Py_ssize_t learn_number(Layout* self, ShapePool* pool, const char* f
     cdef int i = next_token[0], take
     cdef const Token* token = &m.token[i - 1]
     cdef const Token* second = token + 1
-    cdef Py_ssize_t before = <Py_ssize_t> token.start - at
+    cdef Py_ssize_t before = <Py_ssize_t> token.start - at, room = ROOM_FOR_TEXT
     cdef Op* op
-    if before > ROOM_FOR_TEXT:
-        if not add_text(self, frame + at, before - ROOM_FOR_TEXT):
+    if token.kind == TAKE_DOUBLE:                 # alone in its window, with the keys before it, which are long
+        room = max(<Py_ssize_t> REAL_WIDTH, <Py_ssize_t> (token.end - token.start) + REAL_GROWTH)
+        room = max(<Py_ssize_t> ROOM_FOR_TEXT, WINDOW - 1 - room)
+    if before > room:
+        if not add_text(self, frame + at, before - room):
             return -1
-        at += before - ROOM_FOR_TEXT
-        before = ROOM_FOR_TEXT
+        at += before - room
+        before = room
     op = add_op(self, OP_REAL if token.kind == TAKE_DOUBLE else OP_NUMBERS)
     if op == NULL:
         return -1
@@ -289,7 +298,8 @@ cdef inline bint learn_layout(Layout* self, ShapePool* pool, Lists* lists, const
     self.seen = m.seen
     if not learn_ops(self, pool, lists, frame, size, prefix, m):
         return False
-    self.whole = self.kind == KIND_SNAPSHOT and not self.checksum and self.seen & KEPT_LISTS == KEPT_LISTS
+    self.whole = self.kind == KIND_SNAPSHOT and not self.checksum and self.seen & KEPT_LISTS == KEPT_LISTS and (
+        self.n_lists == 2)
     for i in range(self.n_lists):
         self.whole &= self.elements[i].form.seen == 0
     return True
@@ -302,7 +312,8 @@ cdef inline bint same_layout(const Layout* self, const Layout* other) noexcept n
             or self.link != other.link or self.checksum != other.checksum or self.cut != other.cut
             or self.resync != other.resync
             or self.n_constants != other.n_constants or self.n_copies != other.n_copies or self.late != other.late
-            or self.seen != other.seen):
+            or self.seen != other.seen or self.part != other.part or self.n_close != other.n_close
+            or memcmp(self.close, other.close, self.n_close) != 0):
         return False
     for i in range(self.n_constants):
         if self.constant_slot[i] != other.constant_slot[i] or self.constant[i] != other.constant[i]:

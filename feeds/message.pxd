@@ -202,6 +202,11 @@ cdef struct Message:
     char name[MAX_NAME]       # room for a symbol that a parser has to write in another way than the frame
     bint idle                 # an ignored message whose frame repeats but for its numbers, and is to be learned
     Kept* kept                # what is kept of whole books, if the lists were read with it; NULL if not. Borrowed
+    bint binary               # its numbers are integers in the frame, times these powers of ten: see feeds.sbe
+    int price_exponent
+    int qty_exponent
+    int foreign               # 1 + the schema of a frame that is of another than is read; 0
+    int newer                 # version of the frame's schema where that is newer than what is known of it; 0
 
 
 cdef inline uint64_t bit(int slot) noexcept nogil:
@@ -226,7 +231,8 @@ cdef inline void message_clear(Message* self) noexcept nogil:
     self.once = self.idle = False
     self.price_decimals = self.qty_decimals = 0
     self.price_printed = self.qty_printed = 0
-    self.price_trailing = self.qty_trailing = self.line_jump = self.own = False
+    self.price_trailing = self.qty_trailing = self.line_jump = self.own = self.binary = False
+    self.foreign = self.newer = 0
     self.bids.count = self.asks.count = self.rows.count = 0
 
 

@@ -1,12 +1,13 @@
 """What a venue overrides, and the two ways through a frame: careful by key, fast by learned layout."""
 
 from orderbook.types cimport Status
-from feeds.engine cimport Engine, frame_function, list_function
+from feeds.engine cimport Engine, frame_function, list_function, part_function
 from feeds.message cimport Message
 from feeds.scan cimport Cursor
 
 cdef class Runner:
     cdef frame_function frame  # of run_simd or run_scalar: reads a frame by its layout,
+    cdef part_function part    # a message behind the first of a frame,
     cdef list_function levels  # and a list of levels
     cdef readonly bint simd
 

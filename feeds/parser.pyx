@@ -11,6 +11,7 @@ from feeds.message cimport (Form, Message, Token, bit, SLOT_LEVEL_ID, SLOT_SPARE
 from feeds.numbers cimport read_own
 from feeds.pairs cimport Widths, read_pairs, read_short
 from feeds.protobuf cimport next_pair
+from feeds.sbe cimport sbe_convert
 from feeds.scan cimport Cursor, Text, cursor_init, fail, next_item, open_array, peek
 from feeds.shape cimport WINDOW, convert_number, note_number, scales_word
 
@@ -222,6 +223,12 @@ cdef Status read_protobuf(Cursor* c, const char* frame, const Form* form, int li
     return NEEDS_SCALE if wider else OK
 
 
+cdef Status convert_binary(const char* frame, Message* m, int price_scale, int qty_scale,
+                           Py_ssize_t* offset) noexcept nogil:
+    """What `convert_message` does, for numbers that are no text."""
+    return sbe_convert(frame, m, price_scale, qty_scale, offset)
+
+
 cdef Status convert_message(Engine* engine, const char* frame, Message* m, int price_scale, int qty_scale,
                             Py_ssize_t* offset) noexcept nogil:
     """Turn the tokens of a message into values. NEEDS_SCALE: `m` tells how many decimals prices and quantities need.
@@ -233,6 +240,8 @@ cdef Status convert_message(Engine* engine, const char* frame, Message* m, int p
     cdef Widths widths
     cdef Status status, result = OK
     cdef Cursor c
+    if m.binary:
+        return convert_binary(frame, m, price_scale, qty_scale, offset)
     widths.head = 0
     m.price_decimals = m.qty_decimals = 0
     m.bids.count = m.asks.count = m.rows.count = 0

@@ -11,7 +11,7 @@ from orderbook.core cimport (BookData, MAX_SCALE, TEN, book_apply_delta, book_ap
 from orderbook.ladder cimport unlikely
 from orderbook.types cimport Status, OK, NEEDS_SCALE, NO_FIT, NO_MEMORY, BOOK_EMPTY, BOOK_SYNCING, BOOK_LIVE, BOOK_STALE
 from feeds.checksum cimport checksum_of
-from feeds.engine cimport Engine, frame_function
+from feeds.engine cimport Engine, frame_function, part_function
 from feeds.latency cimport CLOCK_MONOTONIC, Histogram, histogram_add, read_clock
 from feeds.message cimport (CHECKSUM_PAIRS, DEPTH_BITS, Message, bit, message_clear, variant_of, time_ns, KIND_DELTA,
                             KIND_IGNORED, KIND_MARK, KIND_OPEN_INTEREST, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER,
@@ -23,10 +23,11 @@ from feeds.odd cimport level_alone, levels_by_id, levels_by_offset, levels_newer
 from feeds.parser cimport convert_message, quick_function
 from feeds.scan cimport Cursor, cursor_init
 from feeds.symbols cimport Target, symbols_find
-from feeds.sync cimport (APPLY, COUNT_NONE, GAP, LINK_CONNECTION, LINK_NOT_BELOW, LINK_OFFSETS, LINK_OVERLAP,
-                         LINK_OVERLAP_OR_WHOLE, LINK_RISES, LOOSE, OLD, LineCount, judge, line_follows)
-from feeds.track cimport (OLD_IN_A_ROW, Track, WHY_CHECKSUM, WHY_DEPTH, WHY_FIRST_DELTA, WHY_GAP, WHY_LINE,
-                          WHY_NOT_APPLIED, WHY_OLD, WHY_OVERFLOW, WHY_SNAPSHOT, next_version, pending_add,
+from feeds.sync cimport (APPLY, COUNT_NONE, GAP, LINK_CHAIN, LINK_CONNECTION, LINK_NOT_BELOW, LINK_OFFSETS,
+                         LINK_OVERLAP, LINK_OVERLAP_OR_WHOLE, LINK_RISES, LOOSE, OLD, LineCount, judge, line_follows)
+from feeds.track cimport (OLD_BEFORE_JOIN, OLD_IN_A_ROW, Track, WHY_AHEAD, WHY_CHECKSUM, WHY_DEPTH, WHY_FIRST_DELTA,
+                          WHY_GAP, WHY_LINE, WHY_NOT_APPLIED, WHY_OLD, WHY_OVERFLOW, WHY_SNAPSHOT, WHY_WIRE,
+                          next_version, pending_add,
                           track_add_qty, track_fits, track_hold, track_printed, track_widen)
 from feeds.whole cimport kept_all, kept_done
 
@@ -36,6 +37,7 @@ cdef enum:
     DELIVER = 1                   # a handler wants the message
     CAREFUL = 2                   # no learned layout fits
     JOIN = 3                      # a snapshot came in the stream for which deltas were kept
+    SEVERAL = 4                   # the frame has other messages behind this one, which is only read
 
 cdef enum:
     MAX_CHANGES = 256             # changes of state that can wait to be told
@@ -66,8 +68,10 @@ cdef struct Counters:
 
 cdef struct Path:
     Engine engine                 # what is learned of the venue's frames
-    frame_function read           # of the runner
+    frame_function read           # of the runner,
+    part_function read_part       # and what reads further messages of a frame
     quick_function quick          # of the parser, NULL if it has none
+    int newest                    # version of the parser's schema that was told to be newer than what is known of it
     Message message               # the message at work
     Track* track                  # by index of the instrument. Owned
     int32_t track_room
@@ -110,6 +114,8 @@ cdef inline int path_step(Path* self, const char* data, Py_ssize_t size, Py_ssiz
     self.counts.fast += 1
     if unlikely(self.message.seen & bit(SLOT_LINE_SEQ)):
         path_line(self, line)
+    if unlikely(self.message.more != NULL):
+        return SEVERAL
     if unlikely(self.message.kind == KIND_IGNORED):
         self.counts.ignored += 1
         return DONE
@@ -128,7 +134,7 @@ cdef inline bint path_quick(Path* self, const char* data, Py_ssize_t size) noexc
     m.resync = self.resync
     cursor_init(&c, data, size, m)
     self.quick(&c, m)
-    if c.status != OK or m.kind < KIND_DELTA or m.more != NULL or m.needed & ~m.seen:
+    if c.status != OK or m.kind < KIND_DELTA or m.more != NULL or m.needed & ~m.seen or m.newer > self.newest:
         return False
     m.target = symbols_find(&self.engine.symbols, m.symbol, m.symbol_size, variant_of(m))
     return m.target >= 0 and path_convert(self, data, &offset) == OK
@@ -212,7 +218,9 @@ cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_
         else:
             path_missed(self, track)
         return DONE
-    verdict = judge(m.link, track.joined, track.last, m.slot[SLOT_FIRST_SEQ], final, m.slot[SLOT_PREV_SEQ])
+    # A snapshot in the stream itself has nothing older behind it.
+    verdict = judge(m.link, track.joined or (not keeps and m.link == LINK_CHAIN), track.last, m.slot[SLOT_FIRST_SEQ],
+                    final, m.slot[SLOT_PREV_SEQ])
     if unlikely(m.line_jump and m.link == LINK_CONNECTION):
         verdict = GAP
     if unlikely(verdict != APPLY):
@@ -220,8 +228,8 @@ cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_
             track.stale += 1
             self.counts.stale += 1
             track.old_in_row += 1
-            if not self.strict and (track.joined or whole or not keeps) and track.old_in_row > OLD_IN_A_ROW:
-                path_lose(self, m.target, WHY_OLD, track.last, final)
+            if not self.strict:
+                path_old(self, m.target, keeps and not track.joined and not whole, final)
             return DONE
         if self.strict:
             track.breaks += 1
@@ -240,6 +248,34 @@ cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_
 cdef inline bint path_whole(Message* m) noexcept nogil:
     """Have all levels of a whole book in its lists; False without memory."""
     return m.kept == NULL or not m.kept.differs or kept_all(m.kept, &m.bids, &m.asks)
+
+
+cdef inline void path_old(Path* self, int32_t target, bint joining, int64_t final) noexcept nogil:
+    """A book has a delta already: because its snapshot is ahead of the stream, or the venue's numbers began again.
+
+    A snapshot that the stream has not come to may be one of another day; while it is `joining`, the book is not LIVE.
+    """
+    cdef Track* track = &self.track[target]
+    if joining and self.replaying:
+        track.old_in_row = 0                      # kept while the snapshot was awaited, however long that took
+    if track.old_in_row > (OLD_BEFORE_JOIN if joining else OLD_IN_A_ROW):
+        path_lose(self, target, WHY_OLD, track.last, final)
+    elif joining and final == track.last:
+        path_reached(self, target)
+    elif joining:
+        track.ahead = True
+        if track.book.status == BOOK_LIVE:
+            path_set_status(self, target, BOOK_SYNCING, WHY_AHEAD, 0, 0)
+
+
+cdef inline void path_reached(Path* self, int32_t target) noexcept nogil:
+    """The stream has come to the snapshot."""
+    cdef Track* track = &self.track[target]
+    if track.ahead:
+        track.ahead = False
+        if not self.replaying:                    # else whoever replays says so when all of it is done
+            track.ever_live = True
+            path_set_status(self, target, BOOK_LIVE, WHY_SNAPSHOT, 0, 0)
 
 
 cdef inline int64_t path_first(const Message* m, int64_t final) noexcept nogil:
@@ -331,7 +367,7 @@ cdef inline int path_apply(Path* self, Track* track, int64_t final, int64_t unco
     if unlikely(whole):
         track.snapshots += 1
         track.has_snapshot = True
-        track.joined = False
+        track.joined = track.ahead = False
         track.ever_live = True
         if track.wants_snapshot:
             track.wants_snapshot = False
@@ -343,6 +379,8 @@ cdef inline int path_apply(Path* self, Track* track, int64_t final, int64_t unco
                 self.counts.resyncs += 1
     else:
         track.joined = True
+        if unlikely(track.ahead):
+            path_reached(self, m.target)
         track.updates += 1
         track.changes += count
         track.absent += book.absent
@@ -405,6 +443,14 @@ cdef inline void path_line(Path* self, int line) noexcept nogil:
         self.needs += 1
 
 
+cdef inline void path_foreign(Path* self, int line) noexcept nogil:
+    """A connection sends what cannot be read: whose it is nobody knows, so no book of that line can be trusted."""
+    cdef int32_t i
+    for i in range(self.engine.symbols.count):
+        if self.track[i].line == line and self.track[i].has_snapshot and not self.strict:
+            path_lose(self, i, WHY_WIRE, 0, 0)
+
+
 cdef inline void path_note(Path* self, int32_t target, int old, int new, int why, int64_t expected,
                            int64_t got) noexcept nogil:
     """Note a change of state, to be told when the GIL is held."""
@@ -438,7 +484,7 @@ cdef inline void path_lose(Path* self, int32_t target, int why, int64_t expected
     self.counts.gaps += 1
     track.old_in_row = 0
     if not self.strict:
-        track.has_snapshot = False
+        track.has_snapshot = track.ahead = False
         track.pending.size = track.pending.count = 0
         if self.engine.symbols.target[target].variant & DEPTH_BITS == 0 or track.resync == RESYNC_RESUBSCRIBE:
             track.wants_snapshot = True

@@ -26,6 +26,7 @@ cdef class Pipeline(Intake):
     cdef int deliver_mark(self, const Message* m, const Target* target) except -1
     cdef int deliver_open_interest(self, const Message* m, const Target* target) except -1
     cpdef flush(self)
+    cdef int read_wire(self, wire) except -1
     cdef int update_wants(self) except -1
     cdef int market_index(self, market) except -1
     cdef int variant(self, depth, market) except -1

@@ -20,9 +20,10 @@ class Pipeline(Intake):
     one seen, up to `max_symbols`. market -- of `SPEC.markets`, None the first: what frames that do not tell are about.
     on_gap -- "resync": a gap makes the book STALE until a new snapshot; "count": it is counted and the delta applied,
     for recordings, which cannot answer a resync. conflate -- on_book once per read batch. sample_every -- messages per
-    latency sample, 1 takes all. simd -- False runs the scalar twin of the fast path.
-    Raises: UnknownVenue, UnsupportedChannel (another market), ValueError, TypeError for wrong arguments. Wrong content
-    never raises: it is counted, kept as `last_error` and reported by on_status.
+    latency sample, 1 takes all. simd -- False runs the scalar twin of the fast path. wire -- the form in which the
+    venue writes, where it has several; None is its usual one, "json" in general.
+    Raises: UnknownVenue, UnsupportedChannel (another market or wire form), ValueError, TypeError for wrong arguments.
+    Wrong content never raises: it is counted, kept as `last_error` and reported by on_status.
     """
 
     conflate: bool
@@ -42,6 +43,7 @@ class Pipeline(Intake):
         max_symbols: int = 4096,
         sample_every: int = 64,
         simd: bool = True,
+        wire: str | None = None,
     ) -> None: ...
 
     # ---- feeding; one thread does it
@@ -95,6 +97,11 @@ class Pipeline(Intake):
         """Name of the market that frames which do not tell are about, "" where the venue has one only; can be set."""
     @market.setter
     def market(self, name: str | None) -> None: ...
+    @property
+    def wire(self) -> str:
+        """Name of the wire form that is read; can be set between two connections."""
+    @wire.setter
+    def wire(self, name: str | None) -> None: ...
     @property
     def on_applied(self) -> Callable[[Book], object] | None:
         """Called after every applied book message, snapshot or delta, LIVE or not; can be set. None is off."""

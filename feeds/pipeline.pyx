@@ -23,12 +23,12 @@ from feeds.message cimport (Message, message_clear, time_ns, KIND_DELTA, KIND_LI
                             KIND_OPEN_INTEREST, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, DEPTH_BITS, SLOT_ASK_PRICE,
                             SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_INDEX, SLOT_MARK, SLOT_OPEN_INTEREST, SLOT_QUOTE_TOO,
                             SLOT_TIME, bit)
-from feeds.path cimport CAREFUL, MAX_LINES, Change, path_lose, path_note, path_step
+from feeds.path cimport CAREFUL, MAX_LINES, SEVERAL, Change, path_lose, path_note, path_step
 from feeds.routes cimport routes_free
 from feeds.symbols cimport Target, symbols_find
-from feeds.track cimport (Track, WHY_BAD_FRAME, WHY_CLOSED, WHY_DEPTH, WHY_FIRST_DELTA, WHY_FORGOTTEN, WHY_GAP,
-                          WHY_LINE, WHY_CHECKSUM, WHY_NOT_APPLIED, WHY_OLD, WHY_OPENED, WHY_OVERFLOW, WHY_SNAPSHOT,
-                          WHY_TOLD, pending_free)
+from feeds.track cimport (Track, WHY_AHEAD, WHY_BAD_FRAME, WHY_CLOSED, WHY_DEPTH, WHY_FIRST_DELTA, WHY_FORGOTTEN,
+                          WHY_GAP, WHY_LINE, WHY_CHECKSUM, WHY_NOT_APPLIED, WHY_OLD, WHY_OPENED, WHY_OVERFLOW,
+                          WHY_SNAPSHOT, WHY_TOLD, WHY_WIRE, pending_free)
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -66,7 +66,9 @@ cdef dict REASONS = {
     WHY_NOT_APPLIED: "message could not be applied", WHY_OVERFLOW: "too many deltas while waiting for a snapshot",
     WHY_DEPTH: "no level is left of the depth that the snapshot told of",
     WHY_CHECKSUM: "checksum mismatch", WHY_LINE: "a message of the connection is missing",
+    WHY_AHEAD: "the stream has not come to the snapshot yet",
     WHY_TOLD: "the venue has dropped the stream", WHY_OLD: "only old numbers", WHY_FORGOTTEN: "not followed any more",
+    WHY_WIRE: "the venue sends a form that is not read",
 }
 
 cdef tuple RESYNCS = ("rest", "resubscribe", "request")      # by RESYNC_...
@@ -83,31 +85,27 @@ cdef class Pipeline(Intake):
     seen, up to `max_symbols`. market -- of `SPEC.markets`, None the first: what frames that do not tell are about.
     on_gap -- "resync": a gap makes the book STALE until a new snapshot; "count": it is counted and the delta applied,
     for recordings, which cannot answer a resync. conflate -- on_book once per read batch. sample_every -- messages per
-    latency sample, 1 takes all. simd -- False runs the scalar twin of the fast path.
-    Raises: UnknownVenue, UnsupportedChannel (another market), ValueError, TypeError for wrong arguments. Wrong content
-    never raises: it is counted, kept as `last_error` and reported by on_status.
+    latency sample, 1 takes all. simd -- False runs the scalar twin of the fast path. wire -- the form in which the
+    venue writes, where it has several; None is its usual one, "json" in general.
+    Raises: UnknownVenue, UnsupportedChannel (another market or wire form), ValueError, TypeError for wrong arguments.
+    Wrong content never raises: it is counted, kept as `last_error` and reported by on_status.
     """
 
     def __init__(self, venue, handler=None, symbols=None, *, market=None, on_gap="resync", conflate=False,
-                 max_symbols=4096, sample_every=64, simd=True):
+                 max_symbols=4096, sample_every=64, simd=True, wire=None):
         if on_gap not in ("resync", "count"):
             raise ValueError(f"on_gap is 'resync' or 'count', not {on_gap!r}")
         if isinstance(symbols, str):
             raise TypeError(f"symbols is a sequence of symbols, not the text {symbols!r}")
         if max_symbols < 1 or sample_every < 1:
             raise ValueError("max_symbols and sample_every are 1 or more")
-        self.spec = load(venue)
         self.venue = venue
-        self.market_name = self.spec.check_market(market)
-        self.parser = self.spec.parser(self.market_name)
+        self.market_name = None if market is None else str(market)
         self.runner = best_runner(simd)
         self.path.read = self.runner.frame
+        self.path.read_part = self.runner.part
         self.path.engine.read_list = self.runner.levels
-        self.path.quick = self.parser.quick
-        self.path.engine.marks = self.parser.route_marks
-        self.path.engine.array_marks = self.parser.array_marks
-        self.path.engine.mark = self.parser.route_mark
-        self.path.engine.by_line = self.parser.by_line
+        self.read_wire(wire)
         self.path.link = int(self.spec.link)
         self.path.count_rule = int(self.spec.count)
         self.path.resync = RESYNCS.index(self.spec.resync)
@@ -152,6 +150,29 @@ cdef class Pipeline(Intake):
             self.snapshot(answer.symbol.encode(), min(answer.limit, MAX_LIMIT), self.market_index(answer.market), body,
                           receive_ns)
 
+    cdef int read_wire(self, wire) except -1:
+        """Read what the venue writes in this form from now on."""
+        self.spec = load(self.venue, wire)
+        self.market_name = self.spec.check_market(self.market_name)
+        self.parser = self.spec.parser(self.market_name)
+        self.path.quick = self.parser.quick
+        self.path.newest = 0
+        self.path.engine.marks = self.parser.route_marks
+        self.path.engine.array_marks = self.parser.array_marks
+        self.path.engine.mark = self.parser.route_mark
+        self.path.engine.by_line = self.parser.by_line
+        routes_free(&self.path.engine.routes)             # what was learned was learned of another form
+        return 0
+
+    @property
+    def wire(self):
+        """Name of the wire form that is read; can be set between two connections."""
+        return self.spec.wire
+
+    @wire.setter
+    def wire(self, name):
+        self.read_wire(name)
+
     cdef int market_index(self, market) except -1:
         """Index of a market by its name, "" and None: the pipeline's own."""
         return self.spec.markets.index(market) if market else self.parser.market
@@ -183,11 +204,16 @@ cdef class Pipeline(Intake):
     def take_instruments(self, bytes body):
         """Refine the ticks of the books by the body of a venue's list of instruments."""
         cdef int32_t i
+        cdef int market
+        markets = self.spec.markets or ("",)
         try:
-            ticks = {instrument.symbol: instrument.tick_size for instrument in self.spec.read_instruments(body)}
+            ticks = {(item.symbol, item.market or markets[0]): item.tick_size
+                     for item in self.spec.read_instruments(body) if item.tick_size}
             for i in range(self.path.engine.symbols.count):
-                if self.name_list[i] in ticks:
-                    self.refine(i, ticks[self.name_list[i]])
+                market = self.path.engine.symbols.target[i].variant >> 20
+                found = ticks.get((self.name_list[i], markets[market]))
+                if found is not None:
+                    self.refine(i, found)
         except ValueError as error:
             message_clear(&self.path.message)
             self.bad(NULL, 0, 0, str(error))
@@ -327,6 +353,8 @@ cdef class Pipeline(Intake):
         if todo == CAREFUL:
             self.path.counts.slow += 1
             return self.careful(data, size, receive_ns, line)
+        if todo == SEVERAL:
+            return self.several(data, size, receive_ns, line)
         if todo or self.path.n_changes:
             return self.finish(todo, receive_ns)
         return 0
@@ -403,6 +431,8 @@ cdef class Pipeline(Intake):
                                 if todo == CAREFUL:
                                     self.path.counts.slow += 1
                                     self.careful(data[j], size[j], 0, line)
+                                elif todo == SEVERAL:
+                                    self.several(data[j], size[j], 0, line)
                                 else:
                                     self.finish(todo, 0)
             finally:
@@ -442,7 +472,7 @@ cdef class Pipeline(Intake):
             if self.name_list[i] != name:
                 continue
             self.path.engine.symbols.target[i].wanted = False
-            self.path.track[i].has_snapshot = self.path.track[i].joined = False
+            self.path.track[i].has_snapshot = self.path.track[i].joined = self.path.track[i].ahead = False
             pending_free(&self.path.track[i].pending)
             if self.path.track[i].wants_snapshot:
                 self.path.track[i].wants_snapshot = False

@@ -48,11 +48,12 @@ class Replay:
     Parameters: venue -- name of the venue that sent the traffic.
                 digests -- also keep `bbo_sha256` of every book; costs a few microseconds an applied message.
                 market -- which one it was, where the venue has several; None: what the captures' connections say.
+                wire -- the wire form of the traffic, where the venue has several; None: its usual one.
     Read `errors`, `lines`, `messages`, `bytes` and `seconds` at any time; `document()` has everything.
     """
 
-    def __init__(self, venue: str, *, digests: bool = False, market: str | None = None):
-        self.pipeline = Pipeline(venue, on_gap="count", market=market)
+    def __init__(self, venue: str, *, digests: bool = False, market: str | None = None, wire: str | None = None):
+        self.pipeline = Pipeline(venue, on_gap="count", market=market, wire=wire)
         # address of a connection -> market, where nobody has said which and the frames do not tell by themselves
         self._market_of = self.pipeline.spec.market_of if market is None else None
         self.files: list[str] = []

@@ -110,10 +110,12 @@ class Requests:
 
     def due(self) -> tuple[str, list[str]] | None:
         """(what, streams) of the next request; None if nothing is left to ask for."""
-        most = self.spec.limits.streams_per_request
+        limits = self.spec.limits
+        most, longest = limits.streams_per_request, limits.request_bytes
         gone = sorted(name for name in self.asked if name not in self.streams or name in self._renew)
         if gone:
-            return UNSUBSCRIBE, request_group(lambda some, number: self.frames(UNSUBSCRIBE, some, number), gone, most)
+            return UNSUBSCRIBE, request_group(lambda some, number: self.frames(UNSUBSCRIBE, some, number), gone, most,
+                                              longest)
         for name in sorted(self._wanted):
             if name in self.confirmed:
                 return SNAPSHOT, [name]
@@ -125,7 +127,7 @@ class Requests:
             del self._halves[0]
         plain = [name for name in missing if self._lost_with.get(name, 0) < self.suspect_after]
         if plain:
-            return SUBSCRIBE, sorted(request_group(self.spec.subscribe, plain, most))
+            return SUBSCRIBE, sorted(request_group(self.spec.subscribe, plain, most, longest))
         if missing and not any(request.what == SUBSCRIBE for request in self._pending.values()):
             return SUBSCRIBE, [min(missing, key=lambda name: self._lost_with[name])]
         return None

@@ -30,6 +30,8 @@ DEFAULT_BAN_S = {429: 10.0, 418: 120.0}     # when the answer names no time
 MAX_BODY = 64 << 20         # bytes; the largest snapshots known are below 2 MB
 EXCERPT = 200               # characters of an error's body that are shown
 
+default_clock: Callable[[], float] = time.monotonic     # of every window that is given none of its own
+
 
 class RestError(Exception):
     """A REST request that failed for good: `venue`, `url`, `status` (None without an answer), `body` (an excerpt).
@@ -52,13 +54,14 @@ class RestError(Exception):
 class Window:
     """Counts weights over the last `seconds`, and says how long to wait before another fits.
 
-    Parameters: limit -- sum of weights allowed in any `seconds`, 0 if there is no limit; clock -- seconds, monotonic.
+    Parameters: limit -- sum of weights allowed in any `seconds`, 0 if there is no limit; clock -- seconds, monotonic;
+    None is the one of this module.
     """
 
-    def __init__(self, limit: float, seconds: float = WINDOW_S, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, limit: float, seconds: float = WINDOW_S, clock: Callable[[], float] | None = None) -> None:
         self.limit = limit
         self.seconds = seconds
-        self.clock = clock
+        self.clock = default_clock if clock is None else clock
         self.blocked_until = 0.0
         self._taken: deque[tuple[float, float]] = deque()       # (time, weight), oldest first
         self._sum = 0.0
@@ -131,10 +134,57 @@ _windows_lock = threading.Lock()
 
 
 def shared_window(kind: str, url: str, limit: float, seconds: float = WINDOW_S) -> Window:
-    """The process's one window of a kind ("rest", "connect") for the host of `url`, made by whoever asks first."""
+    """The process's one window of a kind ("rest", a limit's name) for the host of `url`, made by whoever asks first.
+
+    Parameters: limit, seconds -- as the venue has them; a limit below 1 is one in a longer time.
+    """
     key = (kind, urlsplit(url).netloc)
+    if 0 < limit < 1:
+        limit, seconds = 1, seconds / limit
     with _windows_lock:
-        return _windows.setdefault(key, Window(limit, seconds))
+        return _windows.setdefault(key, Window(limit, with_slack(seconds)))
+
+
+def with_slack(seconds: float) -> float:
+    """Over how long we count what a venue counts over `seconds`.
+
+    What is sent in one second may arrive in the next one, together with what is sent then.
+    """
+    return seconds + max(0.25, seconds / 60.0)
+
+
+class Places:
+    """How many connections the process has open to a host.
+
+    Parameters: limit -- how many there may be, 0 is no limit.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.taken = 0
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        """Take a place; False if none is left."""
+        with self._lock:
+            if self.taken >= self.limit > 0:
+                return False
+            self.taken += 1
+            return True
+
+    def give(self) -> None:
+        """Give a place back."""
+        with self._lock:
+            self.taken -= 1
+
+
+_places: dict[str, Places] = {}
+
+
+def shared_places(url: str, limit: int) -> Places:
+    """The process's places at the host of `url`, made by whoever asks first."""
+    with _windows_lock:
+        return _places.setdefault(urlsplit(url).netloc, Places(limit))
 
 
 def backoff_s(attempt: int, base: float, longest: float) -> float:
@@ -206,11 +256,11 @@ class Rest:
                     await asyncio.sleep(backoff_s(attempt, self.backoff_base_s, self.backoff_longest_s))
         raise AssertionError("the last try returns or raises")
 
-    async def post(self, url: str, weight: float) -> bytes:
-        """Answer to a POST without a body; one try. Raises: RestError."""
+    async def post(self, url: str, weight: float, body: bytes = b"") -> bytes:
+        """Answer to a POST of a JSON body, or of none; one try. Raises: RestError."""
         await self._wait_turn(url, weight)
         try:
-            return (await self._ask("POST", url))[0]
+            return (await self._ask("POST", url, body))[0]
         except RestError:
             self.failures += 1
             raise
@@ -228,8 +278,11 @@ class Rest:
                 raise RestError(self.spec.name, url, None, f"the venue wants no requests for {banned:.0f} s",
                                 retry_after_s=banned)
             await asyncio.sleep(delay)
+        rate = self.spec.limits.rest_per_second
+        if rate:
+            await shared_window("rest_per_second", url, rate, 1.0).wait(1)
 
-    async def _ask(self, method: str, url: str) -> tuple[bytes, int]:
+    async def _ask(self, method: str, url: str, sent: bytes = b"") -> tuple[bytes, int]:
         name = self.spec.name
         aiohttp = self._aiohttp
         if self._session is None:
@@ -237,8 +290,9 @@ class Rest:
             connector = aiohttp.TCPConnector(ssl=self._ssl if self._ssl is not None else True)
             self._session = aiohttp.ClientSession(timeout=timeout, connector=connector)
         self.requests += 1
+        content = {"data": sent, "headers": {"Content-Type": "application/json"}} if sent else {}
         try:
-            async with self._session.request(method, url, allow_redirects=False) as answer:
+            async with self._session.request(method, url, allow_redirects=False, **content) as answer:
                 body = await self._read(answer, url)
                 receive_ns = time.time_ns()
                 self._learn(answer.headers, url)
@@ -307,6 +361,11 @@ class Snapshots:
     @property
     def in_flight(self) -> int:
         return len(self._tasks)
+
+    @property
+    def is_full(self) -> bool:
+        """True while `poll` could begin nothing."""
+        return len(self._tasks) >= self.at_once
 
     def poll(self, symbols: Sequence[str]) -> None:
         """Start requests for `symbols`, what is wanted now, as far as limits and backoff allow."""

@@ -8,6 +8,7 @@ cdef enum:
     PREFIX = 128              # bytes of a frame that name its stream at most
     SHORTEST_PREFIX = 4       # and at least
     ROUTE_LAYOUTS = 8         # layouts one stream remembers
+    ROUTE_PARTS = 8           # and layouts of messages that stand behind the first of a frame
     MAX_LEARNS = 200          # frames one stream may learn from in its life: what never repeats is not worth it
     MAX_ROUTES = 32768
     FIRST_ROUTES = 64
@@ -22,6 +23,9 @@ cdef struct Route:
     uint8_t learns            # layouts learned so far
     int16_t layout[ROUTE_LAYOUTS]
     bint book                 # some of its frames were about a book
+    uint8_t n_parts
+    int16_t part[ROUTE_PARTS]         # layouts of further messages,
+    int16_t part_head[ROUTE_PARTS]    # each with that of the first message of their frame
 
 cdef struct Routes:
     Route* route              # by index. Owned

@@ -1,13 +1,13 @@
 # Body of the two runners; they differ in what a Window is.
 
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t, INT64_MIN
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, INT64_MIN
 from libc.string cimport memcmp, memcpy, memset
 from orderbook.types cimport Status, OK, NOT_COVERED, NO_MEMORY
 from orderbook.core cimport POWER
 from orderbook.ladder cimport likely, unlikely
 from orderbook.update cimport Levels, levels_reserve
-from feeds.element cimport MAX_ELEMENT_OPS, MAX_LEAD, Element, Elements
-from feeds.engine cimport Engine, SHORTEST, engine_line
+from feeds.element cimport MAX_ELEMENT_OPS, MAX_LEAD, NEAR, Element, Elements
+from feeds.engine cimport MAX_PARTS, Engine, SHORTEST, engine_line
 from feeds.layout cimport Layout
 from feeds.message cimport (DEPTH_BITS, LAST_US, MAX_NAME, Message, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_LEVEL_COUNT,
                             SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ, SLOT_SPARE, TAKE_TIME, bit)
@@ -22,6 +22,13 @@ from feeds.sync cimport LINK_COUNTER
 from feeds.whole cimport (WHOLE_BYTES, Differ, Kept, KeptList, differ_end, differ_level, differ_same, kept_all,
                           kept_begin, kept_new, kept_turn, list_room, same_bytes)
 
+cdef extern from *:
+    """
+    /* The same pointer, but the compiler does not know: it may not take another one that it found to be equal. */
+    static inline const char *wb_apart(const char *p) { __asm__("" : "+r"(p)); return p; }
+    """
+    const char* apart "wb_apart"(const char* p) nogil
+
 cdef enum:
     # Places of a level's values, as its element's operations count them.
     AT_PRICE = 0
@@ -29,6 +36,8 @@ cdef enum:
     AT_SEQ = SLOT_LEVEL_SEQ - SLOT_LEVEL_PRICE
     AT_ID = SLOT_LEVEL_ID - SLOT_LEVEL_PRICE
     PLACES = SLOT_SPARE - SLOT_LEVEL_PRICE + 1
+    READ_FOR_TURNS = 64       # levels after which it is decided whether an element is varied:
+    TURNS_OF_VARIED = 4       # if at least one in so many had other widths than the one before
 
 
 # ---- numbers
@@ -145,6 +154,8 @@ cdef const char* run_real(Op* op, const char* p, const char* end, const char* sa
         return p if op_careful(op, 0, &p, end, 0, slots, shapes if SIMD else NULL, NULL) == OK else NULL
     window_values(&window, shape, units)
     value = units[0] / POWER[shape.scale[0]]
+    if shape.negative:
+        value = -value
     memcpy(&slots[op.slot[0]], &value, sizeof(double))
     return p + shape.size
 
@@ -155,10 +166,13 @@ cdef inline Py_ssize_t text_size(const char* p, const char* end, const char* saf
     cdef Py_ssize_t passed = 0
     cdef int found
     if stop == c'"':
-        window_load(&window, p, end, safe)
-        found = window_quote(&window)
-        if found >= 0 and p + found < end:
-            return found
+        while p + passed < end:
+            window_load(&window, p + passed, end, safe)
+            found = window_quote(&window)
+            if found != -1:
+                return passed + found if found >= 0 and p + passed + found < end else -1
+            passed += WINDOW
+        return -1
     while p + passed < end and p[passed] != c'\\':
         if p[passed] == stop:
             return passed
@@ -182,6 +196,13 @@ cdef const char* run_symbol(const Target* instrument, const char* p, const char*
         return p + size if memcmp(p, instrument.name, size) == 0 else NULL
     window_load(&window, p, end, safe)
     return p + size if window_text(&window, instrument.name, <int> size) else NULL
+
+
+cdef inline bint leads(const Element* element, const char* p) noexcept nogil:
+    """Whether an element begins with these bytes, of which MAX_LEAD can be read."""
+    cdef uint64_t word
+    memcpy(&word, p, MAX_LEAD)
+    return (word ^ element.lead_word) & element.lead_mask == 0
 
 
 cdef inline const char* run_lead(const Element* element, const char* p, const char* end) noexcept nogil:
@@ -224,6 +245,31 @@ cdef int pick_element(Elements* elements, const Window* window, int k, int scale
                 return i
         i = i + 1 if i + 1 < elements.count else 0
     return -1
+
+
+cdef bint turn_element(Elements* elements, const char* p, const char* end, const char* safe, int scales,
+                       const ShapePool* shapes) noexcept nogil:
+    """Whether another way to write a level begins like the one at `p`, or has a shape that fits it; it is then tried
+    first."""
+    cdef const Element* element = &elements.element[elements.current]
+    cdef const Element* other
+    cdef Window window
+    cdef int i
+    if elements.count < 2 or end - p < MAX_LEAD:
+        return False
+    for i in range(elements.count):
+        other = &elements.element[i]
+        if other.plain and other.lead_word != element.lead_word and leads(other, p):
+            elements.current = i
+            return True
+    if not SIMD or not leads(element, p):
+        return False
+    window_load(&window, p + element.lead_size, end, safe)
+    i = pick_element(elements, &window, 0, scales, shapes)
+    if i < 0 or i == elements.current:
+        return False
+    elements.current = i
+    return True
 
 
 cdef const char* run_element(Elements* elements, const char* p, const char* end, const char* safe, int scales,
@@ -307,29 +353,123 @@ cdef const Shape* another_shape(Op* op, const char* p, const char* end, const ch
     return find_shape(&window, op, 0, key, shapes)
 
 
-cdef inline const char* plain_levels(Element* element, const char* p, const char* end, const char* safe, int scales,
-                                     Levels* levels, ShapePool* shapes, Message* printed) noexcept nogil:
-    """Read levels that are all written in one way, mostly a window each: the byte before the first that is not, or
-    after which none comes; NULL if the frame ends before."""
-    cdef Op* op = &element.op[0]
-    cdef const Shape* shape = op.current[0]
+cdef inline void note_turns(Element* element, int64_t read, int64_t turned) noexcept nogil:
+    """Note how often the widths of a plain element changed from one level to the next."""
+    element.read += <uint32_t> read
+    element.turned += <uint32_t> turned
+    if element.read > READ_FOR_TURNS:
+        element.varied = element.turned * TURNS_OF_VARIED > element.read
+        element.read = element.turned = 0
+
+
+cdef inline const Shape* near_shape(Element* element, const Op* op, const Window* window, uint32_t look, uint64_t key,
+                                    const ShapePool* shapes) noexcept nogil:
+    """The shape of a window of a varied element, NULL if none is remembered."""
+    cdef uint32_t place = (look * <uint32_t> 0x9E3779B1 >> 16) + <uint32_t> (key * 37 + (key >> 8) * 11)  # and scales
+    cdef const Shape** at = &element.near[place & (NEAR - 1)]
+    if unlikely(not serves(at[0], key, window)):
+        at[0] = look_up(window, op, look, key, shapes)
+    return at[0]
+
+
+cdef const char* varied_levels(Element* element, Op* op, const char* p, const char* end, const char* safe, int scales,
+                               Levels* levels, ShapePool* shapes, Message* printed) noexcept nogil:
+    """As plain_levels, where the next level is hardly ever as wide as the one before.
+
+    Where a level ends is seen in its window at once, so that nothing waits until its shape is found.
+    """
+    cdef const Shape* shape
+    cdef const Shape* last = NULL
     cdef uint64_t key = shape_key(op, 0, scales)
-    cdef int64_t n = levels.count
+    cdef uint32_t stops
+    cdef int64_t n = levels.count, turned = 0
     cdef int64_t values[2]
     cdef int64_t cold[PLACES]
     cdef int64_t* first = levels.qty if element.swapped else levels.price
     cdef int64_t* second = levels.price if element.swapped else levels.qty
     cdef Window window
     cdef const char* past
-    cdef const char* stopped = NULL
-    cdef char before = element.lead[1]
+    cdef const char* seen_end
+    cdef const char* next_at
+    cdef const char* stopped
+    cdef char stop = op.stop
+    cdef int lead = element.lead_size, number, numbers = op.numbers
+    while True:                                   # p stands before a level, at the comma or bracket before it
+        p += 1
+        if end - p < MAX_LEAD or not leads(element, p):
+            stopped = p - 1
+            break
+        past = p + lead
+        window_load(&window, past, end, safe)
+        stops = window_stops(&window, stop)
+        shape = near_shape(element, op, &window, window_look(&window, stop, 1), key, shapes)
+        if likely(stops != 0):
+            seen_end = past + first_bit(stops) + 1
+            next_at = apart(seen_end)             # the next level is read from there before this one's shape is known
+        if likely(shape != NULL and shape.next == numbers and stops != 0 and past + shape.size == seen_end):
+            window_values(&window, shape, values)
+            if unlikely(printed != NULL):
+                note_shape(printed, shape, past)
+            first[n] = values[0]
+            second[n] = values[1]
+            past = next_at
+            turned += shape != last
+            last = shape
+        else:
+            turned += 1
+            number = 0
+            while shape != NULL:
+                keep_values(&window, shape, cold)
+                if unlikely(printed != NULL):
+                    note_shape(printed, shape, past)
+                past += shape.size
+                number = shape.next
+                if number == numbers or past >= end:
+                    break
+                window_load(&window, past, end, safe)
+                shape = near_shape(element, op, &window, window_look(&window, stop, 1),
+                                   shape_key(op, number, scales), shapes)
+            if unlikely(number != numbers):
+                past = run_numbers(op, p + lead, end, safe, scales, cold, shapes, printed)
+                if past == NULL:
+                    stopped = p - 1
+                    break
+            levels.price[n] = cold[AT_PRICE]
+            levels.qty[n] = cold[AT_QTY]
+        if past >= end:                           # or past it: a shape may have fitted what lies behind the frame
+            stopped = p - 1
+            break
+        n += 1
+        p = past
+        if p[0] != c',':
+            stopped = p
+            break
+    note_turns(element, n - levels.count, turned)
+    levels.count = n
+    return stopped
+
+
+cdef inline const char* plain_levels(Element* element, Op* op, const char* p, const char* end, const char* safe,
+                                     int scales, Levels* levels, ShapePool* shapes, Message* printed) noexcept nogil:
+    """Read levels that are all written in one way, mostly a window each: the byte before the first that is not, or
+    after which none comes. `op`: what reads them."""
+    cdef const Shape* shape = op.current[0]
+    cdef uint64_t key = shape_key(op, 0, scales)
+    cdef int64_t n = levels.count, turned = 0
+    cdef int64_t values[2]
+    cdef int64_t cold[PLACES]
+    cdef int64_t* first = levels.qty if element.swapped else levels.price
+    cdef int64_t* second = levels.price if element.swapped else levels.qty
+    cdef Window window
+    cdef const char* past
+    cdef const char* stopped
     cdef int lead = element.lead_size
     if not reads_all(shape, op, key):
         shape = NULL
     while True:                                   # p stands before a level, at the comma or bracket before it
         p += 1
-        if end - p < 4 or (lead and p[0] != c'[') or (lead == 2 and p[1] != before):
-            stopped = p - 1 if p < end else NULL
+        if end - p < MAX_LEAD or not leads(element, p):
+            stopped = p - 1
             break
         past = p + lead
         window_load(&window, past, end, safe)
@@ -341,6 +481,7 @@ cdef inline const char* plain_levels(Element* element, const char* p, const char
             first[n] = values[0]
             second[n] = values[1]
         else:
+            turned += 1
             shape = another_shape(op, past, end, safe, key, shapes)
             if shape != NULL and shape.next == op.numbers:
                 p -= 1                            # the same level once more
@@ -353,12 +494,14 @@ cdef inline const char* plain_levels(Element* element, const char* p, const char
             levels.qty[n] = cold[AT_QTY]
             shape = op.current[0] if reads_all(op.current[0], op, key) else NULL
         if past >= end:                           # or past it: a shape may have fitted what lies behind the frame
+            stopped = p - 1
             break
         n += 1
         p = past
         if p[0] != c',':
             stopped = p
             break
+    note_turns(element, n - levels.count, turned)
     levels.count = n
     return stopped
 
@@ -415,7 +558,9 @@ cdef Status run_levels(Elements* elements, int side, const char** at, const char
     """
     cdef const char* p = at[0]
     cdef const char* past
+    cdef const char* tried = NULL
     cdef Element* element
+    cdef Op* op
     cdef Levels* levels
     cdef int64_t values[PLACES]
     cdef int64_t room
@@ -435,24 +580,34 @@ cdef Status run_levels(Elements* elements, int side, const char** at, const char
         return NO_MEMORY
     element = &elements.element[elements.current]
     element.hits += 1
-    if likely(element.plain and side != 2 and seen == 0):
-        p = plain_levels(element, p, end, safe, scales, levels, shapes, printed)
-        if p == NULL:
-            return NOT_COVERED
-        if likely(p[0] == c']' and p != at[0]):
-            at[0] = p + 1
-            return OK
-        if p[0] != c',' and p != at[0]:
-            at[0] = p
-            return NOT_COVERED
-        at[0] = p
     while True:                                   # p stands before a level, at the comma or bracket before it
+        levels = side_levels(m, 0, side, element.side)
+        if likely(element.plain and seen == 0 and levels != NULL):
+            room = levels.count
+            op = element_op(elements, elements.current, 0)
+            if element.varied:
+                p = varied_levels(element, op, p, end, safe, scales, levels, shapes, printed)
+            else:
+                p = plain_levels(element, op, p, end, safe, scales, levels, shapes, printed)
+            if element.gone:
+                memset(&levels.qty[room], 0, (levels.count - room) * sizeof(int64_t))
+            if likely(p[0] == c']' and p != at[0]):
+                break
+            if p[0] != c',' and p != at[0]:
+                at[0] = p
+                return NOT_COVERED
+            at[0] = p
+            if tried != p and turn_element(elements, p + 1, end, safe, scales, shapes):
+                tried = p
+                element = &elements.element[elements.current]
+                continue
         values[AT_PRICE] = values[AT_ID] = values[AT_SEQ] = INT64_MIN       # what a level may not say
         past = run_element(elements, p + 1, end, safe, scales, values, instrument, shapes, printed)
         if past == NULL or past >= end:
             return NOT_COVERED
         if not add_level(elements, side, values, m):
             return NOT_COVERED
+        element = &elements.element[elements.current]
         at[0] = p = past
         if p[0] != c',':
             break
@@ -468,7 +623,7 @@ cdef const char* one_level(Elements* elements, const char* p, const char* end, c
                            int64_t* values, const Target* instrument, ShapePool* shapes) noexcept nogil:
     """Read one level: what follows it, or NULL if it is written in no way that is known."""
     cdef Element* element = &elements.element[elements.current]
-    cdef Op* op = &element.op[0]
+    cdef Op* op = element_op(elements, elements.current, 0)
     cdef const Shape* shape = op.current[0]
     cdef const char* past = run_lead(element, p, end) if element.plain else NULL
     cdef Window window
@@ -478,6 +633,8 @@ cdef const char* one_level(Elements* elements, const char* p, const char* end, c
             window_values(&window, shape, values)
             if element.swapped:
                 values[AT_QTY], values[AT_PRICE] = values[0], values[1]
+            if element.gone:
+                values[AT_QTY] = 0
             return past + shape.size
     past = run_element(elements, p, end, safe, scales, values, instrument, shapes, NULL)
     if past != NULL and elements.element[elements.current].gone:
@@ -569,6 +726,17 @@ cdef inline Kept* kept_of(Target* instrument) noexcept nogil:
 
 # ---- frames
 
+cdef inline bint same_date(const char* a, const char* b) noexcept nogil:
+    """Whether ten bytes are the same."""
+    cdef uint64_t first, other
+    cdef uint16_t rest, other_rest
+    memcpy(&first, a, 8)
+    memcpy(&other, b, 8)
+    memcpy(&rest, a + 8, 2)
+    memcpy(&other_rest, b + 8, 2)
+    return first == other and rest == other_rest
+
+
 cdef const char* run_other(Op* op, const char* p, const char* end, const char* safe, int64_t* slots) noexcept nogil:
     """Read a time or a name in a form that no window reads: what follows it, or NULL if it is something else."""
     cdef const char* past
@@ -583,7 +751,7 @@ cdef const char* run_other(Op* op, const char* p, const char* end, const char* s
     if past == NULL or past == p:
         return NULL
     if op.take[0] == TAKE_TIME and past - p > 10:
-        if op.day and memcmp(p, op.date, 10) == 0 and p[10] == c'T' and read_day_time(p + 11, past, &clock):
+        if op.day and same_date(p, op.date) and p[10] == c'T' and read_day_time(p + 11, past, &clock):
             slots[op.slot[0]] = op.day + clock    # as the last one, but for the time of the day
             return past
         op.day = 0
@@ -723,7 +891,7 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
         else:
             break
         op += 1
-    if p != end or target < 0:
+    if target < 0 or (p != end and not layout.part and (layout.n_close == 0 or p[0] != c',')):
         return NOT_COVERED
     for i in range(layout.n_constants):
         m.slot[layout.constant_slot[i]] = layout.constant[i]
@@ -748,8 +916,40 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
     m.line_jump = False
     m.target = target
     m.seen = layout.seen
-    m.more = NULL
+    m.more = p if layout.n_close or layout.part else NULL
     return OK
+
+
+cdef Status read_part(Engine* engine, int layout, const char* p, const char* end, int32_t target,
+                      Message* m) noexcept nogil:
+    """Read a message behind the first of its frame; `m.more` is then where it ends."""
+    return run(engine.layout[layout], p, end, end, m, &engine.symbols, &engine.shapes, target)
+
+
+cdef Status read_several(Engine* engine, const Route* route, int head, const char* data, const char* end,
+                         const char* safe, Message* m) noexcept nogil:
+    """See that all messages of a frame have layouts, after the first was read, and read that again.
+
+    Like the careful parser, which looks at the whole frame before it gives its first message.
+    """
+    cdef const Layout* first = engine.layout[head]
+    cdef const char* p = m.more
+    cdef int i
+    engine.n_parts = 0
+    engine.part_target = route.target
+    while p != end and p[0] == c',' and engine.n_parts < MAX_PARTS:
+        for i in range(route.n_parts):
+            if route.part_head[i] == head and run(engine.layout[route.part[i]], p + 1, end, safe, m, &engine.symbols,
+                                                  &engine.shapes, route.target) == OK:
+                break
+        else:
+            return NOT_COVERED
+        engine.part[engine.n_parts] = route.part[i]
+        engine.n_parts += 1
+        p = m.more
+    if end - p != first.n_close or memcmp(p, first.close, first.n_close) != 0:
+        return NOT_COVERED
+    return run(engine.layout[head], data + route.size, end, safe, m, &engine.symbols, &engine.shapes, route.target)
 
 
 cdef extern from *:
@@ -766,7 +966,7 @@ cdef Status read_frame(Engine* engine, const char* data, const char* end, const 
     """
     cdef Route* route
     cdef Status status = NOT_COVERED
-    cdef int i
+    cdef int i, at
     cdef char short_frame[3 * WINDOW]
     if unlikely(end - data < WINDOW):             # a window at the end of a frame looks at what stands before
         if end - data < SHORTEST:
@@ -781,35 +981,42 @@ cdef Status read_frame(Engine* engine, const char* data, const char* end, const 
                        engine.array_marks if data[0] == c'[' else engine.marks, engine_line(engine))
     if route == NULL or route.n_layouts == 0:
         return NOT_COVERED
-    status = run(engine.layout[route.layout[route.current]], data + route.size, end, safe, m, &engine.symbols,
-                 &engine.shapes, route.target)
-    if likely(status == OK):
+    at = route.current
+    status = run(engine.layout[route.layout[at]], data + route.size, end, safe, m, &engine.symbols, &engine.shapes,
+                 route.target)
+    if unlikely(status != OK):
+        for i in range(route.n_layouts):
+            if i == at:
+                continue
+            status = run(engine.layout[route.layout[i]], data + route.size, end, safe, m, &engine.symbols,
+                         &engine.shapes, route.target)
+            if status == OK:
+                route.current = <uint8_t> i
+                break
+        else:
+            return status
+    if likely(m.more == NULL):
         return OK
-    for i in range(route.n_layouts):
-        if i == route.current:
-            continue
-        status = run(engine.layout[route.layout[i]], data + route.size, end, safe, m, &engine.symbols,
-                     &engine.shapes, route.target)
-        if status == OK:
-            route.current = <uint8_t> i
-            return OK
-    return status
+    if data == short_frame:                       # which is gone when the others are read
+        return NOT_COVERED
+    return read_several(engine, route, route.layout[route.current], data, end, safe, m)
 
 
 cdef extern from *:
     """
-    static const void *volatile wb_apart;    /* a function whose address is taken is not put into its only caller */
+    static const void *volatile wb_outside;  /* a function whose address is taken is not put into its only caller */
     """
-    const void* apart "wb_apart"
+    const void* outside "wb_outside"
 
 
 cdef Runner make():
     """What feeds.parser hands out."""
-    global apart
+    global outside
     cdef Runner runner = Runner.__new__(Runner)
-    apart = <const void*> run_whole               # the frames that are most are read by fewer registers
-    apart = <const void*> run_alone
+    outside = <const void*> run_whole             # the frames that are most are read by fewer registers
+    outside = <const void*> run_alone
     runner.frame = read_frame
+    runner.part = read_part
     runner.levels = run_levels
     runner.simd = SIMD
     return runner

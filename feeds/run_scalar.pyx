@@ -34,11 +34,21 @@ cdef inline uint32_t window_look(const Window* self, char stop, int stops) noexc
     return 0
 
 
+cdef inline uint32_t window_stops(const Window* self, char stop) noexcept nogil:
+    return 0
+
+
+cdef inline int first_bit(uint32_t mask) noexcept nogil:
+    return 31
+
+
 cdef inline int window_quote(const Window* self) noexcept nogil:
     cdef int i = 0
-    while i < 32 and self.p + i != self.end and self.p[i] != c'\\':
+    while i < 32 and self.p + i < self.end:
         if self.p[i] == c'"':
             return i
+        if self.p[i] == c'\\':
+            return -2
         i += 1
     return -1
 

@@ -8,15 +8,20 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 import ssl as tls
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from feeds.connection import Connection, Timing
+from feeds.directory import ListError
+from feeds.instruments import Instrument
+from feeds.listing import InstrumentChange, form_of, needs_list
+from feeds.names import Names
 from feeds.pipeline import Pipeline
-from feeds.plan import EventQueue, check_url, rest_beside, spread
+from feeds.plan import EventQueue, check_lists, check_url, has_room, rest_beside, spread
 from feeds.report import Want
 from feeds.requests import Requests
 from feeds.rest import Rest, Snapshots
@@ -27,6 +32,9 @@ from orderbook import Book, BookState
 log = logging.getLogger(__name__)
 
 ERRORS_KEPT = 100       # of the venue's errors, the newest
+LISTS_S = 300.0         # between two looks at the venue's lists, where nothing else is asked
+RETRY_S = 10.0          # until a list, or a future that is to be rolled, is tried again
+NO_KEY = "none"         # what a server that is not the venue's is told: a key is for the venue alone
 
 
 class SubscribeError(Exception):
@@ -57,25 +65,39 @@ class Feed:
 
     `pipeline` is the Pipeline it feeds, `market` the venue's market, "" where it has only one.
     `async for event in feed` yields copies of events (for a book the live Book itself, for a change of state or an
-    error a `feeds.plan.StatusChange`); it needs a feed without a handler.
+    error a `feeds.plan.StatusChange`, for news of the venue's list an `InstrumentChange`); it needs a feed without a
+    handler.
     """
 
     timing = Timing()
     queue_limit = 10_000        # events kept for `async for`; the oldest go first and are counted
+    # Seconds between two looks at the venue's list of instruments. 0: none, unless somebody listens to on_instrument or
+    # a front future is followed; then every 300
+    instruments_interval_s = 0.0
 
     def __init__(self, spec: VenueSpec, symbols: Sequence[str], channels: Sequence[str], handler: object,
                  url: str | None, rest_url: str | None, depth: int | None, speed: str | None, conflate: bool,
-                 ssl: tls.SSLContext | None, market: str) -> None:
+                 ssl: tls.SSLContext | None, market: str | None,
+                 on_instrument: Callable[[InstrumentChange], object] | None = None,
+                 headers: Mapping[str, str] | None = None, compression: bool = False) -> None:
         self.spec = spec
-        self.market = market
+        self.market = spec.check_market(market)
+        self.headers = headers              # of every handshake; they may hold a key
+        self.compression = compression
         self.url = url
         self.shakes_hands = url is None or rest_url is not None     # else there is nobody to ask where to connect
         self.request_ids = itertools.count(1)
         self._channels = channels
-        self._options: dict[str, Any] = {"depth": depth, "speed": speed, "market": market}
+        self._options: dict[str, Any] = {"depth": depth, "speed": speed, "market": self.market}
         self._ssl = ssl
         self._handler = handler
-        self._first = spec.streams(symbols, channels, **self._options)
+        self._asked = list(symbols)
+        # Which streams names mean is known when the feed is opened.
+        self._first = spec.streams([text for text in symbols if not needs_list(spec, text)], channels, **self._options)
+        self._owners: dict[str, set[str]] = {}              # symbol -> the front futures it is followed as, "" if plain
+        self._front_channels: dict[str, list[str]] = {}     # BTC-USD-FRONT -> channels
+        self._on_instrument = on_instrument
+        self._lists_task: asyncio.Task[None] | None = None
         self._streams: dict[str, Asked] = {}                # by name
         self._books: dict[str, Asked] = {}                  # the book streams, by symbol
         self._connections: list[Connection] = []            # by line number
@@ -83,21 +105,29 @@ class Feed:
         self._errors: deque[VenueError] = deque(maxlen=ERRORS_KEPT)
         self._wants: list[Want] = []
         self._needs: int | None = None
+        self._only_rest = True                              # nothing is wanted but snapshots by REST
         self._mind_task: asyncio.Task[None] | None = None
+        self._foreign = ""                                  # why the wire form cannot be read
         self._closed = False
         self._wake = asyncio.Event()
         self._events = EventQueue(self.queue_limit, self._wake.set)
-        self.pipeline = Pipeline(spec.name, handler, (), conflate=conflate, market=market)
+        self.pipeline = Pipeline(spec.name, handler, (), conflate=conflate, market=self.market, wire=spec.wire)
         self.rest = Rest(spec, rest_beside(url) if rest_url is None and url is not None else rest_url, ssl)
-        self.snapshots = Snapshots(self.pipeline, self.rest, market)
+        self.snapshots = Snapshots(self.pipeline, self.rest, self.market)
+        self.names = Names(self.rest, market)
 
     async def __aenter__(self) -> Self:
-        self._add_streams(self._first)
+        try:
+            symbols = await self._resolved(self._asked, self._channels)
+            self._first = self._planned(symbols, self._channels)
+            self._add_streams(self._first)
+        except BaseException:
+            await self.close()
+            raise
         self._mind_task = asyncio.create_task(self._mind(), name=f"{self.spec.name} minder")
         try:
-            async with asyncio.timeout(self.timing.first):
-                for connection in self._connections:
-                    await connection.ready.wait()
+            for connection in self._connections:
+                await connection.wait_ready(self.timing.first)
         except TimeoutError:
             waiting = next(connection for connection in self._connections if not connection.ready.is_set())
             await self.close()
@@ -106,6 +136,7 @@ class Feed:
         except BaseException:
             await self.close()
             raise
+        self._follow_lists()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -115,9 +146,10 @@ class Feed:
         """Close every connection; `async for` ends after the events that are left."""
         self._closed = True
         self._wake.set()
-        if self._mind_task is not None:
-            self._mind_task.cancel()
-            await asyncio.gather(self._mind_task, return_exceptions=True)
+        tasks = [task for task in (self._mind_task, self._lists_task) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(connection.stop() for connection in self._connections))
         await self.snapshots.close()
         await self.rest.close()
@@ -134,6 +166,7 @@ class Feed:
     def book(self, symbol: str, depth: int | None = None) -> Book:
         """The live Book of `symbol` that the feed asked for; KeyError with near names if there is none.
 
+        A feed that was asked with a normalised name knows it by that and by the venue's symbol.
         Parameters: depth -- of another partial book of it.
         """
         return self.pipeline.book(*self._named(symbol, depth))
@@ -141,6 +174,13 @@ class Feed:
     def symbol_stats(self, symbol: str, depth: int | None = None) -> dict[str, Any]:
         """Figures of that book: `Pipeline.symbol_stats`."""
         return self.pipeline.symbol_stats(*self._named(symbol, depth))
+
+    def instrument(self, symbol: str) -> Instrument | None:
+        """What the venue's list says of a symbol or name; None where the feed has no list, or the list not that one.
+
+        A feed has a list if it was asked with normalised names, or looks at it (`instruments_interval_s`).
+        """
+        return self.names.instrument(self._named(symbol, None)[0])
 
     def refused_books(self) -> dict[str, str]:
         """Symbol -> the venue's words, of every book that it has refused."""
@@ -153,6 +193,11 @@ class Feed:
         Parameters: symbols -- one or several; channels -- None means those of the feed.
         Raises: SubscribeError; TimeoutError if the venue has not answered yet, it goes on being asked.
         """
+        await self._subscribe(await self._resolved(listed(symbols), listed(channels or self._channels)), channels)
+        if self._mind_task is not None:
+            self._follow_lists()
+
+    async def _subscribe(self, symbols: Sequence[str], channels: str | Iterable[str] | None) -> None:
         streams = self._planned(symbols, channels)
         touched = [connection.requests for connection in self._add_streams(streams)]
         names = {stream.name for stream in streams}
@@ -171,14 +216,30 @@ class Feed:
 
     async def unsubscribe(self, symbols: str | Iterable[str], channels: str | Iterable[str] | None = None) -> None:
         """Take symbols out of the running feed. A book that is not kept up any more is EMPTY."""
-        self._remove(self._planned(symbols, channels))
+        for text in listed(symbols):
+            self._leave(self._named(text, None)[0], text.upper() if text.upper() in self.names.fronts else "", channels)
+
+    def _leave(self, symbol: str, owner: str, channels: str | Iterable[str] | None) -> None:
+        """Take a symbol out, unless it is also followed under another name."""
+        if owner and channels is None:
+            self.names.fronts.pop(owner, None)
+            self._front_channels.pop(owner, None)
+        owners = self._owners.get(symbol, set())
+        if channels is None:
+            owners.discard(owner)
+        if not owners - {owner}:
+            self._remove(self._planned([symbol], channels))
+        if not owners:
+            self._owners.pop(symbol, None)
 
     async def wait_live(self, timeout: float | None = None) -> None:
         """Return when every book asked for is LIVE. Raises: TimeoutError that names those that are not."""
         try:
             async with asyncio.timeout(timeout):
                 while self._not_live():
-                    await asyncio.sleep(self.timing.look)
+                    for symbol, asked in list(self._books.items()):     # one by one: there may be thousands
+                        while self._books.get(symbol) is asked and self._book(asked).status != BookState.LIVE:
+                            await asyncio.sleep(self.timing.look)
         except TimeoutError:
             missing = ", ".join(f"{symbol} ({status})" for symbol, status in self._not_live().items())
             raise TimeoutError(f"{self.spec.name}: not live within {timeout:g} s: {missing}") from None
@@ -189,6 +250,7 @@ class Feed:
         return {
             "venue": self.spec.name,
             "market": self.market,
+            "wire": self.spec.wire,
             "lines": [connection.stats() for connection in self._connections],
             "silent": sorted(self._silent()),
             "refused": {name: text for held in self._connections for name, text in held.requests.refused.items()},
@@ -250,6 +312,47 @@ class Feed:
             if asked is not None and asked.stream.channel == "book":
                 self.pipeline.lose(asked.stream.symbol, asked.stream.depth)
 
+    def on_newer(self, connection: Connection, text: str) -> None:
+        """The venue's wire form is newer than what is known of it: all of it that is known is read on."""
+        log.warning("%s: %s", connection, text)
+        self._tell(text)
+
+    def fall_back(self, connection: Connection, text: str) -> None:
+        """What the venue sends cannot be read in this wire form: go on in its usual one."""
+        usual = load(self.spec.name).wire
+        if self._foreign or self.spec.wire == usual:
+            return
+        self._foreign = text
+        log.error("%s: %s; going back from %s to %s", connection, text, self.spec.wire, usual)
+        self._tell(f"{text}; going back to {usual}")
+
+    def _tell(self, text: str) -> None:
+        """Tell the handler something about the venue."""
+        try:
+            self.pipeline.note(f"{self.spec.name}: {text}")
+        except Exception:
+            log.exception("%s: a handler raised", self.spec.name)
+
+    async def _change_wire(self) -> None:
+        """Ask for everything anew in the venue's usual wire form, on other connections."""
+        old = self._connections[:]
+        for connection in old:
+            if connection.line is not None:
+                connection.line.abort()                     # not a frame more
+        self.spec = load(self.spec.name)
+        self.pipeline.wire = self.spec.wire
+        self.headers = None
+        self._options["speed"] = None                       # speeds are named by wire form
+        users = list(dict.fromkeys(user for asked in self._streams.values() for user in sorted(asked.users)))
+        self._streams.clear()
+        self._books.clear()
+        for connection in old:
+            connection.root = ""                            # nothing new is given to it
+        self._add_streams([stream for channel, symbol in users
+                           for stream in self.spec.streams([symbol], [channel], **self._options)])
+        await asyncio.gather(*(connection.stop() for connection in old))
+        self._foreign = ""
+
     # ---- streams
 
     def _planned(self, symbols: str | Iterable[str], channels: str | Iterable[str] | None) -> list[Stream]:
@@ -258,6 +361,8 @@ class Feed:
     def _named(self, symbol: str, depth: int | None) -> tuple[str, int | None]:
         """Symbol and depth of a book as the pipeline has them."""
         name = symbol if symbol in self._books else self.spec.symbol(symbol)
+        if name not in self._books:
+            name = self.names.symbol_of(symbol)
         if name in self._books and (depth is None or depth == self._options["depth"]):
             depth = self._books[name].stream.depth      # may differ: several depths can share a book
         return name, depth
@@ -267,17 +372,26 @@ class Feed:
 
     def _add_streams(self, streams: Sequence[Stream]) -> list[Connection]:
         """Give new streams to connections with room, or to new ones; returns the connections that have `streams`."""
-        room = self.spec.limits.streams_per_connection
+        limits = self.spec.limits
         new = list({stream.name: stream for stream in reversed(streams) if stream.name not in self._streams}.values())
         new.reverse()
+        given = []          # (what to have, whom to give it to), to be done if all of it is within the limits
         for connection in self._connections:
-            for stream in new[:]:
-                if (len(connection.requests.streams) < room or not room) and connection.root == stream.root:
-                    self._give(stream, connection)
-                    new.remove(stream)
-        for held in spread(new, room):
+            full = dict(connection.requests.streams)
+            fits = [stream for stream in new if stream.root == connection.root and (
+                has_room(full, stream, limits) and full.setdefault(stream.name, stream))]
+            if fits:
+                taken = set(fits)
+                new = [stream for stream in new if stream not in taken]
+                given.append((fits, connection))
+        lists = spread(new, limits.streams_per_connection, limits.argument_chars)
+        check_lists(self.spec, [*(fits for fits, _ in given), *lists], streams=len(self._streams),
+                    connections=len(self._connections) - len(given))
+        for held in lists:
             connection = Connection(self, len(self._connections), held[0].root)
             self._connections.append(connection)
+            given.append((held, connection))
+        for held, connection in given:
             for stream in held:
                 self._give(stream, connection)
             connection.start()
@@ -317,6 +431,74 @@ class Feed:
                 if left:
                     self.pipeline.follow(stream.symbol)     # for its trades and the like, with an empty book
 
+    # ---- the venue's lists
+
+    async def _resolved(self, texts: Sequence[str], channels: Sequence[str]) -> list[str]:
+        """The venue's symbols of what a user asks for; the market may follow from it before the feed is open."""
+        symbols = await self.names.resolve(texts)
+        if self.market != self.names.market:
+            self.market = self._options["market"] = self.names.market
+            self.pipeline.market = self.snapshots.market = self.market
+        for text, symbol in zip(texts, symbols, strict=True):
+            owner = text.upper() if text.upper() in self.names.fronts and form_of(text) == "front" else ""
+            self._owners.setdefault(self.spec.symbol(symbol), set()).add(owner)
+            if owner:
+                self._front_channels[owner] = list(channels)
+        return symbols
+
+    def _follow_lists(self) -> None:
+        """Begin to look at the venue's lists from time to time, if somebody wants that."""
+        wanted = (self.instruments_interval_s > 0 or self._on_instrument is not None or bool(self.names.fronts)
+                  or callable(getattr(self.pipeline.handler, "on_instrument", None)) and self._handler is not None)
+        if wanted and self._lists_task is None and self.spec.instruments_addresses:
+            self._lists_task = asyncio.create_task(self._look_at_lists(), name=f"{self.spec.name} lists")
+
+    async def _look_at_lists(self) -> None:
+        """Tell what changes in the venue's list of instruments, and roll front futures."""
+        pause = min(self.instruments_interval_s or LISTS_S, self.names.next_expiry_s()) if self.names.fresh else 0.0
+        while True:
+            await asyncio.sleep(pause)
+            pause = min(self.instruments_interval_s or LISTS_S, RETRY_S)
+            try:
+                for change in await self.names.refresh():
+                    self._tell(change)
+                for text, old, new in self.names.rolls():
+                    await self._roll(text, old, new)
+                pause = min(self.instruments_interval_s or LISTS_S, self.names.next_expiry_s())
+            except (ListError, SubscribeError, TimeoutError) as error:
+                log.warning("%s; trying again in %g s", error, pause)
+            except Exception:
+                log.exception("%s: unexpected failure", self.spec.name)
+
+    async def _roll(self, text: str, old: Instrument, new: Instrument) -> None:
+        """Go on with the next future: it is there before the old one is given up."""
+        channels = self._front_channels.get(text)
+        if channels is None:
+            return
+        before, after = self.spec.symbol(old.symbol), self.spec.symbol(new.symbol)
+        self._owners.setdefault(after, set()).add(text)
+        await self._subscribe([after], channels)
+        if text not in self.names.fronts:       # was given up meanwhile
+            self._leave(after, text, None)
+            return
+        self.names.fronts[text] = new
+        owners = self._owners.get(before, set())
+        owners.discard(text)
+        if not owners:
+            self._owners.pop(before, None)
+            self._remove(self._planned([before], channels))
+        self._tell(InstrumentChange("rolled", old, new))
+
+    def _tell(self, change: InstrumentChange) -> None:
+        """Hand a change to whoever wants it."""
+        log.info("%s: %s %s", self.spec.name, change.instrument.symbol, change.kind)
+        for call in (self._on_instrument, getattr(self.pipeline.handler, "on_instrument", None)):
+            if call is not None:
+                try:
+                    call(change)
+                except Exception:
+                    log.exception("%s: a handler raised", self.spec.name)
+
     # ---- what the pipeline asks
 
     async def _mind(self) -> None:
@@ -328,6 +510,8 @@ class Feed:
                 for number, payload in self.pipeline.control():
                     if 0 <= number < len(self._connections):
                         self._connections[number].on_control(self.spec.read_control(payload))
+                if self._foreign:
+                    await self._change_wire()
                 self._meet_wants(now)
                 if now >= silent_at:
                     silent_at = now + self.timing.check
@@ -338,10 +522,12 @@ class Feed:
             await asyncio.sleep(self.timing.look)
 
     def _meet_wants(self, now: float) -> None:
-        if self._needs == self.pipeline.needs and not self._wants:
+        if self._needs != self.pipeline.needs:
+            self._needs = self.pipeline.needs
+            self._wants = self.pipeline.wanted()
+            self._only_rest = all(want.kind == "snapshot" for want in self._wants)
+        elif not self._wants or (self._only_rest and self.snapshots.is_full):
             return
-        self._needs = self.pipeline.needs
-        self._wants = self.pipeline.wanted()
         symbols = []
         for want in self._wants:
             if want.kind == "reconnect":
@@ -409,30 +595,38 @@ class Feed:
 def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[str] = ("book",),
             handler: object = None, *, url: str | None = None, rest_url: str | None = None, depth: int | None = None,
             speed: str | None = None, market: str | None = None, conflate: bool = False,
-            ssl: tls.SSLContext | None = None) -> Feed:
+            ssl: tls.SSLContext | None = None, on_instrument: Callable[[InstrumentChange], object] | None = None,
+            wire: str | None = None, api_key: str | None = None, compression: bool = False) -> Feed:
     """Plan a live feed; `async with connect(...) as feed` opens it, and reconnects for as long as it is open.
 
     Parameters:
-    venue -- a name of `feeds.VENUES`; symbols -- one or several, in the venue's spelling or in lower case;
+    venue -- a name of `feeds.VENUES`; symbols -- one or several, in the venue's spelling or in lower case, or
+    normalised names such as BTC-USDT-PERP, BTC-27DEC26-100000-C, BTC-USD-FRONT, which the venue's list tells;
     channels -- of the venue's channels; handler -- an object with some of on_book, on_trade, on_quote, on_ticker,
     on_mark, on_open_interest, on_liquidation, on_status;
     url -- scheme, host and port instead of the venue's, for every connection (paths stay); rest_url -- the same for
     REST, the host and port of `url` if that alone is given (and then no venue is asked by REST where to connect);
     depth -- None for the whole book by deltas, or levels a side of a partial book; speed -- as the venue writes it;
-    market -- where the venue has several under its name, None is its first;
+    market -- where the venue has several under its name; None is its first, or the one that names are of;
     conflate -- one call per book and read instead of one per message;
-    ssl -- an SSLContext, None means the system's certificates and a verified name.
+    ssl -- an SSLContext, None means the system's certificates and a verified name;
+    on_instrument -- called with an `InstrumentChange` when the venue's list of instruments changes, as the handler's
+    on_instrument is.
+    wire -- the form in which the venue writes, where it has several (`feeds.venues.wires`), None is its usual one;
+    api_key -- where that form wants one, None means the venue's environment variable (`SPEC.key_variable`); it is sent
+    to nobody but the venue, unless it is given together with `url`, and never logged;
+    compression -- offer permessage-deflate: fewer bytes, more work and a later message.
 
     Raises: UnknownVenue, UnsupportedChannel or ValueError that say what there is. Opening raises ConnectionError if no
-    connection can be made within 20 s.
+    connection can be made within 20 s, UnknownInstrument with near names if the venue's list does not have a name.
     """
-    spec = load(venue)
+    spec = load(venue, wire)
     symbols, channels = listed(symbols), listed(channels)
     if not symbols or not all(isinstance(symbol, str) and symbol for symbol in symbols):
         raise ValueError(f"{venue}: symbols must be one or more names, not {symbols!r}")
     if not channels:
         raise ValueError(f"{venue}: channels must be one or more of {', '.join(spec.channels)}")
-    market = spec.check_market(market)
+    spec.check_market(market)
     spec.check_channels(channels)
     if ssl is not None and not isinstance(ssl, tls.SSLContext):
         raise ValueError(f"ssl must be an ssl.SSLContext or None, not {ssl!r}")
@@ -440,7 +634,23 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
         check_url("url", url, ("ws", "wss"))
     if rest_url is not None:
         check_url("rest_url", rest_url, ("http", "https"))
-    return Feed(spec, symbols, channels, handler, url, rest_url, depth, speed, conflate, ssl, market)
+    return Feed(spec, symbols, channels, handler, url, rest_url, depth, speed, conflate, ssl, market,
+                on_instrument, key_headers(spec, api_key, url), compression)
+
+
+def key_headers(spec: VenueSpec, api_key: str | None, url: str | None) -> dict[str, str] | None:
+    """What the handshake has to say for a wire form that wants a key. Raises: ValueError, which holds no key."""
+    if not spec.key_header:
+        if api_key is not None:
+            raise ValueError(f"{spec.name}: its wire form {spec.wire!r} takes no API key")
+        return None
+    key = api_key if api_key is not None else NO_KEY if url is not None else os.environ.get(spec.key_variable, "")
+    if not key:
+        raise ValueError(f"{spec.name}: its wire form {spec.wire!r} needs an API key: give it by the environment "
+                         f"variable {spec.key_variable}, or as api_key")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ValueError(f"{spec.name}: the API key has characters that no key has")
+    return {spec.key_header: key}
 
 
 def listed(names: str | Iterable[str]) -> list[str]:

@@ -51,6 +51,7 @@ cdef struct Shape:
     uint8_t next              # and the one after those it covers
     uint8_t size              # bytes of the window it covers
     uint8_t chains            # 0: up to two numbers of up to 8 digits in one chain; else 1 or 2 numbers of up to 16
+    bint negative             # of a double: a minus stands before it
     uint8_t slot[2]           # where the numbers go; the second is as the first if there is none
     uint8_t scale[2]          # decimals they are kept with
     uint8_t printed[2]        # decimals they are written with,
@@ -231,6 +232,10 @@ cdef inline bint shape_make(Shape* self, const Op* op, int first, const char* p,
         gap = op.gap[i] - (i > 0)                 # the byte that ended the number before was taken with it
         text = op.text + op.at[i] + op.gap[i] - gap
         past = at + gap
+        if op.take[i] == TAKE_DOUBLE and past < room and past < WINDOW and p[past] == c'-':
+            must_be(self, past, p + past, 1)
+            self.negative = True
+            past += 1
         tail = op.tail if i + 1 == op.numbers else 1
         if past >= room or not look_at(p + past, room - past, &written) or past + written.size + tail > WINDOW:
             break

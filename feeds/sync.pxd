@@ -60,7 +60,8 @@ cdef inline int judge(int link, bint joined, int64_t last, int64_t first, int64_
     if link == LINK_CHAIN:
         if prev == last:                          # a keep-alive has the same number again, a reset a lower one
             return APPLY
-        return OLD if final <= last and prev < last else GAP
+        # A copy has the same number; lower ones, once the book goes on, mean that the venue began anew.
+        return OLD if prev < last and (final == last or (final < last and not joined)) else GAP
     if link == LINK_NOT_BELOW:
         return APPLY if final >= last else OLD
     if link == LINK_OVERLAP or link == LINK_OVERLAP_OR_WHOLE:

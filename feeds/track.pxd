@@ -11,7 +11,8 @@ from feeds.message cimport (Message, N_SLOTS, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT
 
 cdef enum:
     MAX_PENDING_BYTES = 1 << 26   # of deltas kept while a snapshot is awaited; past it they are dropped
-    OLD_IN_A_ROW = 100            # old deltas that are believed; more mean that the venue's numbers began again
+    OLD_IN_A_ROW = 8              # old deltas that are believed; more mean that the venue's numbers began again
+    OLD_BEFORE_JOIN = 100         # the same until a delta has joined a snapshot that was asked for
 
 cdef enum:
     # Why a book changed its state; texts stand in feeds.pipeline.
@@ -29,6 +30,8 @@ cdef enum:
     WHY_CHECKSUM = 11
     WHY_LINE = 12
     WHY_TOLD = 13
+    WHY_AHEAD = 14
+    WHY_WIRE = 15
 
 cdef struct Pending:
     char* data                    # frames one after the other, each behind a PendingHead. Owned
@@ -51,6 +54,7 @@ cdef struct Track:
     int line                      # connection that feeds the book, -1 none yet
     bint has_snapshot             # a snapshot is held that deltas can continue
     bint joined                   # a delta was applied since
+    bint ahead                    # the snapshot is ahead of the stream, which has to come to it before the book is LIVE
     bint ever_live                # the book was LIVE since its connection opened
     bint wants_snapshot
     int resync                    # RESYNC_...: how a new snapshot is had, as its last message says

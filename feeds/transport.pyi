@@ -4,6 +4,7 @@ Importing this module raises ImportError, naming both versions, unless picows is
 """
 
 import ssl
+from collections.abc import Iterable, Mapping
 from typing import Self, final
 
 from picows import WSFrame, WSListener, WSTransport
@@ -16,8 +17,8 @@ class Line(WSListener):
 
     Payloads go to the pipeline as pointers into the read buffer, all frames of one read with one receive time, and
     `pipeline.flush()` follows the last of them. Bad market data never ends a line; a breach of RFC 6455 closes it with
-    1002, a message above `max_message` with 1009. A handler's exception is logged, counted, and the line goes on.
-    Everything here belongs to the thread of the event loop.
+    1002, a message above `max_message` with 1009, a compressed one that cannot be inflated with 1007. A handler's
+    exception is logged, counted, and the line goes on. Everything here belongs to the thread of the event loop.
     """
 
     def __new__(cls, pipeline: Pipeline, line: int = 0, max_message: int = 8388608) -> Self: ...
@@ -36,6 +37,9 @@ class Line(WSListener):
     @property
     def bytes(self) -> int:
         """Payload bytes handed to the pipeline."""
+    @property
+    def wire_bytes(self) -> int:
+        """The same as they came: fewer where they were compressed."""
     @property
     def batches(self) -> int:
         """Reads from the socket that held at least one frame."""
@@ -57,6 +61,11 @@ class Line(WSListener):
     @property
     def close_reason(self) -> str:
         """The words that came with the code, often none."""
+    def agree(self, answers: Iterable[str], offered: bool) -> None:
+        """Take the server's answer on extensions. Raises: `feeds.deflate.ExtensionError`."""
+    @property
+    def compressed(self) -> bool:
+        """Whether the server may compress its messages."""
     @property
     def is_open(self) -> bool:
         """Whether frames still come in and may be sent."""
@@ -86,10 +95,13 @@ async def open_line(
     max_message: int = 8388608,
     ssl_context: ssl.SSLContext | None = None,
     timeout: float = 10.0,
+    headers: Mapping[str, str] | None = None,
+    compression: bool = False,
 ) -> Line:
     """Connect, and return the open line; `pipeline.opened(line)` has been called, `closed` is called at its end.
 
     Parameters: url -- ws:// or wss://, with path and query; ssl_context -- None means the system's certificates and a
-    verified name; timeout -- seconds for name, connection, TLS and upgrade together.
+    verified name; timeout -- seconds for name, connection, TLS and upgrade together; headers -- sent with the
+    handshake, never logged; compression -- offer permessage-deflate, which the server may decline.
     Raises: ConnectionError that says the address (without query) and why, in one line.
     """

@@ -13,6 +13,7 @@ import logging
 import ssl
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
@@ -23,6 +24,8 @@ from picows.picows cimport WSCloseCode, WSCloseInfo, WSFrame, WSListener, WSMsgT
 from feeds.pipeline cimport Pipeline
 
 from picows import WSError, ws_connect
+
+from feeds.deflate import HEADER as _HEADER, OFFER as _OFFER, InflateError, Inflater, read_terms
 
 cdef object log = logging.getLogger("feeds.transport")
 
@@ -56,6 +59,8 @@ cdef class Line(WSListener):
         Py_ssize_t joined_size
         Py_ssize_t joined_capacity  # without the slack
         bint joining                # a message has begun and its last fragment is still to come
+        bint packed                 # and is compressed
+        object inflater             # of compressed messages, None: none was agreed on
         bint dead                   # frames that are still in picows' buffer after the end are not ours any more
         bint opened                 # pipeline.opened has been called
         bint in_batch               # frames of the current read have come, its last one has not
@@ -68,7 +73,8 @@ cdef class Line(WSListener):
 
     cdef readonly int line
     cdef readonly Py_ssize_t max_message
-    cdef readonly int64_t frames, messages, bytes, batches, largest_batch, pings, handler_errors, last_frame_ns
+    cdef readonly int64_t frames, messages, bytes, wire_bytes, batches, largest_batch, pings, handler_errors
+    cdef readonly int64_t last_frame_ns
     cdef readonly int close_code
     cdef readonly str close_reason
 
@@ -158,6 +164,7 @@ cdef class Line(WSListener):
     cdef inline int _deliver(self, const char* payload, Py_ssize_t size) except -1:
         self.messages += 1
         self.bytes += size
+        self.wire_bytes += size
         try:
             self.pipeline.feed_c(payload, size, SLACK, self.batch_ns, self.line)
         except Exception:
@@ -184,7 +191,8 @@ cdef class Line(WSListener):
     # Everything that is not a whole message in one frame.
 
     cdef int _take_other(self, WSFrame frame) except -1:
-        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+        cdef bint begins = frame.msg_type == WSMsgType.TEXT or frame.msg_type == WSMsgType.BINARY
+        if frame.rsv2 or frame.rsv3 or (frame.rsv1 and (self.inflater is None or not begins)):
             return self._refuse(WSCloseCode.PROTOCOL_ERROR, "reserved bits without an extension")
         if frame.msg_type == WSMsgType.PING:
             self.pings += 1
@@ -201,6 +209,9 @@ cdef class Line(WSListener):
             return self._join(frame)
         if self.joining:
             return self._refuse(WSCloseCode.PROTOCOL_ERROR, "new message inside a fragmented one")
+        self.packed = frame.rsv1
+        if frame.fin:                               # the only way here is that it is compressed
+            return self._inflate(frame.payload_ptr, frame.payload_size)
         self.joining = True
         self.joined_size = 0
         return self._join(frame)
@@ -213,9 +224,26 @@ cdef class Line(WSListener):
         self.joined_size += frame.payload_size
         if frame.fin:
             self.joining = False
+            if self.packed:
+                return self._inflate(self.joined, self.joined_size)
             memset(self.joined + self.joined_size, 0, SLACK)
             self._deliver(self.joined, self.joined_size)
         return 0
+
+    cdef int _inflate(self, const char* payload, Py_ssize_t size) except -1:
+        """Inflate a whole message into our own buffer, and deliver it."""
+        cdef bytes text
+        cdef Py_ssize_t length
+        try:
+            text = self.inflater.inflate(payload[:size])
+        except InflateError as error:
+            return self._refuse(<WSCloseCode><int>error.code, str(error))
+        length = PyBytes_GET_SIZE(text)
+        self._reserve(length)                       # what was joined in it has been inflated
+        memcpy(self.joined, PyBytes_AS_STRING(text), length)
+        memset(self.joined + length, 0, SLACK)
+        self.wire_bytes += size - length
+        return self._deliver(self.joined, length)
 
     cdef int _reserve(self, Py_ssize_t size) except -1:
         """Room for `size` joined bytes; the buffer only grows, at most to `max_message`."""
@@ -267,6 +295,14 @@ cdef class Line(WSListener):
 
     # The session calls these, from the thread of the loop.
 
+    def agree(self, answers, bint offered):
+        terms = read_terms(answers, offered)
+        self.inflater = None if terms is None else Inflater(terms, self.max_message)
+
+    @property
+    def compressed(self):
+        return self.inflater is not None
+
     @property
     def is_open(self):
         return self.transport is not None and not self.dead
@@ -300,16 +336,27 @@ cdef class Line(WSListener):
 
 
 async def open_line(pipeline, str url not None, int line=0, *, Py_ssize_t max_message=8 << 20, ssl_context=None,
-                    double timeout=10.0):
+                    double timeout=10.0, headers=None, bint compression=False):
     cdef Line listener = Line(pipeline, line, max_message)
     shown = url.partition("?")[0]
+    sent = dict(headers or {})
+    logger = logging.getLogger(f"picows.line.{line}")
+    if sent and logger.getEffectiveLevel() < logging.DEBUG:
+        logger.setLevel(logging.DEBUG)      # below it picows logs the whole handshake, and headers are keys
+    if compression:
+        sent[_HEADER] = _OFFER
+
+    # The factory takes exactly two parameters: picows answers a TypeError by calling it again with none.
+    def agreed(request, response):
+        listener.agree(response.headers.getall(_HEADER, ()), compression)
+        return listener
+
     try:
         async with asyncio.timeout(timeout):
-            # The factory takes exactly two parameters: picows answers a TypeError by calling it again with none.
             await ws_connect(
-                lambda request, response: listener, url, ssl_context=ssl_context, max_redirects=0,
+                agreed, url, ssl_context=ssl_context, max_redirects=0, extra_headers=sent,
                 websocket_handshake_timeout=timeout, enable_auto_ping=False, enable_auto_pong=False,
-                max_frame_size=max_message, read_buffer_init_size=READ_BUFFER, logger_name=f"line.{line}")
+                max_frame_size=max_message, read_buffer_init_size=READ_BUFFER, logger_name=logger)
     except BaseException as error:
         listener.abort()
         if isinstance(error, (OSError, WSError, ssl.SSLError, TimeoutError)):

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from enum import IntEnum
 from typing import Any
 from urllib.parse import urlsplit
+
+from feeds.instruments import Instrument
 
 
 class UnknownVenue(ValueError):
@@ -62,7 +63,9 @@ class Stream:
 class Control:
     """A frame that is about the connection and not about a market: an answer, an error, a notice."""
 
-    kind: str                       # "ack", "error", "ping" (see `reply`), "pong", "shutdown", "other"
+    # "ack", "error", "ping" (see `reply`), "pong", "shutdown", "other"; of a binary wire form also "newer" (its schema
+    # has a newer version, what is new in it is skipped) and "foreign" (its schema is another: the usual form is needed)
+    kind: str
     request_id: int | None = None   # which request it answers, None if it says none
     code: int | str | None = None   # the venue's own error code
     text: str = ""                  # the venue's own words
@@ -142,25 +145,35 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Instrument:
-    """What a venue's list says of one instrument; numbers are the venue's own text."""
-
-    symbol: str       # as the venue writes it
-    tick_size: str    # smallest step of price
-    lot_size: str     # smallest step of quantity
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
-    """What a venue allows; counts, seconds and REST weights."""
+    """What a venue allows; counts, seconds and REST weights. 0 is no limit, or none that is known.
+
+    An address is the IP address that the venue sees: everything that runs behind it counts together.
+    """
 
     streams_per_connection: int
     messages_per_second: float       # requests, pings and pongs of ours that one connection may send
     streams_per_request: int         # names in one subscribe request
-    connections_per_5_minutes: int
+    connections_per_5_minutes: int   # that one address may open, failed attempts too
     connection_lifetime_s: float     # the venue ends a connection after that; 0: it does not say so
     rest_weight_per_minute: int
     weight_header: str | None = None  # answer header that states the weight used in this minute
+    connections: int = 0             # open at a time from one address
+    connections_per_second: float = 0       # that one address may open, as connections_per_5_minutes
+    connections_per_minute: int = 0
+    streams: int = 0                 # over all connections of one address
+    argument_chars: int = 0          # of all streams of one connection together, as its requests name them
+    request_bytes: int = 0           # of one request frame
+    operations_per_hour: int = 0     # subscribe and unsubscribe requests of one connection
+    rest_per_second: float = 0       # REST requests, whatever they weigh
+
+    @property
+    def opening(self) -> tuple[tuple[str, float, float], ...]:
+        """(name, connections, seconds) of every limit on opening connections, that of the longest time first."""
+        rates = (("connections_per_5_minutes", self.connections_per_5_minutes, 300.0),
+                 ("connections_per_minute", self.connections_per_minute, 60.0),
+                 ("connections_per_second", self.connections_per_second, 1.0))
+        return tuple(rate for rate in rates if rate[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +213,10 @@ class VenueSpec:
     checked: str                    # date of the last check, ISO
     forms: str                      # wire forms that are parsed, and which of them are served today
     evidence: tuple[Evidence, ...] = ()
+    # ---- several wire forms under one name: each is a SPEC of its own, see `feeds.venues.load`
+    wire: str = "json"              # the form this SPEC is about
+    key_header: str = ""            # header of the handshake that holds an API key, "" where none is wanted
+    key_variable: str = ""          # environment variable that holds the key, if it is not given otherwise
     # ---- several markets under one name
     markets: tuple[str, ...] = ()   # the first is the default
     market_of: Callable[[str], str] | None = None       # address of a connection -> market, where frames do not tell
@@ -223,8 +240,15 @@ class VenueSpec:
     snapshot_limits: tuple[int, ...] = ()               # values the venue accepts; empty if any up to the largest
     snapshot_weight: Callable[[int], int] = lambda limit: 1             # limit -> REST weight
     read_address: Callable[[str], Answer | None] = lambda url: None     # what an answer from there is; None: no use
-    instruments_addresses: Mapping[str, str] = field(default_factory=dict)      # market -> full address
+    # market -> full addresses of its lists
+    instruments_addresses: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     read_instruments: Callable[[bytes], list[Instrument]] = lambda body: []     # ValueError if it is no such list
+    # address and answer of a list -> full addresses of what has to be asked besides: its next page, details
+    next_page: Callable[[str, bytes], Sequence[str]] = lambda url, body: ()
+    instruments_weight: int = 1     # REST weight of a list
+    # normalised names that are the venue's symbols as they stand: "pair" (BTC-USDT), "dated" (BTC-27DEC26, and
+    # BTC-27DEC26-100000-C); nobody has to look such a symbol up in a list
+    own_names: tuple[str, ...] = ()
 
     def snapshot_url(self, symbol: str, rest_url: str | None = None, limit: int | None = None,
                      market: str = "") -> str:
@@ -279,31 +303,6 @@ def request_number(told: object) -> int | None:
 def error_code(code: object) -> int | str | None:
     """A venue's error code, None if it is of no use as one."""
     return code if isinstance(code, (int, str)) else None
-
-
-def plain_text(number: object) -> str:
-    """A number as plain decimal text without zeros at its end: 0.1 for 0.100000000000000000, 0.0006 for 6.0e-4."""
-    return f"{Decimal(str(number)).normalize():f}"
-
-
-def step_of(decimals: object) -> str:
-    """The smallest step of numbers with so many decimals: 0.01 for 2 or "2"."""
-    return f"{Decimal(1).scaleb(-int(str(decimals))):f}"
-
-
-def instrument_reader(what: str, read: Callable[[Any], Iterable[Instrument]]) -> Callable[[bytes], list[Instrument]]:
-    """The `read_instruments` of a venue.
-
-    read -- gives the instruments of the answer, read as JSON whose numbers with a point or an exponent are text.
-    what -- what there should have been, for the ValueError.
-    """
-    def read_instruments(body: bytes) -> list[Instrument]:
-        try:
-            return list(read(json.loads(body, parse_float=str)))
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
-            raise ValueError(f"{what} (missing: {error})") from error
-
-    return read_instruments
 
 
 def reason_of(text: str, reasons: Mapping[str, str]) -> str:

@@ -135,13 +135,24 @@ cdef inline uint32_t window_look(const Window* self, char stop, int stops) noexc
     return ~digits & (end ^ (end - 1))            # of no end at all, all bits
 
 
+cdef inline uint32_t window_stops(const Window* self, char stop) noexcept nogil:
+    """Where in a window this byte stands."""
+    cdef __m128i byte = _mm_set1_epi8(stop)
+    return equal_mask(self, byte, byte)
+
+
+cdef inline int first_bit(uint32_t mask) noexcept nogil:
+    """Place of the lowest bit; anything if there is none."""
+    return ctz32(mask | <uint32_t> 1 << 31)
+
+
 cdef inline int window_quote(const Window* self) noexcept nogil:
-    """Place of the first quote, -1 if there is none or a backslash comes before it."""
+    """Place of the first quote, -1 if there is none, -2 if a backslash comes before it."""
     cdef uint32_t quotes = equal_mask(self, _mm_set1_epi8(c'"'), _mm_set1_epi8(c'"'))
-    cdef uint32_t escapes = equal_mask(self, _mm_set1_epi8(c'\\'), _mm_set1_epi8(c'\\'))
-    if quotes == 0:
+    cdef uint32_t both = quotes | equal_mask(self, _mm_set1_epi8(c'\\'), _mm_set1_epi8(c'\\'))
+    if both == 0:
         return -1
-    return -1 if escapes & (quotes ^ (quotes - 1)) else ctz32(quotes)
+    return ctz32(both) if quotes & both & -both else -2
 
 
 cdef inline int first_marks(const char* data, const char* end, const char* safe, char mark, int marks) noexcept nogil:

@@ -11,8 +11,8 @@ from orderbook.quantity cimport OWN_DIGITS, qty_is_own, qty_make_own
 from orderbook.types cimport price_t, qty_t, Status, OK, OFF_TICK, NO_MEMORY, NEGATIVE_QTY, NO_FIT, BOOK_EMPTY
 from orderbook.update cimport Levels
 from orderbook.ladder cimport (Ladder, Page, PAGE_BITS, PAGE_TICKS, ladder_init, ladder_free, ladder_apply,
-                               ladder_undo, ladder_reserve, ladder_clear, ladder_empty, ladder_best, ladder_best_qty,
-                               ladder_get, ladder_reach, ladder_worst, likely, unlikely)
+                               ladder_fill, ladder_undo, ladder_reserve, ladder_clear, ladder_empty, ladder_best,
+                               ladder_best_qty, ladder_get, ladder_reach, ladder_worst, likely, unlikely)
 
 cdef extern from *:
     """
@@ -347,8 +347,8 @@ cdef inline Status book_apply_snapshot(BookData* self, Levels* bids, Levels* ask
     else:
         ladder_clear(&self.bids)
         ladder_clear(&self.asks)
-    ladder_apply(&self.bids, bids.rank, bids.qty, bids.count)
-    ladder_apply(&self.asks, asks.rank, asks.qty, asks.count)
+    ladder_fill(&self.bids, bids.rank, bids.qty, bids.count)
+    ladder_fill(&self.asks, asks.rank, asks.qty, asks.count)
     self.absent = 0
     self.trusted_bid = INT64_MIN
     self.trusted_ask = INT64_MAX

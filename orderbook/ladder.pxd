@@ -206,8 +206,10 @@ cdef inline bint ladder_reserve(Ladder* self, int64_t kept, int64_t pages) noexc
 
 cdef inline Page* ladder_add_page(Ladder* self, int64_t key) noexcept nogil:
     """Insert an empty page; it must be missing, and `ladder_reserve` must have made room for it."""
-    cdef int64_t at = ladder_place(self, key)
+    cdef int64_t at = self.n_pages
     cdef Page* page = ladder_slot(self.slots, self.n_slots, self.shift, key)
+    if at and self.order[at - 1] > key:
+        at = ladder_place(self, key)
     memmove(self.order + at + 1, self.order + at, (self.n_pages - at) * sizeof(int64_t))
     self.order[at] = key
     self.n_pages += 1
@@ -342,6 +344,34 @@ cdef inline int64_t ladder_apply(Ladder* self, const int64_t* ranks, qty_t* qtys
     if unlikely(self.n_pages > self.purge_at):
         ladder_tidy(self)
     return absent
+
+
+cdef inline void ladder_fill(Ladder* self, const int64_t* ranks, const qty_t* qtys, int64_t n) noexcept nogil:
+    """Set `n` levels, quantities above 0, in a ladder without levels in which there is room for all their pages.
+
+    From the last to the first, which is as a rule the best: then each new page comes behind the others.
+    """
+    cdef int64_t i, key, last = INT64_MIN, top = INT64_MIN, levels = 0
+    cdef uint64_t bit
+    cdef Page* page = NULL
+    for i in range(n - 1, -1, -1):
+        key = ranks[i] >> PAGE_BITS
+        if unlikely(key != last):
+            last = key
+            top = key if key > top else top
+            page = ladder_find(self, key)
+            if unlikely(page == NULL):
+                page = ladder_add_page(self, key)
+        bit = <uint64_t> ranks[i] & (PAGE_TICKS - 1)
+        if unlikely((page.occupied >> bit) & 1):
+            continue                              # of a price that comes twice, the last one holds
+        page.occupied |= <uint64_t> 1 << bit
+        page.qty[bit] = qtys[i]
+        levels += 1
+    self.n_levels = levels
+    ladder_settle(self, top)
+    if unlikely(self.n_pages > self.purge_at):
+        ladder_tidy(self)
 
 
 cdef inline void ladder_undo(Ladder* self, const int64_t* ranks, qty_t* qtys, int64_t n) noexcept nogil:

@@ -139,6 +139,8 @@ class Venue:
         self.answer = self.acknowledge
         self.get = lambda path: (404, {}, b"")
         self.upgrade = True     # False: refuse WebSockets with 503
+        self.extensions = ()    # values of the headers that answer an offer of extensions
+        self.handshakes = []    # headers of the clients so far, the newest last
         self.tls = None
         self._tasks = set()
         self._writers = set()
@@ -209,10 +211,12 @@ class Venue:
         if not self.upgrade:
             writer.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
             return
+        self.handshakes.append(headers)
         secret = headers["sec-websocket-key"].encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         accept = base64.b64encode(hashlib.sha1(secret).digest())
         writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                     b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+                     b"Sec-WebSocket-Accept: " + accept + b"\r\n"
+                     + "".join(f"Sec-WebSocket-Extensions: {it}\r\n" for it in self.extensions).encode() + b"\r\n")
         peer = Peer(path, reader, writer)
         self.peers.append(peer)
         self.on_open(peer)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from feeds.simulator.faults import KINDS
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="a copy of the sources without docs/")
@@ -55,6 +57,23 @@ def test_the_table_of_evidence_is_what_the_specs_say() -> None:
     """`python docs/evidence.py` prints the table that docs/venues.md ends with."""
     text = (ROOT / "docs" / "venues.md").read_text()
     assert text.endswith("\n\n" + run(ROOT / "docs" / "evidence.py", cwd=ROOT))
+
+
+def test_the_table_of_lost_fields_is_what_the_dialects_say() -> None:
+    """`python docs/lost.py` prints the table that docs/simulated.md ends with."""
+    text = (ROOT / "docs" / "simulated.md").read_text()
+    assert text.endswith("\n\n" + run(ROOT / "docs" / "lost.py", cwd=ROOT))
+
+
+def test_the_document_of_faults_has_every_kind() -> None:
+    text = (ROOT / "docs" / "faults.md").read_text()
+    for kind, what in KINDS.items():
+        assert re.search(rf"^\| `{kind}` \| [^|]+ \| {re.escape(what)} \|$", text, re.M), kind
+
+
+def test_the_simulated_venue_of_the_document_runs(tmp_path: Path) -> None:
+    (tmp_path / "simulated.py").write_text(block("docs/simulated.md", "simulated"))
+    assert run(tmp_path / "simulated.py", cwd=tmp_path).startswith("(")
 
 
 @pytest.mark.slow

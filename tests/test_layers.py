@@ -23,15 +23,18 @@ LINES = {
     "orderbook": ["orderbook", "orderbook.*"],
     "scan": ["feeds.scan", "feeds.checksum", "feeds.message", "feeds.numbers", "feeds.symbols", "feeds.routes",
              "feeds.shape", "feeds.element", "feeds.layout", "feeds.window_simd", "feeds.engine", "feeds.levels",
-             "feeds.levelmap", "feeds.whole", "feeds.odd", "feeds.protobuf", "feeds.pairs"],
+             "feeds.levelmap", "feeds.whole", "feeds.odd", "feeds.protobuf", "feeds.pairs", "feeds.sbe"],
     "judge": ["feeds.parser", "feeds.run", "feeds.run_scalar", "feeds.run_simd", "feeds.sync", "feeds.arbiter",
-              "feeds.venue", "feeds.track", "feeds.events", "feeds.handler", "feeds.latency", "feeds.report"],
+              "feeds.venue", "feeds.instruments", "feeds.listing", "feeds.track", "feeds.events", "feeds.handler",
+              "feeds.latency", "feeds.report"],
     "registry": ["feeds.venues"],
     "dialect": ["feeds.venues.dialects", "feeds.venues.dialects.*"],
+    "lists": ["feeds.venues.lists", "feeds.venues.lists.*"],
     "venue": ["feeds.venues.*"],
     "pipeline": ["feeds.path", "feeds.intake", "feeds.books", "feeds.pipeline"],
-    "outside": ["feeds.transport", "feeds.picows_version", "feeds.capture", "feeds.replay", "feeds.rest",
-                "feeds.session", "feeds.connection", "feeds.requests", "feeds.plan"],
+    "outside": ["feeds.transport", "feeds.deflate", "feeds.picows_version", "feeds.capture", "feeds.replay",
+                "feeds.rest", "feeds.session", "feeds.connection", "feeds.requests", "feeds.plan", "feeds.directory",
+                "feeds.names", "feeds.chains"],
     "top": ["feeds.simulator", "feeds.simulator.*", "feeds.cli", "feeds.commands", "feeds.commands.*"],
     "package": ["feeds"],
 }
@@ -42,8 +45,9 @@ MAY = {
     "scan": {"orderbook", "scan"},
     "judge": {"orderbook", "scan", "judge"},
     "registry": {"judge"},
-    "venue": {"orderbook", "scan", "judge"},
-    "dialect": {"judge", "dialect", "top"},       # what a simulated venue writes of a simulated market
+    "lists": {"judge"},
+    "venue": {"orderbook", "scan", "judge", "lists"},
+    "dialect": {"judge", "registry", "dialect", "top"},       # what a simulated venue writes of a simulated market
     "pipeline": {"orderbook", "scan", "judge", "registry", "pipeline"},
     "outside": {"orderbook", "scan", "judge", "registry", "pipeline", "outside"},
     "top": {"orderbook", "scan", "judge", "registry", "venue", "pipeline", "outside", "top", "package",
@@ -64,10 +68,11 @@ ONLY = {
 LIBRARIES = {
     "picows": {"feeds.transport", "feeds.session", "feeds.picows_version"},
     "aiofastnet": {"feeds.transport", "feeds.session"},
-    "asyncio": {"feeds.transport", "feeds.rest", "feeds.session", "feeds.connection"},
+    "asyncio": {"feeds.transport", "feeds.rest", "feeds.session", "feeds.connection", "feeds.directory",
+                "feeds.chains"},
     "aiohttp": {"feeds.rest"},
     "socket": {"feeds.transport", "feeds.rest", "feeds.session"},
-    "msgspec": {"feeds.rest", "feeds.session", "feeds.replay", "feeds.capture"},
+    "msgspec": {"feeds.rest", "feeds.session", "feeds.replay", "feeds.capture", "feeds.directory"},
     "typer": set(),
     "rich": set(),
 }
@@ -163,6 +168,8 @@ def test_a_module_imports_only_what_stands_above_it(path: Path) -> None:
 def test_a_venue_knows_no_other_venue_and_nobody_knows_a_venue(path: Path) -> None:
     module = module_name(path)
     venues = {name for name in own_imports(path) if name.startswith("feeds.venues.")}
+    if line_of(module) == "venue":
+        venues -= {"feeds.venues.lists", f"feeds.venues.lists.{module.rpartition('.')[2]}"}
     if line_of(module) not in {"top", "registry", "dialect"}:
         assert not venues, f"{module} imports {venues}"
 

@@ -16,11 +16,11 @@ _COLUMNS = ("symbol", "status", "updates", "changes", "gaps", "stale", "levels",
             "quotes")
 
 
-def run(files: list[str], venue: str | None, market: str | None, as_json: bool) -> int:
+def run(files: list[str], venue: str | None, market: str | None, as_json: bool, wire: str | None = None) -> int:
     """Replay and print. Returns: the exit status."""
     if venue is None:
         check_readable(files)                     # a file that is not there bears no venue's name either
-    replay = Replay(venue or venue_of(files), digests=as_json, market=market)
+    replay = Replay(venue or venue_of(files), digests=as_json, market=market, wire=wire)
     with _progress(files) as on_progress:
         replay.run(files, on_progress)
     for failure in replay.failures:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from feeds.venue import VenueSpec
-from feeds.venues import VENUES, load
+from feeds.venues import VENUES, load, wires
 
 WIDTH = 160         # characters of a table that no terminal shows
 
@@ -35,6 +35,7 @@ def facts_of(spec: VenueSpec) -> dict[str, Any]:
         "channels": dict(spec.channels),
         "evidence": [{"channel": it.channel, "proof": it.proof, "detects": it.detects} for it in spec.evidence],
         "forms": spec.forms,
+        "wires": list(wires(spec.name)),
         "numbers": spec.link.name,
         "connection_numbers": spec.count.name,
         "resync": spec.resync,
@@ -82,6 +83,9 @@ def _print_one(spec: VenueSpec) -> None:
     facts.add_row("new book by", {"rest": "a REST snapshot", "request": "a request on the line"}.get(
         spec.resync, "a new subscription"))
     facts.add_row("forms", spec.forms)
+    for other in (load(spec.name, wire) for wire in wires(spec.name)[1:]):
+        facts.add_row(f"wire {other.wire}", f"{other.forms} Channels: {', '.join(other.channels)}." + (
+            f" It needs an API key: {other.key_variable} in the environment." if other.key_header else ""))
     facts.add_row("source", f"{spec.source} (checked {spec.checked})")
     for channel, text in spec.channels.items():
         facts.add_row(f"channel {channel}", text)

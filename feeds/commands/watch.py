@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from dataclasses import replace
-from difflib import get_close_matches
 from time import monotonic
 from typing import Any
 
 from feeds import connect
 from feeds.commands.common import CommandError, warnings_kept
 from feeds.commands.ladder import Tape, View
-from feeds.plan import moved
+from feeds.directory import Directory, ListError
+from feeds.listing import UnknownInstrument
 from feeds.rest import RestError
 from orderbook import BookState
 
@@ -21,17 +21,18 @@ PROBE_S = 3.0                   # without a live book for so long, the venue is 
 
 
 def run(venue: str, symbols: list[str], *, url: str | None, rest_url: str | None, market: str | None, depth: int,
-        seconds: float | None, plain: bool) -> int:
+        seconds: float | None, plain: bool, wire: str | None = None, compression: bool = False) -> int:
     """Show books until interrupted, or for some seconds. Returns: the exit status."""
-    return asyncio.run(_watch(venue, symbols, url, rest_url, market, depth, seconds, plain))
+    return asyncio.run(_watch(venue, symbols, depth, seconds, plain, url=url, rest_url=rest_url, market=market,
+                              wire=wire, compression=compression))
 
 
-async def _watch(venue: str, wanted: list[str], url: str | None, rest_url: str | None, market: str | None, depth: int,
-                 seconds: float | None, plain: bool) -> int:
+async def _watch(venue: str, wanted: list[str], depth: int, seconds: float | None, plain: bool,
+                 **options: Any) -> int:
     tape = Tape()
     draws = sys.stdout.isatty() and not plain
     with warnings_kept(draws) as warning:
-        feed = connect(venue, wanted, ("book", "trades"), tape, url=url, rest_url=rest_url, market=market)
+        feed = connect(venue, wanted, ("book", "trades"), tape, **options)
         feed.timing = replace(feed.timing, first=CONNECT_S)
         async with feed:
             symbols = feed.symbols
@@ -81,19 +82,18 @@ async def _probe(feed: Any) -> None:
 async def _ask_for(feed: Any, symbol: str) -> None:
     """Ask the venue by REST for one symbol. Raises: CommandError if it is unknown; nothing where one cannot ask."""
     spec, rest = feed.spec, feed.rest
-    listed = spec.instruments_addresses.get(feed.market, "")
     try:
         if spec.resync == "rest":
             limit = spec.snapshot_limits[0] if spec.snapshot_limits else 1
             await rest.get(spec.snapshot_url(symbol, rest.moved_to, limit, feed.market), spec.snapshot_weight(limit))
-        elif listed:
-            body, _ = await rest.get(moved(listed, rest.moved_to), 1)
-            known = [instrument.symbol for instrument in spec.read_instruments(body)]
-            if known and symbol not in known:
-                near = ", ".join(get_close_matches(symbol, known, 3))
-                raise CommandError(f"{spec.name}: unknown symbol {symbol}" + (f"; near: {near}" if near else ""))
+        elif spec.instruments_addresses:
+            listing = await Directory(rest).listing(feed.market, max_age_s=0, within_s=CONNECT_S)
+            if not listing.failures:
+                listing.find(symbol, feed.market)
+    except UnknownInstrument as error:
+        raise CommandError(str(error)) from None
     except RestError as error:
         if spec.resync == "rest" and error.status in (400, 404):
             raise CommandError(f"{spec.name}: unknown symbol {symbol}: {error.body or error}") from None
-    except ValueError:          # no list that can be read
+    except ListError:           # no list that can be read
         pass

@@ -14,7 +14,6 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Iterator
 from ssl import SSLContext
 from time import monotonic
 from typing import Any
@@ -23,6 +22,7 @@ from urllib.parse import urlsplit
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from feeds.capture import CaptureError
+from feeds.simulator.frames import frame_head
 from feeds.simulator.listen import listen
 from feeds.simulator.recording import ANSWER, BOOK, Recording, Step
 from feeds.venue import Answer
@@ -184,7 +184,7 @@ class Player:
                 continue
             if step.control is not None and step.control.kind == "ping":
                 client.replies.add(step.control.reply)
-            parts += framed(step.opcode, step.payload)
+            parts += (frame_head(step.opcode, len(step.payload)), step.payload)
             if len(parts) >= 2 * BATCH_SIZE:
                 await self._write(client, parts)
         await self._write(client, parts)
@@ -279,7 +279,8 @@ class Client:
     async def send(self, frame: tuple[int, bytes] | None) -> None:
         """Send one frame, if there is one."""
         if frame is not None:
-            self.transport.write(b"".join(framed(*frame)))
+            opcode, payload = frame
+            self.transport.write(frame_head(opcode, len(payload)) + payload)
             await asyncio.sleep(0)
 
     async def close(self, code: int, reason: bytes) -> None:
@@ -296,18 +297,6 @@ class Client:
         if self.playing is not None:
             self.playing.cancel()
             await asyncio.gather(self.playing, return_exceptions=True)
-
-
-def framed(opcode: int, payload: bytes) -> Iterator[bytes]:
-    """Head and payload of a WebSocket frame of a server."""
-    size = len(payload)
-    if size < 126:
-        yield bytes((0x80 | opcode, size))
-    elif size < 1 << 16:
-        yield bytes((0x80 | opcode, 126)) + size.to_bytes(2, "big")
-    else:
-        yield bytes((0x80 | opcode, 127)) + size.to_bytes(8, "big")
-    yield payload
 
 
 def _path(address: str) -> str:

@@ -86,6 +86,11 @@ class Stream:
         now = desk.market.time_ns
         self.next_ns = now - now % self.interval_ns + self.interval_ns if interval_ms else 0
 
+    @property
+    def is_idle(self) -> bool:
+        """True if nothing would be said at the next turn, whenever that is."""
+        return False
+
     def take(self, action: Action) -> Iterator[str]:
         """Messages that an action causes at once."""
         return iter(())
@@ -93,6 +98,11 @@ class Stream:
     def fire(self, now_ns: int) -> str | None:
         """The message that is due now, if there is one."""
         return None
+
+    def _wake(self, now_ns: int) -> None:
+        """There is something to say: be due at the next turn after now."""
+        if self.interval_ns and self.next_ns <= now_ns:
+            self.next_ns = now_ns - now_ns % self.interval_ns + self.interval_ns
 
 
 class Diff(Stream):
@@ -104,9 +114,14 @@ class Diff(Stream):
         self._first = self._last = desk.market.last_id
         self._prev = desk.market.last_id        # last id of the message before
 
+    @property
+    def is_idle(self) -> bool:
+        return not self._changed[BID] and not self._changed[ASK]
+
     def take(self, action: Action) -> Iterator[str]:
-        if not self._changed[BID] and not self._changed[ASK]:
+        if self.is_idle:
             self._first = action.first_id
+            self._wake(action.time_ns)
         self._last = action.last_id
         for side, price, qty in action.changes:
             self._changed[side][price] = qty
@@ -139,6 +154,14 @@ class Partial(Stream):
         super().__init__(desk, interval_ms)
         self._depth = depth
         self._prev = desk.market.last_id
+
+    @property
+    def is_idle(self) -> bool:
+        return self.desk.market.last_id == self._prev
+
+    def take(self, action: Action) -> Iterator[str]:
+        self._wake(action.time_ns)
+        return iter(())
 
     def fire(self, now_ns: int) -> str | None:
         desk = self.desk

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from feeds.venue import UnknownVenue
+from feeds.venue import UnknownVenue, UnsupportedChannel
 
 if TYPE_CHECKING:
     from feeds.venue import VenueSpec
@@ -37,15 +38,32 @@ _MODULES = {
     "mexc": ("feeds.venues.mexc", "SPEC"),
 }
 
+# (venue, wire form beside its usual one) -> module whose `changes` give what its SPEC has instead
+_WIRES = {
+    ("binance_spot", "sbe"): "feeds.venues.binance_sbe",
+}
+
 VENUES = tuple(_MODULES)
 
 
-def load(name: str) -> VenueSpec:
-    """SPEC of the venue called `name`. Raises `UnknownVenue`, which lists those there are."""
+def wires(name: str) -> tuple[str, ...]:
+    """Wire forms of a venue, the usual one first."""
+    return (load(name).wire, *(wire for venue, wire in _WIRES if venue == name))
+
+
+def load(name: str, wire: str | None = None) -> VenueSpec:
+    """SPEC of the venue called `name`; `wire` is one of its wire forms, None the usual one.
+
+    Raises: UnknownVenue, which lists those there are; UnsupportedChannel for a wire form that the venue does not have.
+    """
     if name not in _MODULES:
         near = get_close_matches(name, VENUES, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UnknownVenue(f"unknown venue {name!r}{hint} (known: {', '.join(VENUES)})")
     module, attribute = _MODULES[name]
     spec: VenueSpec = getattr(import_module(module), attribute)
-    return spec
+    if wire is None or wire == spec.wire:
+        return spec
+    if (name, wire) not in _WIRES:
+        raise UnsupportedChannel(f"{name} has no wire form {wire!r}; it has: {', '.join(wires(name))}")
+    return replace(spec, wire=wire, **import_module(_WIRES[name, wire]).changes(spec))

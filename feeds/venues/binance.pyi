@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
 from feeds.parser import Parser
-from feeds.venue import Answer, Control, Evidence, Instrument, Limits, Stream, VenueSpec
+from feeds.venue import Answer, Control, Evidence, Limits, Stream, VenueSpec
 
 SPOT: VenueSpec
 """binance_spot."""
@@ -80,9 +80,6 @@ def unsubscribe(names: Sequence[str], request_id: int) -> list[str]:
 
 def read_control(payload: bytes) -> Control:
     """Classify a frame that is not market data; never raises."""
-
-def read_instruments(body: bytes) -> list[Instrument]:
-    """The instruments of an exchangeInfo answer. Raises ValueError for another kind of body."""
 
 def snapshot_address(path: str) -> Callable[[str, int, str], str]:
     """The `snapshot_address` function of one market."""

@@ -24,7 +24,8 @@ from feeds.scan cimport (Cursor, Field, Text, at_end, fail, key_is, list_fields,
                          next_key, open_array, open_object, peek, read_text, skip_value, take_constant, take_field,
                          take_object, word_is)
 
-from feeds.venue import Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec
+from feeds.venue import Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec
+from feeds.venues.lists import binance as lists
 
 
 cdef class BinanceParser(Parser):
@@ -427,22 +428,6 @@ def read_control(payload):
     return Control("other", request_id, None, text)
 
 
-def read_instruments(body):
-    """Instruments of an exchangeInfo answer. Raises ValueError that says what is missing."""
-    # {"symbols":[{"symbol":"BTCUSDT","filters":[{"filterType":"PRICE_FILTER","tickSize":"0.01", ...},
-    #                                            {"filterType":"LOT_SIZE","stepSize":"0.001", ...}, ...], ...}], ...}
-    try:
-        listed = json.loads(body)["symbols"]
-        found = []
-        for entry in listed:
-            filters = {rule["filterType"]: rule for rule in entry["filters"]}
-            found.append(Instrument(entry["symbol"], filters["PRICE_FILTER"]["tickSize"],
-                                    filters["LOT_SIZE"]["stepSize"]))
-    except (KeyError, TypeError, RecursionError, UnicodeDecodeError) as error:
-        raise ValueError(f"a list of instruments with symbol, tickSize and stepSize (missing: {error})") from error
-    return found
-
-
 def snapshot_address(path):
     """The `snapshot_address` of one market, whose interface is at `path`."""
 
@@ -541,8 +526,9 @@ SPOT = VenueSpec(
     resync="rest",
     snapshot_address=snapshot_address("https://api.binance.com/api/v3/depth"),
     read_address=read_address(100),
-    instruments_addresses={"": "https://api.binance.com/api/v3/exchangeInfo"},
-    read_instruments=read_instruments,
+    instruments_addresses={"": lists.ADDRESSES["spot"]},
+    read_instruments=lists.read,
+    instruments_weight=20,
     snapshot_limit=1000,
     snapshot_limits=(),
     snapshot_weight=spot_weight,
@@ -560,7 +546,7 @@ SPOT = VenueSpec(
     source="https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md",
     checked="2026-09-18",
     evidence=evidence("U is the u of the delta before + 1"),
-    forms="JSON of 2021 to 2026, raw and combined; times in ms or, with timeUnit=MICROSECOND, us. SBE is not parsed.",
+    forms="JSON of 2021 to 2026, raw and combined; times in ms or, with timeUnit=MICROSECOND, us.",
 )
 
 USDM = VenueSpec(
@@ -571,8 +557,8 @@ USDM = VenueSpec(
     resync="rest",
     snapshot_address=snapshot_address("https://fapi.binance.com/fapi/v1/depth"),
     read_address=read_address(500),
-    instruments_addresses={"": "https://fapi.binance.com/fapi/v1/exchangeInfo"},
-    read_instruments=read_instruments,
+    instruments_addresses={"": lists.ADDRESSES["usdm"]},
+    read_instruments=lists.read,
     snapshot_limit=1000,
     snapshot_limits=FUTURES_SNAPSHOTS,
     snapshot_weight=futures_weight,
@@ -601,8 +587,8 @@ COINM = VenueSpec(
     resync="rest",
     snapshot_address=snapshot_address("https://dapi.binance.com/dapi/v1/depth"),
     read_address=read_address(500),
-    instruments_addresses={"": "https://dapi.binance.com/dapi/v1/exchangeInfo"},
-    read_instruments=read_instruments,
+    instruments_addresses={"": lists.ADDRESSES["coinm"]},
+    read_instruments=lists.read,
     snapshot_limit=1000,
     snapshot_limits=FUTURES_SNAPSHOTS,
     snapshot_weight=futures_weight,

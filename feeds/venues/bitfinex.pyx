@@ -30,8 +30,9 @@ from feeds.scan cimport (Cursor, Field, Note, Notes, Text, at_end, begins, expec
                          take_array, take_constant, take_int, take_level_alone, take_levels, take_price, take_rest,
                          take_signed, take_time, take_value, word_is)
 
-from feeds.venue import (Control, Count, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known,
-                         frame_text, read_object)
+from feeds.venue import (Answer, Control, Count, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
+                         check_known, frame_text, read_object)
+from feeds.venues.lists import bitfinex as lists
 
 cdef enum:
     # What a channel carries.
@@ -428,6 +429,11 @@ def read_control(payload):
     return Control("other", text=text)
 
 
+def read_address(url):
+    # /v2/conf/pub:info:pair, /v2/conf/pub:list:pair:exchange; pub:list:pair:future in 2021
+    return Answer("instruments") if "/conf/pub:info:pair" in url or "/conf/pub:list:pair:" in url else None
+
+
 SPEC = VenueSpec(
     name="bitfinex",
     link=Link.NONE,
@@ -437,7 +443,8 @@ SPEC = VenueSpec(
     symbol=spelling,
     # The documentation says 25 or 30 channels on a connection; 37 were refused in 2026-09. 20 connections a minute.
     limits=Limits(streams_per_connection=25, messages_per_second=0, streams_per_request=1,
-                  connections_per_5_minutes=100, connection_lifetime_s=0, rest_weight_per_minute=0),
+                  connections_per_5_minutes=100, connection_lifetime_s=0, rest_weight_per_minute=0,
+                  connections_per_minute=20),
     max_frame_size=8 << 20,
     parser=lambda market: BitfinexParser(),
     source="https://docs.bitfinex.com/reference/ws-public-books",
@@ -458,4 +465,8 @@ SPEC = VenueSpec(
     # The server sends [chanId,"hb"] every 15 s for every channel, and closes a connection without any after 60 s.
     ping='{"event":"ping","cid":1234}',
     ping_interval_s=15.0,
+    rest_url="https://api-pub.bitfinex.com",
+    instruments_addresses=lists.ADDRESSES,
+    read_address=read_address,
+    read_instruments=lists.read,
 )

@@ -11,7 +11,6 @@ Trades with the action snapshot are history that comes again with every subscrip
 coin in all markets. Times are ms; `ts` of the frame is a number, within the data a text.
 """
 
-from decimal import Decimal
 from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,8 +29,9 @@ from feeds.scan cimport (Channel, Cursor, Field, TAKE_BEST, TAKE_CLOSED_SIDE, TA
                          take_field, take_object, word_is)
 from feeds.sync cimport LINK_NONE
 
-from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, VenueSpec, check_known,
-                         error_code, frame_text, instrument_reader, read_object, step_of)
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, error_code,
+                         frame_text, read_object)
+from feeds.venues.lists import bitget as lists
 
 cdef enum:
     # Indices of the markets.
@@ -318,20 +318,6 @@ def read_address(url):
     return None
 
 
-# the decimals of price and quantity in the three forms of such a list
-DECIMALS = (("pricePrecision", "quantityPrecision"), ("pricePlace", "volumePlace"), ("priceScale", "quantityScale"))
-
-
-def instruments(answer):
-    # {"code":"00000","data":[{"symbol":"BTCUSDT","pricePrecision":"2","quantityPrecision":"6", ...}]}
-    # {"code":"00000","data":[{"symbol":"BTCUSDT","pricePlace":"1","priceEndStep":"5","volumePlace":"3", ...}]}: 0.5
-    # {"code":"00000","data":[{"symbol":"ALPHAUSDT_SPBL","priceScale":"4","quantityScale":"4", ...}]}
-    for entry in answer["data"]:
-        price, qty = next((pair for pair in DECIMALS if pair[0] in entry), DECIMALS[0])
-        tick = Decimal(entry.get("priceEndStep", "1")).scaleb(-int(entry[price]))
-        yield Instrument(entry["symbol"].partition("_")[0], f"{tick:f}", step_of(entry[qty]))
-
-
 SPEC = VenueSpec(
     name="bitget",
     link=Link.CHAIN,                              # pseq == last seq
@@ -345,7 +331,8 @@ SPEC = VenueSpec(
     # 4,096 bytes a request, 240 subscriptions an hour and connection, 10 messages a second, 1,000 channels a connection
     # of which less than 50 are advised; 300 connections in 5 minutes.
     limits=Limits(streams_per_connection=48, messages_per_second=5, streams_per_request=24,
-                  connections_per_5_minutes=300, connection_lifetime_s=0, rest_weight_per_minute=1200),
+                  connections_per_5_minutes=300, connection_lifetime_s=0, rest_weight_per_minute=1200,
+                  connections=100, operations_per_hour=240, request_bytes=4096),
     max_frame_size=8 << 20,
     parser=lambda market: BitgetParser(MARKETS.index(market) if market else 0),
     source="https://www.bitget.com/api-doc/common/websocket-intro",
@@ -369,9 +356,6 @@ SPEC = VenueSpec(
     ping_interval_s=25,                           # at least every 30 s is asked for; observed: closed after 120 s
     rest_url="https://api.bitget.com",
     read_address=read_address,
-    instruments_addresses={
-        "spot": "https://api.bitget.com/api/v2/spot/public/symbols",
-        **{market: f"https://api.bitget.com/api/v2/mix/market/contracts?productType={market.upper()}"
-           for market in MARKETS[1:]}},
-    read_instruments=instrument_reader("a list of instruments with symbol and decimals", instruments),
+    instruments_addresses=lists.ADDRESSES,
+    read_instruments=lists.read,
 )

@@ -31,8 +31,9 @@ from feeds.scan cimport (Cursor, Field, Text, TAKE_SIDE, at_end, expect, fail, f
                          plain_is, read_text, skip_value, take, take_constant, take_field, take_object, text_is,
                          word_is)
 
-from feeds.venue import (Control, Evidence, Instrument, Limits, Link, Stream, VenueSpec, check_known, each_once,
-                         error_code, frame_text, instrument_reader, instruments_at, read_object)
+from feeds.venue import (Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, each_once, error_code,
+                         frame_text, instruments_at, read_object)
+from feeds.venues.lists import bitmex as lists
 
 
 cdef class BitmexParser(Parser):
@@ -313,7 +314,9 @@ list_fields(PARTIAL, (*NAME, *SENT, ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVE
 list_fields(FORCED, (*NAME, ("side", TAKE_SIDE, SLOT_AGGRESSOR), ("price", TAKE_PRICE, SLOT_PRICE),
                      ("leavesQty", TAKE_QTY, SLOT_QTY)))
 list_fields(INSTRUMENT, (
-    *NAME, *SENT, ("lastPrice", TAKE_DOUBLE, SLOT_LAST), ("markPrice", TAKE_DOUBLE, SLOT_MARK),
+    *NAME, *SENT, ("bidPrice", TAKE_PRICE | OR_ZERO, SLOT_BID_PRICE),
+    ("askPrice", TAKE_PRICE | OR_ZERO, SLOT_ASK_PRICE), ("lastPrice", TAKE_DOUBLE, SLOT_LAST),
+    ("markPrice", TAKE_DOUBLE, SLOT_MARK),
     ("indicativeSettlePrice", TAKE_DOUBLE, SLOT_INDEX), ("fundingRate", TAKE_DOUBLE, SLOT_FUNDING),
     ("fundingTimestamp", TAKE_TIME, SLOT_NEXT_FUNDING), ("openInterest", TAKE_DOUBLE, SLOT_OPEN_INTEREST),
     ("openValue", TAKE_DOUBLE, SLOT_OPEN_VALUE), ("settledPrice", TAKE_DOUBLE, SLOT_SETTLEMENT),
@@ -406,12 +409,6 @@ def read_control(payload):
     return Control("error", None, code, words, names, reason=REASONS.get(code, ""))
 
 
-def instruments(listed):
-    # [{"symbol":"XRPU21","tickSize":1e-8,"lotSize":1,"state":"Open", ...}]; an index has no tick
-    return [Instrument(entry["symbol"], str(entry["tickSize"]), str(entry.get("lotSize") or 1))
-            for entry in listed if entry["tickSize"] is not None]
-
-
 SPEC = VenueSpec(
     name="bitmex",
     link=Link.NONE,
@@ -421,7 +418,8 @@ SPEC = VenueSpec(
     # About 40 connections an hour an address (the welcome counts them down), so that 20 in 5 minutes leave as many for
     # the rest of it; subscriptions are not limited, their numbers are our own. REST without a login: 30 a minute.
     limits=Limits(streams_per_connection=1000, messages_per_second=5, streams_per_request=50,
-                  connections_per_5_minutes=20, connection_lifetime_s=0, rest_weight_per_minute=30),
+                  connections_per_5_minutes=20, connection_lifetime_s=0, rest_weight_per_minute=30,
+                  connections_per_second=3),
     max_frame_size=32 << 20,                      # the partial of XBTUSD alone is about 1 MB
     parser=lambda market: BitmexParser(),
     source="https://www.bitmex.com/app/wsAPI",
@@ -442,7 +440,7 @@ SPEC = VenueSpec(
     ping_interval_s=5,
     resync="resubscribe",
     rest_url="https://www.bitmex.com",
-    instruments_addresses={"": "https://www.bitmex.com/api/v1/instrument/active"},
+    instruments_addresses=lists.ADDRESSES,
     read_address=instruments_at("/instrument/active", "/instrument"),
-    read_instruments=instrument_reader("a list of instruments with symbol, tickSize and lotSize", instruments),
+    read_instruments=lists.read,
 )

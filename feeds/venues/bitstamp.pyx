@@ -28,8 +28,8 @@ from feeds.scan cimport (Cursor, Field, Text, at_end, fail, list_fields, list_fo
                          read_text, skip_value, take, take_any, take_constant, take_field, take_int, word_is)
 from feeds.sync cimport LINK_NOT_BELOW
 
-from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
-                         read_object)
+from feeds.venue import Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, read_object
+from feeds.venues.lists import bitstamp as lists
 
 cdef enum:
     PARTIAL_LEVELS = 100      # a side, of order_book_
@@ -224,12 +224,9 @@ def read_control(payload):
                    reason="bad_symbol" if words.startswith("Invalid channel") else "")
 
 
-HOST = "https://www.bitstamp.net/api/v2"
-
-
 def snapshot_address(symbol, limit, market):
     """The whole book, grouped by price."""
-    return f"{HOST}/order_book/{symbol}/?group=1"
+    return f"{lists.HOST}/order_book/{symbol}/?group=1"
 
 
 def read_address(url):
@@ -238,25 +235,6 @@ def read_address(url):
     if path.endswith("/order_book"):
         return Answer("snapshot", last)
     return Answer("instruments") if last in ("markets", "trading-pairs-info") else None
-
-
-def step(decimals):
-    """Smallest step of a number with so many decimals."""
-    return f"0.{'1':0>{decimals}}" if decimals else "1"
-
-
-def read_instruments(body):
-    """Instruments of GET /markets/. Raises ValueError that says what is missing."""
-    # [{"name":"BTC/USD","url_symbol":"btcusd","base_decimals":8,"counter_decimals":2,"trading":"Enabled", ...}, ...];
-    # some answers of 2026 have market_symbol for url_symbol
-    try:
-        listed = json.loads(body)
-        if isinstance(listed, dict):              # {"status":"error", ...}
-            raise TypeError(listed.get("reason"))
-        return [Instrument(entry.get("url_symbol") or entry["market_symbol"], step(int(entry["counter_decimals"])),
-                           step(int(entry["base_decimals"]))) for entry in listed]
-    except (AttributeError, KeyError, TypeError, RecursionError, UnicodeDecodeError) as error:
-        raise ValueError(f"a list of markets with url_symbol and decimals (missing: {error})") from error
 
 
 SPEC = VenueSpec(
@@ -272,7 +250,8 @@ SPEC = VenueSpec(
     # 1,024 channels and 90 days a connection; by REST 400 requests a second and 10,000 in 10 minutes. The rates of
     # messages and connections are not published.
     limits=Limits(streams_per_connection=1024, messages_per_second=50, streams_per_request=1,
-                  connections_per_5_minutes=300, connection_lifetime_s=90 * 24 * 3600, rest_weight_per_minute=1000),
+                  connections_per_5_minutes=300, connection_lifetime_s=90 * 24 * 3600, rest_weight_per_minute=1000,
+                  request_bytes=512),
     max_frame_size=16 << 20,
     parser=lambda market: BitstampParser(),
     ping='{"event":"bts:heartbeat"}',
@@ -281,8 +260,8 @@ SPEC = VenueSpec(
     rest_url="https://www.bitstamp.net",
     snapshot_address=snapshot_address,
     read_address=read_address,
-    instruments_addresses={"": f"{HOST}/markets/"},
-    read_instruments=read_instruments,
+    instruments_addresses=lists.ADDRESSES,
+    read_instruments=lists.read,
     source="https://www.bitstamp.net/websocket/v2/",
     checked="2026-09-15",
     forms="WebSocket v2, JSON of 2019 to 2026, with and without white space; served today.",

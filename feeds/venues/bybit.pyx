@@ -31,8 +31,9 @@ from feeds.scan cimport (Channel, Cursor, Field, TAKE_BEST, TAKE_CLOSED_SIDE, TA
                          take_field, take_levels, take_object, word_is)
 from feeds.sync cimport LINK_RISES
 
-from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, VenueSpec, check_known,
-                         frame_text, instrument_reader, pick_book, read_object, request_number)
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, frame_text, pick_book,
+                         read_object, request_number)
+from feeds.venues.lists import bybit as lists
 
 MARKETS = ("spot", "linear", "inverse", "option")
 
@@ -393,17 +394,11 @@ def read_control(payload):
 def read_address(url):
     """What a REST answer from `url` is; None if it is of no use."""
     parts = urlsplit(url)
+    if parts.path == "/v2/public/symbols":        # linear and inverse in one, until 2023
+        return Answer("instruments")
     if parts.path != "/v5/market/instruments-info":
         return None
     return Answer("instruments", market=parse_qs(parts.query).get("category", [""])[0])
-
-
-def instruments(answer):
-    # {"retCode":0,"result":{"category":"linear","list":[{"symbol":"BTCUSDT","priceFilter":{"tickSize":"0.10", ...},
-    #  "lotSizeFilter":{"qtyStep":"0.001", ...}, ...}],"nextPageCursor":""}}; of spot the step is basePrecision
-    for entry in answer["result"]["list"]:
-        lot = entry["lotSizeFilter"]
-        yield Instrument(entry["symbol"], entry["priceFilter"]["tickSize"], lot.get("qtyStep") or lot["basePrecision"])
 
 
 SPEC = VenueSpec(
@@ -419,7 +414,8 @@ SPEC = VenueSpec(
     # Args of at most 21,000 characters on a connection, 10 in a request (spot), 500 connections in 5 minutes; 600 REST
     # requests in 5 s. No number of messages is stated.
     limits=Limits(streams_per_connection=500, messages_per_second=10, streams_per_request=10,
-                  connections_per_5_minutes=500, connection_lifetime_s=0, rest_weight_per_minute=7200),
+                  connections_per_5_minutes=500, connection_lifetime_s=0, rest_weight_per_minute=7200,
+                  connections=1000, argument_chars=21_000),
     max_frame_size=8 << 20,
     parser=lambda market: BybitParser(MARKETS.index(market) if market else 0),
     source="https://bybit-exchange.github.io/docs/v5/ws/connect",
@@ -442,7 +438,7 @@ SPEC = VenueSpec(
     ping_interval_s=20,
     rest_url="https://api.bybit.com",
     read_address=read_address,
-    instruments_addresses={market: f"https://api.bybit.com/v5/market/instruments-info?category={market}&limit=1000"
-                           for market in MARKETS},
-    read_instruments=instrument_reader("instruments with symbol, tickSize and a step of size", instruments),
+    instruments_addresses=lists.ADDRESSES,
+    read_instruments=lists.read,
+    next_page=lists.next_page,
 )

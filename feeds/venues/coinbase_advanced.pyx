@@ -26,8 +26,9 @@ from feeds.scan cimport (Cursor, Field, Text, TAKE_CLOSED_SIDE, at_end, expect, 
                          next_item, next_key, open_array, open_object, skip_value, take, take_constant, take_field,
                          take_object, word_is)
 
-from feeds.venue import (Control, Count, Evidence, Instrument, Limits, Link, Stream, VenueSpec, by_channel, check_known,
-                         frame_text, instrument_reader, instruments_at, read_object, reason_of)
+from feeds.venue import (Control, Count, Evidence, Limits, Link, Stream, VenueSpec, by_channel, check_known, frame_text,
+                         instruments_at, read_object, reason_of)
+from feeds.venues.lists import coinbase_advanced as lists
 
 cdef enum:
     # What an event holds, by the channel.
@@ -198,8 +199,9 @@ WIRE = {"book": "level2", "quotes": "ticker", "trades": "market_trades", "ticker
 
 
 def spelling(symbol):
-    """BTC-USD; BTC-USDC is the same book under another name, and its frames say BTC-USD."""
-    symbol = symbol.upper()
+    """BTC-USD; BTC-USDC is the same book under another name, and its frames say BTC-USD. CELO is CGLD here."""
+    base, dash, rest = symbol.upper().partition("-")
+    symbol = lists.OWN_CODES.get(base, base) + dash + rest
     return symbol.removesuffix("C") if symbol.endswith("-USDC") else symbol
 
 
@@ -260,13 +262,6 @@ def read_control(payload):
     return Control("ack" if held else "other", text=text, streams=held)     # the greeting's answer names none
 
 
-def instruments(message):
-    # {"products":[{"product_id":"BTC-USD","base_increment":"0.00000001","quote_increment":"0.01",
-    #               "price_increment":"0.01","status":"online", ...}, ...],"num_products":1}
-    return [Instrument(entry["product_id"], entry.get("price_increment") or entry["quote_increment"],
-                       entry["base_increment"]) for entry in message["products"]]
-
-
 SPEC = VenueSpec(
     name="coinbase_advanced",
     link=Link.CONNECTION,
@@ -277,7 +272,8 @@ SPEC = VenueSpec(
     # 8 messages and 8 new connections a second and address; streams per connection and request are not limited in the
     # documentation.
     limits=Limits(streams_per_connection=0, messages_per_second=8, streams_per_request=100,
-                  connections_per_5_minutes=300, connection_lifetime_s=0, rest_weight_per_minute=600),
+                  connections_per_5_minutes=300, connection_lifetime_s=0, rest_weight_per_minute=600,
+                  connections_per_second=8),
     max_frame_size=64 << 20,                      # the snapshot of BTC-USD has several MB
     parser=lambda market: CoinbaseAdvancedParser(),
     # A connection that asks for nothing within 5 s is closed, and one that is quiet for 60 to 90 s too.
@@ -285,8 +281,9 @@ SPEC = VenueSpec(
     rest_url="https://api.coinbase.com",
     # The book by REST has no number and cannot be joined.
     read_address=instruments_at("/products"),
-    instruments_addresses={"": "https://api.coinbase.com/api/v3/brokerage/market/products"},
-    read_instruments=instrument_reader("a list of products with product_id and increments", instruments),
+    instruments_addresses=lists.ADDRESSES,
+    read_instruments=lists.read,
+    own_names=("pair",),
     source="https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/websocket/websocket-channels",
     checked="2026-10-01",
     forms="JSON of 2023 to 2026, with and without client_id; served today.",

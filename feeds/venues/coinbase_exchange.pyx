@@ -26,8 +26,8 @@ from feeds.parser cimport Parser
 from feeds.scan cimport (Cursor, Field, Text, at_end, find_text, list_fields, list_form, next_key, open_object,
                          skip_value, take_aggressor, take_constant, take_field, take_object, word_is)
 
-from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
-                         read_object)
+from feeds.venue import Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, read_object
+from feeds.venues.lists import coinbase_exchange as lists
 
 
 cdef class CoinbaseExchangeParser(Parser):
@@ -130,8 +130,9 @@ SPEEDS = ("50ms",)
 
 
 def spelling(symbol):
-    """BTC-USD, in messages and in requests."""
-    return symbol.upper()
+    """BTC-USD, in messages and in requests; CELO is CGLD here."""
+    base, dash, quote = symbol.upper().partition("-")
+    return lists.OWN_CODES.get(base, base) + dash + quote
 
 
 def streams(symbols, channels, depth=None, speed=None, market=None):
@@ -211,19 +212,6 @@ def read_address(url):
     return Answer("instruments") if url.split("?")[0].endswith("/products") else None
 
 
-def read_instruments(body):
-    """Instruments of GET /products. Raises ValueError that says what is missing."""
-    # [{"id":"SKL-EUR","base_currency":"SKL","quote_currency":"EUR","quote_increment":"0.0001","base_increment":"0.1",
-    #   "status":"online", ...}, ...]
-    try:
-        listed = json.loads(body)
-        if isinstance(listed, dict):              # {"message":"..."} says what went wrong
-            raise TypeError(listed.get("message"))
-        return [Instrument(entry["id"], entry["quote_increment"], entry["base_increment"]) for entry in listed]
-    except (KeyError, TypeError, RecursionError, UnicodeDecodeError) as error:
-        raise ValueError(f"a list of products with id and increments (missing: {error})") from error
-
-
 SPEC = VenueSpec(
     name="coinbase_exchange",
     link=Link.NONE,
@@ -237,13 +225,15 @@ SPEC = VenueSpec(
     # 8 requests a second and address (20 at once), 100 messages a second of one client; a product may be asked for 10
     # times by channel. Streams per connection and request are not limited in the documentation.
     limits=Limits(streams_per_connection=0, messages_per_second=8, streams_per_request=100,
-                  connections_per_5_minutes=300, connection_lifetime_s=0, rest_weight_per_minute=600),
+                  connections_per_5_minutes=300, connection_lifetime_s=0, rest_weight_per_minute=600,
+                  connections_per_second=8, rest_per_second=10),
     max_frame_size=64 << 20,                      # the snapshot of BTC-USD has several MB
     parser=lambda market: CoinbaseExchangeParser(),
     rest_url="https://api.exchange.coinbase.com",
     read_address=read_address,
-    instruments_addresses={"": "https://api.exchange.coinbase.com/products"},
-    read_instruments=read_instruments,
+    instruments_addresses=lists.ADDRESSES,
+    read_instruments=lists.read,
+    own_names=("pair",),
     source="https://docs.cdp.coinbase.com/exchange/websocket-feed/channels",
     checked="2026-10-01",
     forms="JSON of 2019 to 2026; served today.",

@@ -30,9 +30,9 @@ from feeds.scan cimport (Cursor, Field, Text, TAKE_INSIDE, TAKE_SIDE, at_end, ex
                          take_object, word_is)
 from feeds.sync cimport LINK_RISES
 
-from feeds.venue import (Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
-                         check_known, each_once, frame_text, instrument_reader, instruments_at, read_object,
-                         request_number)
+from feeds.venue import (Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known, each_once,
+                         frame_text, instruments_at, read_object, request_number)
+from feeds.venues.lists import cryptocom as lists
 
 
 cdef class CryptocomParser(Parser):
@@ -274,17 +274,6 @@ def read_control(payload):
     return Control("other", request_id, None, text)
 
 
-def instruments(message):
-    # v1: {"result":{"data":[{"symbol":"BTCUSD-PERP","price_tick_size":"0.1","qty_tick_size":"0.0001", ...}]}, ...}
-    # v2: {"result":{"instruments":[{"instrument_name":"BTC_USDT","price_decimals":2,"quantity_decimals":6, ...}]}, ...}
-    result = message["result"]
-    if "instruments" in result:
-        return [Instrument(entry["instrument_name"], f"1e-{entry['price_decimals']:d}",
-                           f"1e-{entry['quantity_decimals']:d}") for entry in result["instruments"]]
-    return [Instrument(entry["symbol"], str(entry["price_tick_size"]), str(entry["qty_tick_size"]))
-            for entry in result["data"]]
-
-
 SPEC = VenueSpec(
     name="cryptocom",
     link=Link.CHAIN,
@@ -313,8 +302,7 @@ SPEC = VenueSpec(
     ping_interval_s=30,
     resync="resubscribe",
     rest_url="https://api.crypto.com",
-    instruments_addresses={"": "https://api.crypto.com/exchange/v1/public/get-instruments"},
+    instruments_addresses=lists.ADDRESSES,
     read_address=instruments_at("/public/get-instruments"),
-    read_instruments=instrument_reader("a list of instruments with symbol, price_tick_size and qty_tick_size",
-                                       instruments),
+    read_instruments=lists.read,
 )

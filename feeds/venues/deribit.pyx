@@ -29,8 +29,9 @@ from feeds.scan cimport (Cursor, Field, Text, TAKE_INSIDE, at_end, begins, expec
                          first_item, go_to, list_fields, list_form, next_key, note_more, number_at, open_object, peek,
                          read_text, skip_value, take_constant, take_field, take_object, take_side, word_is)
 
-from feeds.venue import (Control, Evidence, Instrument, Limits, Link, Stream, VenueSpec, check_known, each_once,
-                         error_code, frame_text, instrument_reader, instruments_at, read_object, request_number)
+from feeds.venue import (Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, each_once, error_code,
+                         frame_text, instruments_at, read_object, request_number)
+from feeds.venues.lists import deribit as lists
 
 cdef enum:
     # Messages that one trade makes, in this order.
@@ -320,15 +321,6 @@ def read_control(payload):
     return Control("other", request_id, None, text)
 
 
-def instruments(message):
-    """Instruments of a get_instruments answer, with the smallest tick where it varies with the price."""
-    # {"jsonrpc":"2.0","result":[{"instrument_name":"BTC-30SEP22-60000-C","tick_size":0.0001,"min_trade_amount":0.1,
-    #                             "tick_size_steps":[{"above_price":0.005,"tick_size":0.0005}], ...}], ...}
-    for entry in message["result"]:
-        ticks = [entry["tick_size"], *(step["tick_size"] for step in entry.get("tick_size_steps") or ())]
-        yield Instrument(entry["instrument_name"], str(min(ticks, key=float)), str(entry["min_trade_amount"]))
-
-
 SPEC = VenueSpec(
     name="deribit",
     link=Link.CHAIN,
@@ -338,7 +330,8 @@ SPEC = VenueSpec(
     # 500 channels a request and 32 connections at once an address; 3.3 requests a second in the long run, 10 at once.
     # Of the channels of one connection nothing is known: 2000 is our own limit.
     limits=Limits(streams_per_connection=2000, messages_per_second=3.3, streams_per_request=500,
-                  connections_per_5_minutes=32, connection_lifetime_s=0, rest_weight_per_minute=60),
+                  connections_per_5_minutes=32, connection_lifetime_s=0, rest_weight_per_minute=60,
+                  connections=32, rest_per_second=1),
     max_frame_size=8 << 20,
     parser=lambda market: DeribitParser(),
     source="https://docs.deribit.com/",
@@ -357,8 +350,9 @@ SPEC = VenueSpec(
     greeting=(SET_HEARTBEAT,),
     ping_interval_s=30,
     resync="resubscribe",
-    instruments_addresses={"": "https://www.deribit.com/api/v2/public/get_instruments?currency=any&expired=false"},
+    instruments_addresses=lists.ADDRESSES,
     rest_url="https://www.deribit.com",
     read_address=instruments_at("/public/get_instruments"),
-    read_instruments=instrument_reader("a list of instruments with name, tick_size and min_trade_amount", instruments),
+    read_instruments=lists.read,
+    own_names=("dated",),        # BTC-27DEC26, BTC-27DEC26-100000-C
 )

@@ -26,8 +26,9 @@ from feeds.scan cimport (Channel, Cursor, Field, TAKE_SIDE, Text, add_channel, a
                          read_text, skip_value, take, take_constant, take_field, take_object, take_symbol, word_is)
 from feeds.sync cimport LINK_OFFSETS
 
-from feeds.venue import (Control, Count, Evidence, Instrument, Limits, Link, Stream, VenueSpec, check_known, frame_text,
-                         instrument_reader, instruments_at, read_object)
+from feeds.venue import (Control, Count, Evidence, Limits, Link, Stream, VenueSpec, check_known, frame_text,
+                         instruments_at, read_object)
+from feeds.venues.lists import dydx as lists
 
 
 cdef class DydxParser(Parser):
@@ -312,13 +313,6 @@ def read_control(payload):
     return Control("other", text=text)
 
 
-def listed(answer):
-    """Instruments of a list of markets."""
-    # {"markets":{"BTC-USD":{"ticker":"BTC-USD","status":"ACTIVE","tickSize":"1","stepSize":"0.0001", ...}, ...}}
-    for symbol, entry in answer["markets"].items():
-        yield Instrument(symbol, str(entry["tickSize"]), str(entry["stepSize"]))
-
-
 SPEC = VenueSpec(
     name="dydx",
     link=Link.NONE,
@@ -344,8 +338,9 @@ SPEC = VenueSpec(
     parser=lambda market: DydxParser(),
     # The book by REST (/v4/orderbooks/perpetualMarket/BTC-USD) has no number and may be older than the stream: no use.
     read_address=instruments_at("/perpetualMarkets", "/v3/markets"),
-    instruments_addresses={"": "https://indexer.dydx.trade/v4/perpetualMarkets"},
-    read_instruments=instrument_reader("a list of markets with tickSize and stepSize", listed),
+    instruments_addresses=lists.ADDRESSES,
+    read_instruments=lists.read,
+    own_names=("pair",),
     source="https://docs.dydx.xyz/indexer-client/websockets",
     checked="2026-11-22",
     forms="JSON of v4, single and batched (served today), and of v3 with offsets (2021; ended in 2024).",

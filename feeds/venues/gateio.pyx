@@ -36,8 +36,9 @@ from feeds.scan cimport (Channel, Cursor, Field, TAKE_SIDE, Text, add_channel, a
                          take_any, take_field, take_object, take_signed, take_time, word_is)
 from feeds.sync cimport LINK_NONE, LINK_RANGE
 
-from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
-                         check_known, error_code, frame_text, instrument_reader, pick_book, read_object, step_of)
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known,
+                         error_code, frame_text, pick_book, read_object)
+from feeds.venues.lists import gateio as lists
 
 cdef enum:
     FUTURES = 1               # index into SPEC.markets
@@ -370,17 +371,6 @@ def read_address(url):
     return None
 
 
-def instruments(answer):
-    # [{"id":"AME_ETH","amount_precision":3,"precision":8,"trade_status":"tradable", ...}]
-    # [{"name":"KNC_USDT","order_price_round":"0.0001","order_size_min":1,"quanto_multiplier":"1", ...}]
-    for entry in answer:
-        if "name" in entry:
-            lot = str(entry["order_size_min"])
-            yield Instrument(entry["name"], entry["order_price_round"], lot if "." in lot else "1")
-        else:
-            yield Instrument(entry["id"], step_of(entry["precision"]), step_of(entry["amount_precision"]))
-
-
 SPEC = VenueSpec(
     name="gateio",
     link=Link.OVERLAP,        # U <= last + 1 <= u, for the join and after; obu: U == last + 1
@@ -399,7 +389,8 @@ SPEC = VenueSpec(
     # Gate publishes no limit on subscriptions or messages (gateio/gatews issue 25, 2022); these are our own. Public
     # REST requests: 200 in 10 s for an address.
     limits=Limits(streams_per_connection=500, messages_per_second=10, streams_per_request=50,
-                  connections_per_5_minutes=100, connection_lifetime_s=0, rest_weight_per_minute=600),
+                  connections_per_5_minutes=100, connection_lifetime_s=0, rest_weight_per_minute=600,
+                  connections=100),
     max_frame_size=4 << 20,
     parser=lambda market: GateioParser(MARKETS.index(market) if market in MARKETS else 0),
     source="https://www.gate.com/docs/developers/apiv4/ws/en/",
@@ -424,9 +415,6 @@ SPEC = VenueSpec(
     snapshot_address=snapshot_address,
     snapshot_limit=100,
     read_address=read_address,
-    instruments_addresses={
-        "spot": "https://api.gateio.ws/api/v4/spot/currency_pairs",
-        "futures": "https://api.gateio.ws/api/v4/futures/usdt/contracts",
-    },
-    read_instruments=instrument_reader("a list of pairs or contracts with their steps", instruments),
+    instruments_addresses=lists.ADDRESSES,
+    read_instruments=lists.read,
 )

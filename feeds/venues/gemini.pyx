@@ -30,8 +30,9 @@ from feeds.scan cimport (Cursor, Field, Text, TAKE_SIDE, at_end, expect, expect_
                          take_constant, take_field, take_object, word_is)
 from feeds.sync cimport LINK_NONE, LINK_NOT_BELOW
 
-from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
-                         check_known, error_code, frame_text, instrument_reader, read_object, request_number)
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known,
+                         error_code, frame_text, read_object, request_number)
+from feeds.venues.lists import gemini as lists
 
 cdef enum:
     PARTIAL_LEVELS = 20       # depth of the Book that partial books fill: 5, 10 and 20 levels look the same
@@ -277,16 +278,12 @@ def read_control(payload):
 
 
 def read_address(url):
-    """GET /v1/symbols/details/btcusd is one instrument. The book by REST has no number and cannot be joined."""
-    return Answer("instruments") if "/v1/symbols/details/" in url else None
+    """GET /v1/symbols are the names, GET /v1/symbols/details/btcusd is one instrument.
 
-
-def instruments(message):
-    """The instrument of GET /v1/symbols/details/SYMBOL, or several in a list; GET /v1/symbols tells names only."""
-    # {"symbol":"BTCUSD","base_currency":"BTC","quote_currency":"USD","tick_size":1E-8,"quote_increment":0.01,
-    #  "min_order_size":"0.00001","status":"open"}: tick_size is the step of the quantity
-    return [Instrument(spelling(entry["symbol"]), str(entry["quote_increment"]), str(entry["tick_size"]))
-            for entry in (message if isinstance(message, list) else [message])]
+    The book by REST has no number and cannot be joined.
+    """
+    path = url.split("?")[0]
+    return Answer("instruments") if "/v1/symbols/details/" in path or path.endswith("/v1/symbols") else None
 
 
 SPEC = VenueSpec(
@@ -305,7 +302,9 @@ SPEC = VenueSpec(
     parser=lambda market: GeminiParser(),
     rest_url="https://api.gemini.com",
     read_address=read_address,
-    read_instruments=instrument_reader("an instrument with symbol, quote_increment and tick_size", instruments),
+    instruments_addresses=lists.ADDRESSES,
+    read_instruments=lists.read,
+    next_page=lists.next_page,
     source="https://developer.gemini.com/websocket/streams",
     checked="2026-09-15",
     forms="WebSocket API of 2026: served today, subscribed to. Market data v2 of 2021 to 2026: archived, still served.",

@@ -34,9 +34,9 @@ from feeds.scan cimport (Channel, Cursor, Field, TAKE_PAIR, TAKE_SIDE, Text, add
                          skip_value, take_constant, take_field, take_id, take_int, word_is)
 from feeds.sync cimport LINK_CHAIN, LINK_COUNTER, LINK_NOT_BELOW, LINK_RISES
 
-from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, VenueSpec, check_known,
-                         error_code, frame_text, instrument_reader, pick_book, plain_text, read_object, request_number,
-                         step_of)
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, error_code,
+                         frame_text, pick_book, read_object, request_number)
+from feeds.venues.lists import htx as lists
 
 cdef enum:
     SWAP = 1                  # index into SPEC.markets
@@ -380,19 +380,6 @@ def read_address(url):
     return Answer("instruments", market="swap") if path.endswith("/swap_contract_info") else None
 
 
-def instruments(answer):
-    # {"status":"ok","data":[{"symbol":"yeebtc","price-precision":10,"amount-precision":2, ...}]}; newer lists:
-    # sc, pp, ap; {"data":[{"contract_code":"BTC-USDT","contract_size":0.001000000000000000,
-    # "price_tick":0.100000000000000000,"contract_status":1, ...}]}
-    for entry in answer["data"]:
-        if "contract_code" in entry:
-            yield Instrument(entry["contract_code"], plain_text(entry["price_tick"]), "1")
-        elif "sc" in entry:
-            yield Instrument(entry["sc"], step_of(entry["pp"]), step_of(entry["ap"]))
-        else:
-            yield Instrument(entry["symbol"], step_of(entry["price-precision"]), step_of(entry["amount-precision"]))
-
-
 SPEC = VenueSpec(
     name="htx",
     link=Link.NOT_BELOW,      # depth.step0; mbp: CHAIN (prevSeqNum == last seqNum), high_freq: COUNTER (version)
@@ -434,9 +421,6 @@ SPEC = VenueSpec(
     resync="request",         # mbp; the other books: by subscribing again
     request=request,
     read_address=read_address,
-    instruments_addresses={
-        "spot": "https://api.huobi.pro/v1/settings/common/market-symbols",
-        "swap": "https://api.hbdm.com/linear-swap-api/v1/swap_contract_info",
-    },
-    read_instruments=instrument_reader("a list of symbols or contracts with their steps", instruments),
+    instruments_addresses=lists.ADDRESSES,
+    read_instruments=lists.read,
 )

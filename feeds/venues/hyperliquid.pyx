@@ -26,8 +26,9 @@ from feeds.scan cimport (Cursor, Field, Text, NAME_SYMBOL, TAKE_EACH, at_end, ex
                          note_more, open_array, open_object, peek, plain_is, skip_value, take_aggressor, take_constant,
                          take_field, take_int, take_levels, take_object, take_rest, take_time, word_is)
 
-from feeds.venue import (Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, each_once, frame_text,
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, each_once, frame_text,
                          read_object)
+from feeds.venues.lists import hyperliquid as lists
 
 
 cdef class HyperliquidParser(Parser):
@@ -277,6 +278,12 @@ def read_control(payload):
                    (name,) if name else ())
 
 
+def read_address(url):
+    """Everything by REST is one address; what is posted to it, and stands here as a fragment, makes the difference."""
+    posted = url.partition("#")[2]
+    return Answer("instruments") if any(address.endswith("#" + posted) for address in lists.ADDRESSES[""]) else None
+
+
 SPEC = VenueSpec(
     name="hyperliquid",
     link=Link.NOT_BELOW,
@@ -286,7 +293,8 @@ SPEC = VenueSpec(
     # 1000 subscriptions and 2000 messages a minute an address, over all its connections; of connections the docs
     # tell of 100, a reading of 2026-09 of 10 at once and 30 new ones a minute: the latter is kept here.
     limits=Limits(streams_per_connection=1000, messages_per_second=30, streams_per_request=1,
-                  connections_per_5_minutes=150, connection_lifetime_s=0, rest_weight_per_minute=1200),
+                  connections_per_5_minutes=150, connection_lifetime_s=0, rest_weight_per_minute=1200,
+                  streams=1000, connections=10, connections_per_minute=30),
     max_frame_size=8 << 20,
     parser=lambda market: HyperliquidParser(),
     source="https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket",
@@ -303,4 +311,8 @@ SPEC = VenueSpec(
     ping='{"method":"ping"}',                     # the server closes what it has sent nothing on for 60 s
     ping_interval_s=30,
     resync="resubscribe",
+    rest_url="https://api.hyperliquid.xyz",
+    read_address=read_address,
+    instruments_addresses=lists.ADDRESSES,
+    read_instruments=lists.read,
 )

@@ -26,8 +26,9 @@ from feeds.scan cimport (Cursor, Field, Note, Notes, Text, NAME_SYMBOL, TAKE_SID
                          take_field, take_object, take_price, take_qty, take_rest, take_symbol, take_time, text_is,
                          word_is)
 
-from feeds.venue import (Control, Evidence, Instrument, Limits, Link, Stream, VenueSpec, by_channel, check_known,
-                         frame_text, instrument_reader, instruments_at, read_object, reason_of, request_number)
+from feeds.venue import (Control, Evidence, Limits, Link, Stream, VenueSpec, by_channel, check_known, frame_text,
+                         instruments_at, read_object, reason_of, request_number)
+from feeds.venues.lists import kraken as lists
 
 cdef enum:
     DEFAULT_DEPTH = 10        # where no answer to a subscription was seen
@@ -332,7 +333,8 @@ DEPTHS = (10, 25, 100, 500, 1000)
 
 def spelling(symbol):
     """BTC/USD; a name with a capital is taken as it is (AAPLx/USD). v2 writes BTC and DOGE where v1 has XBT and XDG."""
-    return symbol.upper() if symbol == symbol.lower() else symbol
+    text = symbol.upper() if symbol == symbol.lower() else symbol
+    return "/".join(lists.COMMON.get(part, part) for part in text.split("/"))
 
 
 def streams(symbols, channels, depth=None, speed=None, market=None):
@@ -426,19 +428,6 @@ def acknowledged(result):
     return (f"{channel}:{symbol}",)
 
 
-def instruments(message):
-    """Instruments of an AssetPairs answer, in the spelling of v2 and, where it differs, of v1."""
-    # {"error":[],"result":{"AAVEAUD":{"wsname":"AAVE\/AUD","pair_decimals":2,"lot_decimals":8,"tick_size":"0.01",...}}}
-    for entry in message["result"].values():
-        if "wsname" not in entry:                 # dark pools of 2021 have none
-            continue
-        old = entry["wsname"]
-        new = "/".join({"XBT": "BTC", "XDG": "DOGE"}.get(part, part) for part in old.split("/"))
-        tick = entry.get("tick_size") or f"1e-{int(entry['pair_decimals'])}"
-        for name in dict.fromkeys((new, old)):
-            yield Instrument(name, tick, f"1e-{int(entry['lot_decimals'])}")
-
-
 SPEC = VenueSpec(
     name="kraken",
     link=Link.NONE,
@@ -448,7 +437,8 @@ SPEC = VenueSpec(
     # About 150 connections in ten minutes from one address, then a ban of ten minutes (Cloudflare). No other limit is
     # stated for public channels; 200 names keep a request small.
     limits=Limits(streams_per_connection=0, messages_per_second=0, streams_per_request=200,
-                  connections_per_5_minutes=75, connection_lifetime_s=0, rest_weight_per_minute=60),
+                  connections_per_5_minutes=75, connection_lifetime_s=0, rest_weight_per_minute=60,
+                  rest_per_second=1),
     max_frame_size=8 << 20,
     parser=lambda market: KrakenParser(),
     source="https://docs.kraken.com/api/docs/websocket-v2/book",
@@ -470,6 +460,6 @@ SPEC = VenueSpec(
     ping_interval_s=30.0,
     rest_url="https://api.kraken.com",
     read_address=instruments_at("/0/public/AssetPairs"),
-    instruments_addresses={"": "https://api.kraken.com/0/public/AssetPairs"},
-    read_instruments=instrument_reader("a list of pairs with wsname, pair_decimals and lot_decimals", instruments),
+    instruments_addresses=lists.ADDRESSES,
+    read_instruments=lists.read,
 )

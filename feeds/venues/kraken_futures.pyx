@@ -21,8 +21,8 @@ from feeds.parser cimport Parser
 from feeds.scan cimport (Cursor, Field, Text, at_end, fail, find_text, list_fields, list_form, name_symbol, next_key,
                          open_object, read_text, skip_value, take_constant, take_field, word_is)
 
-from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
-                         read_object)
+from feeds.venue import Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, read_object
+from feeds.venues.lists import kraken_futures as lists
 
 
 cdef class KrakenFuturesParser(Parser):
@@ -215,21 +215,6 @@ def read_address(url):
     return Answer("instruments") if "/derivatives/api/v3/instruments" in url else None
 
 
-def read_instruments(body):
-    """Instruments of the list; ValueError that says what is missing. 2021 wrote the symbols in small letters."""
-    # {"result":"success","instruments":[{"symbol":"pi_xbtusd","type":"futures_inverse","tickSize":0.5,"contractSize":1,
-    #  "contractValueTradePrecision":0,...},...]}; a precision of -3 is lots of 1000. Indices have no tick
-    found = []
-    try:
-        for entry in json.loads(body, parse_float=str)["instruments"]:
-            if "tickSize" in entry:
-                lot = f"1e{-int(entry.get('contractValueTradePrecision', 0))}"
-                found.append(Instrument(entry["symbol"].upper(), str(entry["tickSize"]), lot))
-    except (KeyError, TypeError, AttributeError, RecursionError, UnicodeDecodeError) as error:
-        raise ValueError(f"a list of instruments with symbol and tickSize (missing: {error})") from error
-    return found
-
-
 SPEC = VenueSpec(
     name="kraken_futures",
     link=Link.COUNTER,
@@ -242,7 +227,8 @@ SPEC = VenueSpec(
     symbol=spelling,
     # 100 requests a second and 100 connections; 50 names keep a request small.
     limits=Limits(streams_per_connection=0, messages_per_second=100, streams_per_request=50,
-                  connections_per_5_minutes=0, connection_lifetime_s=0, rest_weight_per_minute=0),
+                  connections_per_5_minutes=0, connection_lifetime_s=0, rest_weight_per_minute=0,
+                  connections=100),
     max_frame_size=8 << 20,
     parser=lambda market: KrakenFuturesParser(),
     source="https://docs.kraken.com/api/docs/futures-api/websocket/book",
@@ -263,6 +249,6 @@ SPEC = VenueSpec(
     ping_interval_s=30.0,
     rest_url="https://futures.kraken.com",
     read_address=read_address,
-    instruments_addresses={"": "https://futures.kraken.com/derivatives/api/v3/instruments"},
-    read_instruments=read_instruments,
+    instruments_addresses=lists.ADDRESSES,
+    read_instruments=lists.read,
 )

@@ -36,9 +36,9 @@ from feeds.scan cimport (Channel, Cursor, Field, TAKE_INSIDE, TAKE_PAIR, TAKE_SI
                          take_symbol, word_is)
 from feeds.sync cimport LINK_NONE
 
-from feeds.venue import (Answer, Control, Evidence, Handshake, Instrument, Limits, Link, Stream, VenueSpec, by_channel,
-                         check_known, error_code, frame_text, instrument_reader, pick_book, plain_text, read_object,
-                         request_number)
+from feeds.venue import (Answer, Control, Evidence, Handshake, Limits, Link, Stream, VenueSpec, by_channel, check_known,
+                         error_code, frame_text, pick_book, read_object, request_number)
+from feeds.venues.lists import kucoin as lists
 
 cdef enum:
     FUTURES = 1               # index into SPEC.markets
@@ -396,14 +396,6 @@ def read_address(url):
     return Answer("instruments", market="futures") if above.endswith("/contracts") and last == "active" else None
 
 
-def instruments(answer):
-    # {"code":"200000","data":[{"symbol":"REQ-ETH","baseIncrement":"0.0001","priceIncrement":"0.0000001", ...}]}
-    # {"code":"200000","data":[{"symbol":"XBTUSDTM","lotSize":1,"tickSize":6.0e-4,"multiplier":0.001, ...}]}
-    for entry in answer["data"]:
-        keys = ("tickSize", "lotSize") if "tickSize" in entry else ("priceIncrement", "baseIncrement")
-        yield Instrument(entry["symbol"], *(plain_text(entry[key]) for key in keys))
-
-
 SPEC = VenueSpec(
     name="kucoin",
     link=Link.OVERLAP,        # first <= last + 1; a change of futures has one number, which is both
@@ -422,7 +414,8 @@ SPEC = VenueSpec(
     # 100 messages in 10 s and 300 topics on a classic connection (300 and 600 on a unified one), 30 connections a
     # minute. A weight for REST is not known: KuCoin answers 429 when many books are asked for at once.
     limits=Limits(streams_per_connection=300, messages_per_second=10, streams_per_request=100,
-                  connections_per_5_minutes=150, connection_lifetime_s=24 * 3600, rest_weight_per_minute=600),
+                  connections_per_5_minutes=150, connection_lifetime_s=24 * 3600, rest_weight_per_minute=600,
+                  connections=800, connections_per_minute=30),
     max_frame_size=8 << 20,
     parser=lambda market: KucoinParser(MARKETS.index(market) if market in MARKETS else 0),
     source="https://www.kucoin.com/docs-new/",
@@ -452,7 +445,6 @@ SPEC = VenueSpec(
     snapshot_limit=100,
     snapshot_limits=(20, 100),
     read_address=read_address,
-    instruments_addresses={"spot": "https://api.kucoin.com/api/v2/symbols",
-                           "futures": "https://api-futures.kucoin.com/api/v1/contracts/active"},
-    read_instruments=instrument_reader("a list of symbols or contracts with their steps", instruments),
+    instruments_addresses=lists.ADDRESSES,
+    read_instruments=lists.read,
 )

@@ -32,8 +32,9 @@ from feeds.scan cimport (Channel, Cursor, Field, TAKE_EACH, TAKE_INSIDE, Text, a
                          take_symbol, word_is)
 from feeds.sync cimport LINK_COUNTER
 
-from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, VenueSpec, check_known,
-                         frame_text, instrument_reader, plain_text, read_object, request_number, step_of)
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, frame_text,
+                         read_object, request_number)
+from feeds.venues.lists import mexc as lists
 
 cdef enum:
     SPOT = 0
@@ -583,20 +584,8 @@ def read_address(url):
         return Answer("snapshot", query["symbol"][0].upper(), limit or 100, "spot")
     if head == "/api/v1/contract/depth":
         return Answer("snapshot", symbol, limit, "contract")
-    lists = {"/api/v3/exchangeInfo": "spot", "/api/v1/contract/detail": "contract"}
-    return Answer("instruments", market=lists[path]) if path in lists else None
-
-
-def listed(answer):
-    """Instruments of either list; a baseSizePrecision of 0 says nothing."""
-    # spot: {"symbols":[{"symbol":"BTCUSDT","quotePrecision":2,"baseAssetPrecision":8,"baseSizePrecision":"0.000001"}]}
-    # contract: {"success":true,"code":0,"data":[{"symbol":"BTC_USDT","priceUnit":0.1,"volUnit":1, ...}]}
-    for entry in answer.get("symbols", ()):
-        lot = plain_text(entry.get("baseSizePrecision") or 0)
-        yield Instrument(entry["symbol"], step_of(entry["quotePrecision"]),
-                         lot if lot != "0" else step_of(entry["baseAssetPrecision"]))
-    for entry in () if "symbols" in answer else answer["data"]:
-        yield Instrument(entry["symbol"], plain_text(entry["priceUnit"]), plain_text(entry["volUnit"]))
+    markets = {"/api/v3/exchangeInfo": "spot", "/api/v1/contract/detail": "contract"}
+    return Answer("instruments", market=markets[path]) if path in markets else None
 
 
 SPEC = VenueSpec(
@@ -629,11 +618,8 @@ SPEC = VenueSpec(
     snapshot_address=snapshot_address,
     snapshot_limit=5000,
     read_address=read_address,
-    instruments_addresses={
-        "spot": "https://api.mexc.com/api/v3/exchangeInfo",
-        "contract": "https://api.mexc.com/api/v1/contract/detail",
-    },
-    read_instruments=instrument_reader("a list of symbols with quotePrecision or priceUnit", listed),
+    instruments_addresses=lists.ADDRESSES,
+    read_instruments=lists.read,
     source="https://www.mexc.com/api-docs/spot-v3/websocket-market-streams",
     checked="2026-11-22",
     forms="Spot: protobuf of 2025 to 2026. Contract: JSON of 2020 to 2026, merged or not. Both are served today.",

@@ -31,8 +31,9 @@ from feeds.scan cimport (Channel, Cursor, Field, TAKE_BEST, TAKE_SIDE, Text, add
                          plain_is, read_text, skip_value, take_constant, take_field, take_object, word_is)
 from feeds.sync cimport LINK_NONE
 
-from feeds.venue import (Answer, Control, Evidence, Instrument, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
-                         check_known, frame_text, instrument_reader, read_object, request_number)
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known,
+                         frame_text, read_object, request_number)
+from feeds.venues.lists import okx as lists
 
 
 cdef class OkxParser(Parser):
@@ -350,11 +351,6 @@ def read_address(url):
     return Answer("instruments") if parts.path == "/api/v5/public/instruments" else None
 
 
-def instruments(answer):
-    # {"code":"0","data":[{"instId":"BTC-USDT","instType":"SPOT","lotSz":"0.00000001","tickSz":"0.1", ...}],"msg":""}
-    return [Instrument(entry["instId"], entry["tickSz"], entry["lotSz"]) for entry in answer["data"] if entry["tickSz"]]
-
-
 SPEC = VenueSpec(
     name="okx",
     link=Link.CHAIN,                              # prevSeqId == last seqId; a reset goes on from a lower seqId
@@ -368,7 +364,8 @@ SPEC = VenueSpec(
     # 480 subscribe and unsubscribe operations an hour and connection, 64 KB a request, 3 connections a second, 40
     # snapshots in 2 s. How many streams a connection may have is not stated.
     limits=Limits(streams_per_connection=240, messages_per_second=3, streams_per_request=240,
-                  connections_per_5_minutes=900, connection_lifetime_s=0, rest_weight_per_minute=1200),
+                  connections_per_5_minutes=900, connection_lifetime_s=0, rest_weight_per_minute=1200,
+                  connections_per_second=3, operations_per_hour=480, request_bytes=64 << 10),
     max_frame_size=8 << 20,
     parser=lambda market: OkxParser(),
     source="https://www.okx.com/docs-v5/en/#websocket-api",
@@ -395,6 +392,7 @@ SPEC = VenueSpec(
         f"https://www.okx.com/api/v5/market/books?instId={symbol}&sz={limit}&source=0"),
     snapshot_limit=400,
     read_address=read_address,
-    instruments_addresses={"": "https://www.okx.com/api/v5/public/instruments?instType=SPOT"},
-    read_instruments=instrument_reader("a list of instruments with instId, tickSz and lotSz", instruments),
+    instruments_addresses=lists.ADDRESSES,
+    read_instruments=lists.read,
+    own_names=("pair",),
 )

@@ -321,16 +321,18 @@ def test_a_symbol_that_stays_silent_is_looked_up_in_the_venues_list(monkeypatch)
     def prepare(venue):
         def get(path):
             paths.append(path)
-            entry = {"symbol": "BTCUSDT", "priceFilter": {"tickSize": "0.10"}, "lotSizeFilter": {"qtyStep": "0.001"}}
-            return 200, {}, json.dumps({"result": {"list": [entry]}}).encode()
+            entry = {"symbol": "BTCUSDT", "contractType": "LinearPerpetual", "baseCoin": "BTC", "quoteCoin": "USDT",
+                     "settleCoin": "USDT", "status": "Trading", "priceFilter": {"tickSize": "0.10"},
+                     "lotSizeFilter": {"qtyStep": "0.001", "minOrderQty": "0.001"}}
+            return 200, {}, json.dumps({"result": {"category": "linear", "list": [entry]}}).encode()
         venue.get = get
         venue.answer = lambda peer, text: peer.send(
             {"success": True, "ret_msg": "", "conn_id": "a", "req_id": json.loads(text)["req_id"], "op": "subscribe"})
 
     with loopback(prepare) as url:
-        result = call("watch", "bybit", "BTCUSTD", "--url", url, "--market", "linear")
+        result = call("watch", "bybit", "BTCUSTD", "--url", url, "--market", "linear", "--seconds", "20")
     assert result.exit_code == 1
-    assert "bybit: unknown symbol BTCUSTD; near: BTCUSDT" in result.stderr.splitlines()[-1]
+    assert "bybit linear has no instrument BTCUSTD; near: BTCUSDT" in result.stderr.splitlines()[-1]
     assert paths == ["/v5/market/instruments-info?category=linear&limit=1000"]
 
 

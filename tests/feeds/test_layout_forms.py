@@ -270,6 +270,25 @@ def test_random_frames_give_the_same_book_three_ways(name, on_gap, seed):
         assert drive(ROWS[name], random.Random(f"{seed} {name} {turn}"), on_gap, turn % 2 == 0)
 
 
+@pytest.mark.parametrize("events", [True, False], ids=["events", "no events"])
+@pytest.mark.parametrize("name", ROWS)
+def test_long_lists_of_any_widths_give_the_same_book_three_ways(name, events, seed):
+    """Lists in which the numbers are hardly ever as wide as those before, or hardly ever not."""
+    rng = random.Random(f"{seed} {name}")
+    row = ROWS[name]
+    for _ in range(2):
+        ways, market = ways_of(row, "count", events), Market(row, rng)
+        if rng.random() < 0.3:
+            market.number = lambda units, places: f"{Decimal(units).scaleb(-places):.{places}f}"
+            market.qty = lambda: "12"
+        for most in [3, 150, 3, 300, 40, 150]:
+            for number in range(3):
+                take(ways, market.delta(most // 3 + 1) if number else market.snapshot(most))
+                check(ways, most)
+                book = ways[0].pipeline.book(row.symbol)
+                assert held(book) == market.wanted() or name == "cryptocom"       # of which 50 levels are kept
+
+
 # ---- whole books that come again
 
 def partial_book(number: int, bids, asks) -> bytes:
@@ -283,7 +302,7 @@ def whole_books(monkeypatch):
     spec = own_spec(fields=[("kind", "TEXT", "SPARE"), ("s", "SYMBOL", "SPARE"), ("u", "INT", "LAST_SEQ"),
                             ("b", "LEVELS", "BIDS"), ("a", "LEVELS", "ASKS")], form=("price", "qty"),
                     parser={"marks": 4}, link=Link.NOT_BELOW)
-    monkeypatch.setattr("feeds.pipeline.load", lambda name: spec)
+    monkeypatch.setattr("feeds.pipeline.load", lambda name, wire=None: spec)
     pipeline = Pipeline("own")
     for number in range(3):
         pipeline.feed(partial_book(number + 1, BIDS, ASKS))
@@ -384,6 +403,7 @@ def spoilt(frame: bytes, rng: random.Random, count: int):
 MESSAGE_TRIES = 60  # spoilt versions of a single message
 CAPTURED = 1500     # frames taken of a capture
 TURNS = 2           # random markets of a row
+SEVERAL = ("okx", "bybit", "deribit", "hyperliquid", "gateio", "htx", "cryptocom")    # frames have several trades
 LEARNED = 8         # deltas to learn from
 FRESH = 160         # spoilt frames after which the layouts are learned anew: what is learned of those replaces them
 
@@ -536,7 +556,7 @@ def own_form(monkeypatch):
     def make(rng: random.Random) -> Row:
         form = OwnForm(rng)
         spec = form.spec()
-        monkeypatch.setattr("feeds.pipeline.load", lambda name: spec)
+        monkeypatch.setattr("feeds.pipeline.load", lambda name, wire=None: spec)
         return form.row()
 
     return make
@@ -593,6 +613,71 @@ def test_spoilt_messages_of_every_kind(name, data_dir, seed):
             _probe.feed_exact(ways[2].pipeline, wrong)
             check(ways, (frame, wrong, behind))
     assert fast or name == "bitfinex", "no layout reads a single message of this venue"
+
+
+# ---- frames with several messages
+
+# Elements at the end of a frame, and what closes it.
+LAST = re.compile(rb"\[(\{[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\})([\]}]+)$")
+VARIED = re.compile(rb"(?<=[\":])[0-9]+(?:\.[0-9]+)?(?=[\",}])")
+
+
+def varied(element: bytes, rng: random.Random) -> bytes:
+    """An element with other numbers, now and then of another width."""
+    def other(match):
+        text = match[0]
+        if rng.random() < 0.5:
+            return text
+        digits = "".join(rng.choice("123456789") if byte != ord(".") else "." for byte in text)
+        if rng.random() < 0.3 and len(text) <= 12:
+            digits = digits.rstrip("123")[:9].rstrip(".") or "7"
+        return digits.encode()
+
+    return VARIED.sub(other, element)
+
+
+def with_several(row: Row, data_dir):
+    """Heads of frames that end with an array of objects, with the elements that were seen behind them."""
+    heads: dict[bytes, list[bytes]] = {}
+    ends: dict[bytes, bytes] = {}
+    for frame in good_messages(row, data_dir):
+        match = LAST.search(frame)
+        if not match or not match[2].startswith(b"]"):
+            continue
+        try:
+            found = json.loads(b"[" + match[1] + b"]")
+        except ValueError:
+            continue
+        head = frame[:match.start(1)]
+        if all(isinstance(element, dict) for element in found):
+            texts = [match[1]] if len(found) == 1 else [json.dumps(element, separators=(",", ":")).encode()
+                                                       for element in found]
+            heads.setdefault(head, []).extend(texts)
+            ends[head] = match[2]
+    return [(head, elements, ends[head]) for head, elements in heads.items()]
+
+
+@pytest.mark.parametrize("on_gap", ["resync", "count"])
+@pytest.mark.parametrize("name", ROWS)
+def test_frames_with_several_messages_give_the_same_three_ways(name, on_gap, data_dir, seed):
+    """One to six messages of a kind in a frame, also spoilt ones: none is told unless all of them are good."""
+    row = ROWS[name]
+    rng = random.Random(f"{seed} {name}")
+    fast = 0
+    for head, elements, end in with_several(row, data_dir):
+        ways = ways_of(row, on_gap, rng.random() < 0.7)
+        if row.before:
+            take(ways, [("frame", frame.encode()) for frame in row.before])
+        for number in range(60):
+            texts = [varied(rng.choice(elements), rng) for _ in range(rng.choice([1, 2, 2, 3, 6]))]
+            frame = head + b",".join(texts) + end
+            if number % 3 == 2:
+                frame = rng.choice(list(spoilt(frame, rng, 60)))[0]
+            had = ways[0].pipeline.counters["fast"]
+            take(ways, [("frame", frame)])
+            fast += len(texts) > 1 and ways[0].pipeline.counters["fast"] > had
+            check(ways, frame)
+    assert fast > 10 or name not in SEVERAL, "frames with several trades are read carefully"
 
 
 @pytest.mark.parametrize("capture", [(name, capture) for name, row in ROWS.items() for capture in row.captures],

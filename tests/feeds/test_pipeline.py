@@ -82,12 +82,62 @@ def test_a_snapshot_newer_than_every_kept_delta(log):
     pipeline.feed(delta(100, 110, 95, [("100", "1")]))
     pipeline.rest(rest_url(), snapshot(150, [("99", "1")], []))
     book = pipeline.book("BTCUSDT")
-    assert (book.status, book.sequence, book.best_bid) == (LIVE, 150, (99.0, 1.0))
+    assert (book.status, book.sequence, book.raw.best_bid) == (SYNCING, 150, (99.0, 1.0))
     pipeline.feed(delta(111, 130, 110, [("100", "1")]))
-    assert book.best_bid == (99.0, 1.0)
+    assert (book.status, book.raw.best_bid) == (SYNCING, (99.0, 1.0))
     pipeline.feed(delta(131, 160, 130, [("98", "4")]))
-    assert (book.sequence, book.bids().tolist()) == (160, [[99.0, 1.0], [98.0, 4.0]])
+    assert (book.status, book.sequence, book.bids().tolist()) == (LIVE, 160, [[99.0, 1.0], [98.0, 4.0]])
     assert pipeline.symbol_stats("BTCUSDT")["stale"] == 2
+
+
+def test_a_snapshot_that_the_stream_has_just_reached(log):
+    pipeline = Pipeline("binance_usdm", log)
+    pipeline.feed(delta(100, 110, 95, [("100", "1")]))
+    pipeline.rest(rest_url(), snapshot(130, [("99", "1")], []))
+    assert pipeline.book("BTCUSDT").status is SYNCING
+    pipeline.feed(delta(111, 130, 110, [("99", "1")]))
+    assert pipeline.book("BTCUSDT").status is LIVE
+
+
+def test_a_snapshot_that_the_stream_never_comes_to_is_given_up(log):
+    """An answer of another day, from a cache: the book is not LIVE, and after a while asked for anew."""
+    pipeline = Pipeline("binance_usdm", log)
+    pipeline.feed(delta(100, 110, 95, [("100", "1")]))
+    pipeline.rest(rest_url(), snapshot(10_000_000, [("99", "1")], []))
+    book, last = pipeline.book("BTCUSDT"), 110
+    while not pipeline.wanted():
+        assert book.status is SYNCING
+        pipeline.feed(delta(last + 1, last + 1, last, [("100", "1")]))
+        last += 1
+    assert last < 300
+    assert book.status is SYNCING
+    pipeline.rest(rest_url(), snapshot(last, [("99", "1")], []))
+    pipeline.feed(delta(last + 1, last + 2, last, [("98", "1")]))
+    assert book.status is LIVE
+
+
+def test_any_number_of_old_deltas_may_have_been_kept_for_a_snapshot(log):
+    pipeline = Pipeline("binance_usdm", log)
+    for last in range(111, 500):
+        pipeline.feed(delta(last, last, last - 1, [("100", "1")]))
+    pipeline.rest(rest_url(), snapshot(600, [("99", "1")], []))
+    assert pipeline.book("BTCUSDT").status is SYNCING
+    assert pipeline.wanted() == []
+    pipeline.feed(delta(500, 601, 499, [("98", "1")]))
+    assert pipeline.book("BTCUSDT").status is LIVE
+
+
+def test_a_snapshot_that_turns_out_to_be_ahead_is_not_live(log):
+    """Nothing was kept when it came, so it is believed; an older delta shows that the stream has not come to it."""
+    pipeline = Pipeline("binance_usdm", log)
+    pipeline.follow("BTCUSDT")
+    pipeline.rest(rest_url(), snapshot(150, [("99", "1")], []))
+    book = pipeline.book("BTCUSDT")
+    assert book.status is LIVE
+    pipeline.feed(delta(111, 130, 110, [("100", "1")]))
+    assert book.status is SYNCING
+    pipeline.feed(delta(131, 160, 130, [("98", "4")]))
+    assert book.status is LIVE
 
 
 def test_a_late_snapshot_does_not_turn_a_live_book_back(pipeline, log):

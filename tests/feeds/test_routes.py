@@ -87,7 +87,7 @@ def made(monkeypatch):
     """A function that makes a pipeline of a venue of the tests' own."""
     def make(simd=True, **parser):
         spec = own_spec(fields=FIELDS, parser=parser)
-        monkeypatch.setattr("feeds.pipeline.load", lambda name: spec)
+        monkeypatch.setattr("feeds.pipeline.load", lambda name, wire=None: spec)
         return Pipeline("own", simd=simd)
 
     return make

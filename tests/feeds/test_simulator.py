@@ -12,13 +12,14 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
-from feeds.capture import CaptureError, CaptureWriter
+from feeds.capture import CaptureError, CaptureReader, CaptureWriter
 from feeds.simulator import server as server_module
 from feeds.simulator.listen import PortError
 from feeds.simulator.live import LiveSource
 from feeds.simulator.playback import Playback
 from feeds.simulator.server import Server
 from feeds.simulator.source import NoSnapshot, UnknownSymbol
+from feeds.venues import load
 from tests.model import ModelBook
 
 START_NS = 1_700_000_000_000_000_000
@@ -144,7 +145,7 @@ def test_a_root_stays_silent_about_streams_of_the_other(capture, path):
 
 def test_requests_and_their_answers(capture):
     async def go():
-        async with serving(Playback("binance_usdm", [capture])) as (server, session, task):
+        async with serving(Playback("binance_usdm", [capture]), limits=False) as (server, session, task):
             connection = await session.ws_connect(server.url + "/ws")
 
             async def ask(request):
@@ -286,6 +287,30 @@ def test_the_simulated_market_answers_at_the_venues_addresses(venue, path, symbo
                 assert answer.status == 400, "no WebSocket handshake"
             return len(book["bids"]), len(book["asks"]), symbol in listed
     assert run(go()) == (10, 10, True)
+
+
+@pytest.mark.parametrize("venue, symbols, want", [
+    ("binance_spot", ["ETHBTC", "DOGEUSDT"], [
+        ("ETH-BTC", "spot", "0.01", "0.001", "0.001", "5", "", "", 0), ("DOGE-USDT", "spot", "0.00001", "1", "1", "5",
+                                                                        "", "", 0)]),
+    ("binance_usdm", ["BTCUSDT", "BTCUSDT_261225"], [
+        ("BTC-USDT-PERP", "perpetual", "0.1", "0.001", "0.001", "5", "USDT", "", 0),
+        ("BTC-USDT-25DEC26", "future", "0.01", "0.001", "0.001", "5", "USDT", "", 1_798_185_600 * 10 ** 9)]),
+    ("binance_coinm", ["BTCUSD_PERP", "ETHUSD_261225"], [
+        ("BTC-USD-PERP", "perpetual", "0.1", "1", "1", "", "BTC", "100", 0),
+        ("ETH-25DEC26", "future", "0.01", "1", "1", "", "ETH", "10", 1_798_185_600 * 10 ** 9)]),
+])
+def test_the_list_tells_what_the_venues_list_tells(venue, symbols, want, data_dir):
+    """Its instruments are read whole, and have the keys of the venue's, but for those that have come or gone since."""
+    answer = LiveSource(venue, symbols).instruments()
+    found = load(venue).read_instruments(answer.encode())
+    assert [(it.name, it.kind, it.tick_size, it.lot_size, it.min_qty, it.min_value, it.settle, it.contract_size,
+             it.expiry_ns) for it in found] == want
+    recorded = next(iter(CaptureReader(data_dir / venue / "instruments.ws.gz"))).payload.partition(b" ")[2]
+    known = set().union(*(entry.keys() for entry in json.loads(recorded)["symbols"]))
+    keys = set().union(*(entry.keys() for entry in json.loads(answer)["symbols"]))
+    assert keys - known <= {"permissionSets"}
+    assert known - keys <= {"settlePlan", "triggerProtect", "equalQtyPrecision", "maxMoveOrderLimit"}
 
 
 def test_at_the_end_it_starts_over_with_loop(capture):

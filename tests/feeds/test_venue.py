@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import random
 from dataclasses import fields, replace
-from decimal import Decimal
 
 import pytest
 
@@ -14,7 +12,6 @@ from feeds.venue import (
     Answer,
     BadSymbol,
     Count,
-    Instrument,
     Link,
     Maintenance,
     NotAuthorised,
@@ -28,13 +25,10 @@ from feeds.venue import (
     each_once,
     error_code,
     frame_text,
-    instrument_reader,
     instruments_at,
     pick_book,
-    plain_text,
     read_object,
     request_number,
-    step_of,
 )
 from tests.own import own_spec
 
@@ -165,37 +159,6 @@ def test_what_is_not_known_lists_what_is():
         check_known("own", "speed", "5ms", ("100ms", "1s"))
     with pytest.raises(UnsupportedChannel, match="own has no depth 50; it has: 1 to 9"):
         check_known("own", "depth", 50, range(1, 10), "1 to 9")
-
-
-@pytest.mark.parametrize(("number", "text"), [
-    ("0.100000000000000000", "0.1"), ("6.0e-4", "0.0006"), (0.5, "0.5"), (100, "100"), ("1E+3", "1000"), ("0", "0"),
-    ("0.000", "0"), (1e-8, "0.00000001"), ("00.10", "0.1")])
-def test_numbers_as_plain_text(number, text):
-    assert plain_text(number) == text
-    assert Decimal(plain_text(number)) == Decimal(str(number))
-
-
-@pytest.mark.parametrize(("decimals", "step"), [(2, "0.01"), ("2", "0.01"), (0, "1"), ("0", "1"), (8, "0.00000001")])
-def test_the_step_of_decimals(decimals, step):
-    assert step_of(decimals) == step
-
-
-def test_a_list_of_instruments():
-    read = instrument_reader("a list of symbols", lambda body: (
-        Instrument(item["name"], item["tick"], step_of(item["lot"])) for item in body["symbols"]))
-    body = json.dumps({"symbols": [{"name": "BTC", "tick": 0.1, "lot": 3}]}).encode()
-    assert read(body) == [Instrument("BTC", "0.1", "0.001")]
-    assert read(b'{"symbols":[{"name":"X","tick":1e-7,"lot":"0"}]}') == [Instrument("X", "1e-7", "1")]
-
-
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b"{", b'{"symbols":5}', b'{"symbols":[1]}',
-                                  b'{"symbols":[{}]}', b'{"symbols":[{"name":"X","tick":1,"lot":"x"}]}', b"[" * 90_000,
-                                  b'{"symbols":[{"name":"X","tick":1,"lot":null}]}', b"\xff"])
-def test_what_is_no_list_of_instruments_is_a_value_error(body):
-    read = instrument_reader("a list of symbols", lambda body: (
-        Instrument(item["name"], item["tick"], step_of(item["lot"])) for item in body["symbols"]))
-    with pytest.raises(ValueError, match="a list of symbols"):
-        read(body)
 
 
 def test_a_stream_that_two_channels_share_is_named_once():

@@ -146,6 +146,16 @@ def test_a_snapshot_replaces_everything(book):
     assert (book.bid_levels, book.best_bid, book.status) == (0, None, BookState.LIVE)
 
 
+def test_of_a_price_that_comes_twice_in_a_snapshot_the_last_one_holds(book):
+    for prices in (["5", "300", "5", "4", "300"], ["4", "5", "300", "300", "5"]):
+        rows = [(price, str(number)) for number, price in enumerate(prices, 1)]
+        book.apply_snapshot(rows, rows)
+        held = sorted(((float(price), float(qty)) for price, qty in dict(rows).items()), reverse=True)
+        assert book.bids().tolist() == [list(level) for level in held]
+        assert book.asks().tolist() == [list(level) for level in held[::-1]]
+        assert (book.bid_levels, book.ask_levels) == (3, 3)
+
+
 def test_inputs_of_every_kind_give_the_same_book():
     forms = ([("0.1", "2.50"), ("0.25", "1")], [(Decimal("0.10"), Decimal("2.5")), (Decimal("0.25"), 1)],
              [(0.1, 2.5), (0.25, 1.0)], [[0.1, "2.5"], ("2.5e-1", 1)], np.array([[0.1, 2.5], [0.25, 1.0]]),

@@ -30,6 +30,9 @@ class Row:
     captures: tuple[str, ...] = ()              # "okx/books_20220513"
     # messages of messages.jsonl that are not decoded: beginning of `raw` -> why
     unread: Mapping[str, str] = field(default_factory=dict)
+    # messages that its encoder does not give back: beginning of `raw` -> why
+    not_again: Mapping[str, str] = field(default_factory=dict)
+    silent_refusal: bool = False                # a symbol that it does not have gets no error
     # (symbols, channels, options of SPEC.streams) -> the request frames, as the sheet prints them (request id 1)
     requests: tuple[tuple[tuple[str, ...], tuple[str, ...], Mapping[str, object], tuple[str, ...]], ...] = ()
     # frame -> (kind, code, reason) of its Control; acks, errors, heartbeats as the sheet prints them

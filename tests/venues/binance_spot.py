@@ -29,6 +29,10 @@ def row(symbol: str) -> Row:
             '{"e":"trade","E":1649324825173,"s":"ETHUSDT","t":1000000000,"p":"10000.19000000"':
                 "made up: the side is 'yes'",
         },
+        not_again={
+            '{"stream":"bnbbtc@trade","data":{"e":"trade","E":1567296001038': "2019: with the ids of both orders",
+            '{"e":"trade","E":1649324825173,"s":"ETHUSDT","t":1000000000,"p":"10000.19"': "2022: with those ids",
+        },
         requests=(
             (("btcusdt",), ("book",), {}, ('{"method":"SUBSCRIBE","params":["btcusdt@depth@100ms"],"id":1}',)),
         ),

@@ -22,6 +22,11 @@ def row(symbol: str) -> Row:
         other="ETHUSDT",
         named=row,
         captures=('binance_usdm/btcusdt_20240808', 'binance_usdm/multi_20210722'),
+        not_again={
+            '{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1568693103463': "2019: no id",
+            '{"stream":"btcusdt@markPrice","data":{"e":"markPriceUpdate","E":1569888003001': "2019: no settlement",
+            '{"stream":"btcusdt@trade","data":{"e":"trade","E":1574381164089': "2019: no kind of order",
+        },
         requests=(
             (("btcusdt",), ("book",), {}, ('{"method":"SUBSCRIBE","params":["btcusdt@depth@100ms"],"id":1}',)),
         ),

@@ -42,6 +42,7 @@ ROW = replace(
     other="btcusd-perp",
     named=row_of,
     captures=("bitstamp/multi_20220105",),
+    silent_refusal=True,                # an unknown market is acknowledged, and says nothing
     unread={
         '{"timestamp": "1654243213"': "an answer by REST: it belongs to the address it came from, not into a stream",
         '{"data":{"id":1496011283275781': "a single order (live_orders): not a channel here",

@@ -34,6 +34,12 @@ def row(symbol: str) -> Row:
             '{"T":1672304486865,': "one trade, not a frame",
             '{"data":[{"T":': "a frame without its topic, made up by its source",
         },
+        not_again={
+            **{f'{{"topic":"orderBook{topic}","type":"delta"': "which rows are new follows from the book before it"
+               for topic in ("L2_25.BTCUSDM21", "L2_25.BTCUSD", "L2_25.BTCUSDT", "L2_25.XRPUSD", "L2_25.BTCPERP",
+                             "_200.100ms.EOSUSD", "_200.100ms.BTCUSDT")},
+            '{"topic":"publicTrade.BTCUSDT.should_not_be_present"': "a topic made up by its source",
+        },
         requests=(
             (("BTCUSDT",), ("book", "trades", "ticker"), {"depth": 50},
              ('{"req_id":"1","op":"subscribe","args":["orderbook.50.BTCUSDT","publicTrade.BTCUSDT",'

@@ -38,6 +38,9 @@ ROW = replace(
         '{"bids": [["0.1135"': "an answer by REST: its number says nothing about the stream, which has none",
         '{"type":"snapshot","product_id":"YFI-USD"': "a quantity of 0.-10000, as the venue once sent it",
     },
+    not_again={
+        '{"type":"l2update","product_id":"BTC-EUR","changes":[["buy","9202.70"': "the year 1 is kept as no time",
+    },
     requests=(
         (("BTC-USD",), ("book", "trades"), {},
          ('{"type":"subscribe","product_ids":["BTC-USD"],"channels":["level2_batch","matches"]}',)),

@@ -32,6 +32,10 @@ def row(symbol: str) -> Row:
         other="ETH-PERPETUAL",
         named=row,
         captures=("deribit/options_20210722",),
+        not_again={
+            '{"jsonrpc":"2.0","method":"subscription","params":{"channel":"trades.option.any':
+                "a stream of all options, which nobody asks for",
+        },
         unread={
             '{"jsonrpc":"2.0","method":"subscription","params":{"channel":"chart.': "candles, known and of no use",
             '{"jsonrpc":"2.0","result":': "answers of REST or to requests of others, taken as control frames",

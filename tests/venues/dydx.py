@@ -55,6 +55,11 @@ ROW = replace(
         '{"type":"subscribed","connection_id":"22be6448-1464-45ff-ae7d-1204eac64d0f","message_id":2,"channel":"v3_trades"':
             "the answer to a subscription: an ack; the trades in it happened before",
     },
+    not_again={
+        '{"type":"subscribed","connection_id":"3a2e4c0c-7579-4bf6-a570-e0979418bbe9","message_id":17':
+            "all markets with what they are made of; the simulated answer lists none, their figures follow",
+        '{"type":"subscribed","connection_id":"8c11ee31-dbca-49fa-9df0-fc973948b7b5","message_id":3': "the same in v3",
+    },
     requests=(
         (("BTC-USD",), ("book", "trades", "mark"), {},
          ('{"type":"subscribe","channel":"v4_orderbook","id":"BTC-USD","batched":false}',

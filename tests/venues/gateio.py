@@ -42,6 +42,14 @@ def named(symbol):
         other="ETH_USDT",
         named=named,
         captures=("gateio/futures_usdt_20230524", "gateio/spot_20210422"),
+        not_again={
+            '{"time":1667469835,"channel":"futures.trades"': "a price without quotes, which the venue never sends",
+            '{"time":1653810275,"channel":"futures.order_book"': "a dated contract, which has a socket of its own",
+            '{"time":1654162230,"channel":"futures.tickers"': "a dated contract, which has a socket of its own",
+            '{"time":1617952183,"channel":"futures.tickers"': "an array in an array, as it was for a while in 2021",
+            '{"channel":"futures.trades","event":"update","time":1541503698': "a dated contract, of the documentation",
+        },
+        silent_refusal=True,                # a stream of obu that there is not is acknowledged, and says nothing
         unread={
             '{"method"': "API v3, closed",
             '{"current"': "an answer of REST, not a frame",

@@ -37,7 +37,8 @@ def text(message):
 
 
 def snapshot(symbol, sequence, bids, asks):
-    return [("frame", answer(symbol, sequence, bids, asks))]
+    """The stream has come to the number that the answer has."""
+    return [("frame", change(symbol, sequence - 1, sequence, [], [])), ("frame", answer(symbol, sequence, bids, asks))]
 
 
 def delta(symbol, last, number, bids, asks):
@@ -53,6 +54,17 @@ def named(symbol):
         other="ethusdt",
         named=named,
         captures=("htx/linear_swap_20220219", "htx/spot_20210417"),
+        not_again={
+            **dict.fromkeys((f'{{"ch":"market.{symbol}' for symbol in (
+                "BTC_", "ETH_", "BCH_", "DOT_", "ETH-USDT-210521", "BTC-USDT-210625")),
+                "a dated future or an option, which no stream is made for"),
+            **dict.fromkeys((f'{{"ch":"market.{name}' for name in (
+                "btcusdt.depth.step1", "BTC-USD.depth.step7", "ANT-USD.depth.step7", "GST-USDT.depth.step7")),
+                "merged prices, which no stream is made for"),
+            '{"ch":"market.xmrbtc.trade': "a trade of 2019 whose only id has 23 digits; the event keeps the last 18",
+            **dict.fromkeys((f'{{"op":"notify","topic":"public.{symbol}.' for symbol in ("*", "BTC")),
+                            "of several contracts, or of dated ones"),
+        },
         unread={
             '{"status":"ok","data":[': "an answer of REST, not a frame",
             '{"op":"notify","topic":"public.BSV.contract_info"': "a list of contracts",

@@ -27,6 +27,10 @@ def row(symbol: str) -> Row:
         named=row,
         sees_gaps=False,
         captures=("hyperliquid/btc_20250126",),
+        not_again={
+            '{"channel":"bbo","data":{"coin":"BTC","time":1750948919838': "one side only, as it came once",
+        },
+        silent_refusal=True,            # the connection is closed without a word
         requests=(
             (("BTC",), ("book",), {},
              ('{"method":"subscribe","subscription":{"type":"l2Book","coin":"BTC","fast":true}}',)),

@@ -64,7 +64,7 @@ def make(symbol: str) -> Row:
     market = Market(symbol)
     return Row(venue="kraken", symbol=symbol, snapshot=market.snapshot, delta=market.delta, other="ETH/USD", named=make,
                sees_old=False, captures=CAPTURES, unread=UNREAD, requests=REQUESTS, controls=CONTROLS, trades=TRADES,
-               quotes=QUOTES)
+               quotes=QUOTES, not_again={"[923,": "a null that its source has seen once, in 2019"})
 
 
 CAPTURES = ("kraken/book_v1_20210417", "kraken/book_v2_btcusd_20260824", "kraken/ticker_v1_20210417",

@@ -33,6 +33,14 @@ def named(symbol):
         other="ETH-USDT",
         named=named,
         captures=("kucoin/level2_20210425",),
+        silent_refusal=True,                    # the unified feed acknowledges any symbol
+        not_again={
+            '{"type":"message","topic":"/market/snapshot:BTC"': "a topic of all pairs of a coin, which nobody asks for",
+            '{"topic":"/contract/announcement"': "settled funding, which nobody asks for",
+            '{"subject":"tickerV2","topic":"/contractMarket/tickerV2:ETHUSDCM"': "an example without type and number",
+            '{"topic":"/contractMarket/snapshot:ETHUSDCM"': "an example without type and most of its values",
+            '{"topic":"/contract/instrument:ETHUSDCM"': "an example without type",
+        },
         unread={
             '{"code":"200000"': "an answer of REST, not a frame",
             '{"type":"message","topic":"/spotMarket/level3': "single orders",

@@ -11,8 +11,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
+from types import ModuleType
 
 from feeds.simulator.market import Instrument, Market
+from feeds.venues.dialects import binance_sbe
 
 FORMS = ("2026", "2024")
 
@@ -49,11 +52,17 @@ class Dialect:
     depth_limits: tuple[int, ...]           # of the REST snapshot; empty: any up to the last of `limit_weights`
     limit_weights: tuple[tuple[int, int], ...]      # (largest limit, REST weight)
     default_limit: int
+    list_weight: int                        # of the list of instruments
     weight_per_minute: int
+    messages_per_second: int                # that a client may send on one connection, pings and pongs counted
     ping_s: float                           # from one ping of the server to the next
     pong_timeout_s: float                   # without a pong for so long it hangs up
     roots: Mapping[str, frozenset[str]]     # first part of the path -> classes of streams it serves
     instruments: tuple[Instrument, ...]     # what the simulated market trades unless told otherwise
+    streams_per_connection: int = 1024
+    streams_per_request: int = 200          # the venue names no number, and advises a few hundred at most
+    connections_per_5_minutes: int = 300    # that one address may try to open
+    binary: ModuleType | None = None        # what writes its binary form, None if it has none
 
     def number(self, units: int, decimals: int) -> str:
         """`units * 10**-decimals` as the venue writes it."""
@@ -170,17 +179,20 @@ DIALECTS: Mapping[str, Dialect] = {dialect.venue: dialect for dialect in (
         venue="binance_spot", shapes={"2026": _SPOT, "2024": _SPOT}, rest_prefix="/api/v3", id_stride=1, decimals=8,
         speeds={"": 1000, "1000ms": 1000, "100ms": 100}, partial_speeds={"": 1000, "1000ms": 1000, "100ms": 100},
         mark_speeds={}, ticker_ms=1000, bids_descending=True, depth_limits=(),
-        limit_weights=((100, 5), (500, 25), (1000, 50), (5000, 250)), default_limit=100, weight_per_minute=6000,
+        limit_weights=((100, 5), (500, 25), (1000, 50), (5000, 250)), default_limit=100, list_weight=20,
+        weight_per_minute=6000, messages_per_second=5,
         ping_s=20.0, pong_timeout_s=60.0, roots={"": _ALL},
         instruments=(Instrument("BTCUSDT", 1, 2, 1, 5, 6_180_000, 20_000),
                      Instrument("ETHUSDT", 1, 2, 1, 4, 268_000, 8_000),
                      Instrument("DOGEUSDT", 1, 5, 1, 0, 10_500, 5_000)),
+        binary=binance_sbe,
     ),
     Dialect(
         venue="binance_usdm", shapes={"2026": _USDM, "2024": _USDM_2024}, rest_prefix="/fapi/v1", id_stride=11,
         decimals=None, speeds=_FUTURES_SPEEDS, partial_speeds=_PARTIAL_SPEEDS, mark_speeds={"": 3000, "1s": 1000},
         ticker_ms=2000, bids_descending=False, depth_limits=_FUTURES_LIMITS, limit_weights=_FUTURES_WEIGHTS,
-        default_limit=500, weight_per_minute=2400, ping_s=180.0, pong_timeout_s=600.0,
+        default_limit=500, list_weight=1, weight_per_minute=2400, messages_per_second=10, ping_s=180.0,
+        pong_timeout_s=600.0,
         roots={"": frozenset(("public",)), "public": frozenset(("public",)), "market": frozenset(("market",)),
                "private": frozenset()},
         instruments=(Instrument("BTCUSDT", 10, 2, 1, 3, 618_000, 800, "BTCUSDT"),
@@ -191,11 +203,19 @@ DIALECTS: Mapping[str, Dialect] = {dialect.venue: dialect for dialect in (
         venue="binance_coinm", shapes={"2026": _COINM, "2024": _COINM_2024}, rest_prefix="/dapi/v1", id_stride=11,
         decimals=None, speeds=_FUTURES_SPEEDS, partial_speeds=_PARTIAL_SPEEDS, mark_speeds={"": 3000, "1s": 1000},
         ticker_ms=500, bids_descending=False, depth_limits=_FUTURES_LIMITS, limit_weights=_FUTURES_WEIGHTS,
-        default_limit=500, weight_per_minute=2400, ping_s=180.0, pong_timeout_s=600.0, roots={"": _ALL},
+        default_limit=500, list_weight=1, weight_per_minute=2400, messages_per_second=10, ping_s=180.0,
+        pong_timeout_s=600.0, roots={"": _ALL},
         instruments=(Instrument("BTCUSD_PERP", 1, 1, 1, 0, 618_000, 300, "BTCUSD"),
                      Instrument("ETHUSD_PERP", 1, 2, 1, 0, 268_000, 800, "ETHUSD")),
     ),
 )}
+
+# What a frame says that no event keeps, so that it is made up here: path in the data of the frame -> what it is.
+LOST: Mapping[str, str] = {
+    "trade f": "of an aggregate trade: id of its first trade",
+    "trade l": "of an aggregate trade: id of its last trade",
+    "liquidation o.ap": "average price of the fills",
+}
 
 
 def instruments(venue: str, symbols: Iterable[str] = ()) -> list[Instrument]:
@@ -233,16 +253,52 @@ def rest_error(code: int, text: str) -> str:
     return json.dumps({"code": code, "msg": text}, separators=(",", ":"))
 
 
+QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "USD", "BTC", "ETH", "BNB", "EUR", "TRY", "BRL", "JPY")
+NEVER_MS = 4_133_404_800_000        # deliveryDate of what is perpetual
+ONBOARD_MS = 1_569_398_400_000
+
+
 def exchange_info(dialect: Dialect, markets: Iterable[Market]) -> str:
-    """The instrument list, as far as prices and quantities go."""
-    status_key = "contractStatus" if dialect.venue == "binance_coinm" else "status"
-    symbols = []
-    for market in markets:
-        it = market.instrument
-        symbols.append({
-            "symbol": it.symbol, **({"pair": it.pair} if it.pair else {}), status_key: "TRADING",
-            "filters": [
-                {"filterType": "PRICE_FILTER", "tickSize": dialect.number(it.tick_units, it.price_decimals)},
-                {"filterType": "LOT_SIZE", "stepSize": dialect.number(it.lot_units, it.qty_decimals)},
-            ]})
-    return json.dumps({"timezone": "UTC", "symbols": symbols}, separators=(",", ":"))
+    """The instrument list, with the keys that the venue gives every instrument of that market."""
+    markets = list(markets)
+    limits = [{"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1,
+               "limit": dialect.weight_per_minute}]
+    now_ms = max((market.time_ns for market in markets), default=0) // 1_000_000
+    return json.dumps({"timezone": "UTC", "serverTime": now_ms, "rateLimits": limits, "exchangeFilters": [],
+                       "symbols": [_entry(dialect, market.instrument) for market in markets]}, separators=(",", ":"))
+
+
+def _entry(dialect: Dialect, it: Instrument) -> dict[str, object]:
+    """One instrument of the list."""
+    pair, _, delivery = it.symbol.partition("_")
+    quote = next((quote for quote in QUOTES if pair.endswith(quote) and pair != quote), "USDT")
+    base = pair.removesuffix(quote)
+    tick = dialect.number(it.tick_units, it.price_decimals)
+    lot = dialect.number(it.lot_units, it.qty_decimals)
+    price = {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000", "tickSize": tick}
+    size = {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": "1000000", "stepSize": lot}
+    if dialect.venue == "binance_spot":
+        return {
+            "symbol": it.symbol, "status": "TRADING", "baseAsset": base, "baseAssetPrecision": 8, "quoteAsset": quote,
+            "quotePrecision": 8, "quoteAssetPrecision": 8, "baseCommissionPrecision": 8, "quoteCommissionPrecision": 8,
+            "orderTypes": ["LIMIT", "MARKET"], "icebergAllowed": True, "ocoAllowed": True,
+            "quoteOrderQtyMarketAllowed": True, "isSpotTradingAllowed": True, "isMarginTradingAllowed": False,
+            "filters": [price, size, {"filterType": "NOTIONAL", "minNotional": "5.00000000", "applyMinToMarket": True,
+                                      "maxNotional": "9000000.00000000", "applyMaxToMarket": False, "avgPriceMins": 5}],
+            "permissions": [], "permissionSets": [["SPOT"]]}
+    inverse = dialect.venue == "binance_coinm"
+    dated = delivery.isdecimal() and len(delivery) == 6
+    ends_ms = NEVER_MS
+    if dated:           # at 8 o'clock UTC of the day in the symbol, BTCUSDT_261225
+        ends_ms = int(datetime.strptime(delivery + "08+0000", "%y%m%d%H%z").timestamp()) * 1000
+    least = [] if inverse else [{"filterType": "MIN_NOTIONAL", "notional": "5"}]
+    return {
+        "symbol": it.symbol, "pair": pair, "contractType": "CURRENT_QUARTER" if dated else "PERPETUAL",
+        "deliveryDate": ends_ms, "onboardDate": ONBOARD_MS,
+        **({"contractStatus": "TRADING", "contractSize": 100 if base == "BTC" else 10} if inverse
+           else {"status": "TRADING"}),
+        "marginAsset": base if inverse else quote, "maintMarginPercent": "2.5000", "requiredMarginPercent": "5.0000",
+        "baseAsset": base, "quoteAsset": quote, "pricePrecision": it.price_decimals,
+        "quantityPrecision": it.qty_decimals, "baseAssetPrecision": 8, "quotePrecision": 8, "underlyingType": "COIN",
+        "underlyingSubType": [], "filters": [price, size, *least], "orderTypes": ["LIMIT", "MARKET"],
+        "timeInForce": ["GTC", "IOC", "FOK", "GTX"], "liquidationFee": "0.010000", "marketTakeBound": "0.05"}

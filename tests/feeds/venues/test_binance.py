@@ -12,11 +12,12 @@ from decimal import Decimal
 import pytest
 
 from feeds import Pipeline
-from feeds.venue import Control, Link, Stream, UnsupportedChannel
+from feeds.instruments import Instrument
+from feeds.venue import Answer, Control, Link, Stream, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
 from tests import _probe, frames, oracle
-from tests.model import plain
+from tests.model import plain, read_capture
 from tests.oracle import Recorder, same_event
 
 
@@ -372,3 +373,65 @@ def test_the_aggressor_is_who_crossed_the_spread(capture_lines):
     pipeline.feed_many([line.payload for line in lines if line.kind == "<"])
     assert agree[True] > 1000
     assert agree[False] == 0
+
+
+# ---- instruments
+
+@pytest.mark.parametrize(("venue", "expected"), [
+    ("binance_spot", {
+        "BTC-USDT": Instrument("BTCUSDT", "0.01", "0.00001", base="BTC", quote="USDT", min_qty="0.00001",
+                               min_value="10"),
+        "BCC-BTC": Instrument("BCCBTC", "0.000001", "0.001", base="BCC", quote="BTC", min_qty="0.001",
+                              min_value="0.0001", status="halted"),
+    }),
+    ("binance_usdm", {
+        "BTC-USDT-PERP": Instrument("BTCUSDT", "0.01", "0.001", kind="perpetual", base="BTC", quote="USDT",
+                                    settle="USDT", min_qty="0.001", min_value="5"),
+        "BTC-USDT-24SEP21": Instrument("BTCUSDT_210924", "0.1", "0.001", kind="future", base="BTC", quote="USDT",
+                                       settle="USDT", min_qty="0.001", min_value="5",
+                                       expiry_ns=1632470400000_000000),
+        # pending, its contractType still ""
+        "BTCST-USDT-PERP": Instrument("BTCSTUSDT", "0.001", "0.1", kind="perpetual", base="BTCST", quote="USDT",
+                                      settle="USDT", min_qty="0.1", min_value="5", status="pre"),
+    }),
+    ("binance_coinm", {
+        "BTC-USD-PERP": Instrument("BTCUSD_PERP", "0.1", "1", kind="perpetual", base="BTC", quote="USD", settle="BTC",
+                                   min_qty="1", contract_size="100", contract_unit="USD"),
+        "ADA-31DEC21": Instrument("ADAUSD_211231", "0.00001", "1", kind="future", base="ADA", quote="USD", settle="ADA",
+                                  min_qty="1", contract_size="10", contract_unit="USD",
+                                  expiry_ns=1640937600000_000000),
+    }),
+])
+def test_instruments_of_a_recorded_day(data_dir, venue, expected):
+    spec = load(venue)
+    line, = read_capture(data_dir / venue / "instruments.ws.gz")
+    url, _, body = line.payload.partition(b" ")
+    assert spec.read_address(url.decode()) == Answer("instruments")
+    assert (url.decode(),) == spec.instruments_addresses[""]
+    found = {entry.symbol: entry for entry in spec.read_instruments(body)}
+    for name, listed in expected.items():
+        assert found[listed.symbol] == listed
+        assert listed.name == name
+        assert listed.inverse == (venue == "binance_coinm")
+
+
+def test_instruments_of_today():
+    rules = [{"filterType": "PRICE_FILTER", "minPrice": "0.01000000", "tickSize": "0.01000000"},
+             {"filterType": "LOT_SIZE", "minQty": "0.00001000", "stepSize": "0.00001000"},
+             {"filterType": "NOTIONAL", "minNotional": "5.00000000", "applyMinToMarket": True}]
+    spot = {"symbol": "BTCUSDT", "status": "CANCEL_ONLY", "baseAsset": "BTC", "quoteAsset": "USDT", "filters": rules}
+    assert load("binance_spot").read_instruments(json.dumps({"symbols": [spot]}).encode()) == [
+        Instrument("BTCUSDT", "0.01", "0.00001", base="BTC", quote="USDT", min_qty="0.00001", min_value="5",
+                   status="halted")]
+    stock = {**spot, "symbol": "TSLAUSDT", "baseAsset": "TSLA", "marginAsset": "USDT", "status": "SETTLING",
+             "contractType": "TRADIFI_PERPETUAL", "deliveryDate": 1798790400000}
+    assert load("binance_usdm").read_instruments(json.dumps({"symbols": [stock]}).encode()) == [
+        Instrument("TSLAUSDT", "0.01", "0.00001", kind="perpetual", base="TSLA", quote="USDT", settle="USDT",
+                   min_qty="0.00001", min_value="5", status="closed")]
+
+
+@pytest.mark.parametrize("body", [
+    b"x", b"[]", b'{"code":-1003,"msg":"Too many requests."}', b'{"symbols":[{"symbol":"BTCUSDT","filters":[]}]}'])
+def test_what_is_no_list_of_instruments(row, body):
+    with pytest.raises(ValueError, match="a list of instruments with symbol, .*tickSize and stepSize"):
+        load(row.venue).read_instruments(body)

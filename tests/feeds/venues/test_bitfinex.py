@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from math import isnan
 from zlib import crc32
 
 import pytest
 
 from feeds import Pipeline
-from feeds.venue import UnsupportedChannel
+from feeds.instruments import Instrument
+from feeds.simulator.dialect import Line
+from feeds.simulator.event import Event
+from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
+from feeds.venues.dialects import bitfinex
 from orderbook import BookState
+from tests.dialects import Again, Wire
+from tests.model import read_capture
 
 SPEC = load("bitfinex")
 CONF = '{"event":"conf","status":"OK","flags":65536}'
@@ -417,3 +424,112 @@ def test_what_there_is_not_says_what_there_is():
     ("tTESTBTC:TESTUSD", "tTESTBTC:TESTUSD"), ("BTCF0:USTF0", "tBTCF0:USTF0"), ("fUSD", "fUSD")])
 def test_spelling(typed, written):
     assert SPEC.symbol(typed) == written
+
+
+# ---- instruments
+
+LOT = "0.00000001"
+
+
+def test_the_recorded_lists_are_read(data_dir):
+    found, names = {}, set()
+    for line in read_capture(data_dir / "bitfinex/instruments.ws.gz"):
+        url, _, body = line.payload.partition(b" ")
+        if url.endswith(b"pub:list:currency"):
+            assert SPEC.read_address(url.decode()) is None
+            with pytest.raises(ValueError, match="'AAA' is no pair"):
+                SPEC.read_instruments(body)
+            continue
+        assert SPEC.read_address(url.decode()) == Answer("instruments")
+        found.update((entry.symbol, entry) for entry in SPEC.read_instruments(body))
+        names |= {(entry.kind, entry.name) for entry in found.values()}
+    assert len(found) == len(names) == 293 + 35
+    assert found["tBTCUSD"] == Instrument("tBTCUSD", "", LOT, base="BTC", quote="USD")
+    assert found["tAAVE:UST"] == Instrument("tAAVE:UST", "", LOT, base="AAVE", quote="USDT")
+    assert found["tDOGUSD"].name == "MDOGE-USD"
+    assert found["tBTCF0:USTF0"] == Instrument(
+        "tBTCF0:USTF0", "", LOT, kind="perpetual", base="BTC", quote="USDT", settle="USDT")
+    assert found["tETHF0:BTCF0"].name == "ETH-BTC-PERP"
+
+
+def test_the_lists_of_today_have_sizes():
+    body = (b'[[["AAVE:USD",[null,null,null,"0.02","5000.0",null,null,null,0.3,0.2,null]],'
+            b'["BTCF0:USTF0",[null,null,null,"0.00004","100.0",null,null,null,0.01,0.005,null]],'
+            b'["TESTBTC:TESTUSD",[null,null,null,null,null,null,null,null,null,null,null]]]]')
+    assert SPEC.read_instruments(body) == [
+        Instrument("tAAVE:USD", "", LOT, base="AAVE", quote="USD", min_qty="0.02"),
+        Instrument("tBTCF0:USTF0", "", LOT, kind="perpetual", base="BTC", quote="USDT", settle="USDT",
+                   min_qty="0.00004"),
+        Instrument("tTESTBTC:TESTUSD", "", LOT, base="TESTBTC", quote="TESTUSD")]
+    assert [SPEC.read_address(address) for address in SPEC.instruments_addresses[""]] == [Answer("instruments")] * 2
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'["error",10020,"conf: invalid"]', b"[7]", b'[["BTC"]]', b'{"a":1}'])
+def test_another_answer_is_no_list(body):
+    with pytest.raises(ValueError, match="a list of pairs"):
+        SPEC.read_instruments(body)
+
+
+# ---- the simulated venue
+
+def test_the_simulated_checksum_is_that_of_the_worked_example():
+    sides = {1: BIDS.replace("[0.0000011,13,271510.49]", "[0.0000011,12,266122.94]"), -1: ASKS}     # after the update
+
+    def best(side, count):
+        """As the simulator has it: plain decimals, without a sign."""
+        rows = json.loads(f"[{sides[side]}]", parse_float=Decimal, parse_int=Decimal)
+        return [(f"{price:.8f}", f"{abs(amount):.8f}") for price, _, amount in rows][:count]
+
+    assert bitfinex.checksum(Event("delta", "tXRPBTC", {}, best=best)) == -1175357890
+
+
+@pytest.mark.parametrize(("text", "written"), [
+    ("0.0000007", "7e-7"), ("0.00000066", "6.6e-7"), ("0.00000100", "0.000001"), ("61800.00", "61800"), ("0.0", "0"),
+    ("100", "100")])
+def test_numbers_are_written_as_javascript_does(text, written):
+    assert bitfinex.number(text) == written
+
+
+def test_trades_come_back_with_the_channel_that_was_given():
+    """Frames whose channel the `subscribed` frame names; the number of the channel is the connection's."""
+    again = Again("bitfinex")
+    for text in ('{"event":"subscribed","channel":"trades","chanId":89,"symbol":"tBTCUSD","pair":"BTCUSD"}',
+                 '{"event":"conf","status":"OK","flags":65536}', '[89,"te",[382489563,1564617600709,-0.7,10087.9],11]'):
+        again.check(text.encode())
+    assert (again.written, again.lost) == (1, {"trade [0]"})
+
+
+def say(line, text):
+    """What the simulated venue answers to a request that concerns no market."""
+    ask, = bitfinex.read(text, line)
+    assert ask.kind == "reply", ask
+    return json.loads(ask.frames[0])
+
+
+def test_channels_are_given_numbers_and_taken_by_them():
+    line = Line()
+    ask, = bitfinex.read('{"event":"subscribe","channel":"book","symbol":"tBTCUSD"}', line)
+    assert (ask.kind, ask.names) == ("subscribe", ("book:tBTCUSD:P0:F0:25",))
+    told, = bitfinex.answer(ask, ask.names, (), line)
+    assert SPEC.read_control(told.encode()).handle == "225206"
+    twice = say(line, '{"event":"subscribe","channel":"book","symbol":"tBTCUSD","len":"25"}')
+    assert (twice["code"], twice["chanId"], twice["msg"]) == (10301, 225206, "subscribe: dup")
+    assert say(line, '{"event":"unsubscribe","chanId":7}')["code"] == 10400
+    ask, = bitfinex.read('{"event":"unsubscribe","chanId":225206}', line)
+    assert ask.names == ("book:tBTCUSD:P0:F0:25",)
+    assert json.loads(bitfinex.answer(ask, ask.names, (), line)[0])["event"] == "unsubscribed"
+    assert say(line, '{"event":"unsubscribe","chanId":225206}')["code"] == 10400
+
+
+def test_frames_are_numbered_by_connection_and_books_are_checked():
+    wire = Wire("bitfinex", 3)
+    assert say(wire.line, SPEC.greeting[0]) == {"event": "conf", "status": "OK", "flags": 196608}
+    wire.feed(['{"event":"conf","status":"OK","flags":196608}'])
+    wire.subscribe(SPEC.streams(["tBTCUSD", "tETHUSD"], ["book"], depth=25))
+    for _ in range(2500):
+        for feed in wire.step():
+            wire.compare(feed)
+    stats = wire.pipeline.symbol_stats("tBTCUSD")
+    assert stats["crc_ok"] > 1
+    assert stats["crc_bad"] == wire.pipeline.counters["line_jumps"] == 0
+    assert wire.line.number > 200

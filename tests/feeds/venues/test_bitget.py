@@ -8,6 +8,7 @@ from math import isnan
 import pytest
 
 from feeds import Pipeline
+from feeds.instruments import Instrument
 from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
@@ -81,12 +82,16 @@ def test_what_does_not_follow_is_subscribed_to_again(previous):
     assert pipeline.book("BTCUSDT").status is BookState.LIVE
 
 
-def test_an_old_update_is_dropped():
+def test_a_copy_is_dropped_and_a_lower_number_is_a_gap():
     pipeline = live()
-    pipeline.feed(book("BTCUSDT", "update", 100, 110, [("100.5", "4")], []))
-    pipeline.feed(book("BTCUSDT", "update", 90, 100, [("100.5", "9")], []))
+    update = book("BTCUSDT", "update", 100, 110, [("100.5", "4")], [])
+    pipeline.feed(update)
+    pipeline.feed(update)
     assert pipeline.book("BTCUSDT").best_bid == (100.5, 4.0)
     assert pipeline.symbol_stats("BTCUSDT")["stale"] == 1
+    pipeline.feed(book("BTCUSDT", "update", 90, 100, [("100.5", "9")], []))
+    assert pipeline.book("BTCUSDT").status is BookState.STALE
+    assert pipeline.book("BTCUSDT").raw.bids().tolist()[0] == [100.5, 4.0]
 
 
 def test_an_action_is_one_of_two():
@@ -309,18 +314,50 @@ def test_instruments_of_a_recorded_day(data_dir):
     found = {}
     for line in read_capture(data_dir / "bitget" / "instruments.ws.gz"):
         url, _, body = line.payload.partition(b" ")
-        answer = SPEC.read_address(url.decode())
-        found.setdefault(answer.market, {}).update({entry.symbol: entry for entry in SPEC.read_instruments(body)})
-    assert found["spot"]["ALPHAUSDT"].tick_size == "0.0001"
-    assert found["usdt-futures"]["BTCUSDT"].tick_size == "0.5"      # priceEndStep 5, pricePlace 1
-    assert found["usdt-futures"]["BTCUSDT"].lot_size == "0.001"
+        listed = SPEC.read_instruments(body)
+        assert {entry.market for entry in listed} == {SPEC.read_address(url.decode()).market}
+        found.update({(entry.market, entry.symbol): entry for entry in listed})
+    for name, listed in {
+        "ALPHA-USDT": Instrument("ALPHAUSDT", "0.0001", "0.0001", "spot", "spot", "ALPHA", "USDT", min_qty="2"),
+        "BTC-USDT-PERP": Instrument(              # priceEndStep 5, pricePlace 1
+            "BTCUSDT", "0.5", "0.001", "usdt-futures", "perpetual", "BTC", "USDT", "USDT", "0.001"),
+        "ETH-USD-PERP": Instrument("ETHUSD", "0.01", "0.1", "coin-futures", "perpetual", "ETH", "USD", "ETH", "0.1"),
+    }.items():
+        assert found[listed.market, listed.symbol] == listed
+        assert listed.name == name
 
 
-def test_instruments_of_today():
-    for market, address in SPEC.instruments_addresses.items():
-        assert SPEC.read_address(address) == Answer("instruments", market=market)
-    (entry,) = SPEC.read_instruments(b'{"code":"00000","data":[{"symbol":"BTCUSDT","pricePrecision":"2",'
-                                     b'"quantityPrecision":"6","status":"online"}]}')
-    assert (entry.symbol, entry.tick_size, entry.lot_size) == ("BTCUSDT", "0.01", "0.000001")
-    with pytest.raises(ValueError, match="symbol and decimals"):
-        SPEC.read_instruments(b'{"code":"40034","data":[{}]}')
+@pytest.mark.parametrize(("entry", "name", "listed"), [
+    ({"symbol": "BTCUSDT", "baseCoin": "BTC", "quoteCoin": "USDT", "minTradeAmount": "0", "pricePrecision": "2",
+      "quantityPrecision": "6", "quotePrecision": "8", "status": "online", "minTradeUSDT": "1"}, "BTC-USDT",
+     Instrument("BTCUSDT", "0.01", "0.000001", "spot", "spot", "BTC", "USDT", min_value="1")),
+    ({"symbol": "ETHBTC", "baseCoin": "ETH", "quoteCoin": "BTC", "minTradeAmount": "0", "pricePrecision": "6",
+      "quantityPrecision": "4", "status": "halt", "minTradeUSDT": "1"}, "ETH-BTC",     # 1 USDT is no value in BTC
+     Instrument("ETHBTC", "0.000001", "0.0001", "spot", "spot", "ETH", "BTC", status="halted")),
+    ({"symbol": "BTCUSDT", "baseCoin": "BTC", "quoteCoin": "USDT", "supportMarginCoins": ["USDT"],
+      "minTradeNum": "0.0001", "priceEndStep": "1", "volumePlace": "4", "pricePlace": "1", "sizeMultiplier": "0.0001",
+      "symbolType": "perpetual", "minTradeUSDT": "5", "symbolStatus": "normal", "deliveryTime": ""}, "BTC-USDT-PERP",
+     Instrument("BTCUSDT", "0.1", "0.0001", "usdt-futures", "perpetual", "BTC", "USDT", "USDT", "0.0001", "5")),
+    ({"symbol": "BTCPERP", "baseCoin": "BTC", "quoteCoin": "USDC", "supportMarginCoins": ["USDC"],
+      "minTradeNum": "0.0001", "priceEndStep": "5", "volumePlace": "4", "pricePlace": "1", "sizeMultiplier": "0.0001",
+      "symbolType": "perpetual", "minTradeUSDT": "5", "symbolStatus": "maintain", "deliveryTime": ""}, "BTC-USDC-PERP",
+     Instrument("BTCPERP", "0.5", "0.0001", "usdc-futures", "perpetual", "BTC", "USDC", "USDC", "0.0001",
+                status="halted")),
+    ({"symbol": "BTCUSDU26", "baseCoin": "BTC", "quoteCoin": "USD", "supportMarginCoins": ["BTC", "ETH", "USDC"],
+      "minTradeNum": "0.001", "priceEndStep": "1", "volumePlace": "3", "pricePlace": "1", "sizeMultiplier": "0.001",
+      "symbolType": "delivery", "symbolStatus": "normal", "deliveryPeriod": "this_quarter",
+      "deliveryTime": "1782460799000"}, "BTC-26JUN26",
+     Instrument("BTCUSDU26", "0.1", "0.001", "coin-futures", "future", "BTC", "USD", "BTC", "0.001",
+                expiry_ns=1782460799000_000000)),
+])
+def test_instruments_of_today(entry, name, listed):
+    assert SPEC.read_instruments(json.dumps({"code": "00000", "data": [entry]}).encode()) == [listed]
+    assert listed.name == name
+    address, = SPEC.instruments_addresses[listed.market]
+    assert SPEC.read_address(address) == Answer("instruments", market=listed.market)
+
+
+@pytest.mark.parametrize("body", [b'{"code":"40034","data":[{}]}', b"[]", b"x", b'{"code":"40034","data":null}'])
+def test_what_is_no_list_of_instruments(body):
+    with pytest.raises(ValueError, match="symbol, coins and decimals"):
+        SPEC.read_instruments(body)

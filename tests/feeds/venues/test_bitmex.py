@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from math import isnan
 
 import pytest
 
 from feeds import Pipeline
+from feeds.instruments import Instrument
+from feeds.simulator.event import Event, Level
 from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
+from feeds.venues.dialects import speech
 from orderbook import BookState
+from tests.dialects import Wire
 from tests.model import read_capture
 from tests.venues.bitmex import entry, number, partial, rows
 
@@ -373,11 +378,82 @@ def test_the_recorded_list_is_read(data_dir):
     line, = read_capture(data_dir / "bitmex/instruments.ws.gz")
     url, _, body = line.payload.partition(b" ")
     assert SPEC.read_address(url.decode()) == Answer("instruments")
-    found = {entry.symbol: entry.tick_size for entry in SPEC.read_instruments(body)}
-    assert (found["XRPU21"], found["XBTUSD"]) == ("1e-8", "0.5")
+    found = {entry.symbol: entry for entry in SPEC.read_instruments(body)}
+    assert len(found) == 34
+    september = 1632484800 * 10**9
+    assert found["XBTUSD"] == Instrument(
+        "XBTUSD", "0.5", "100", kind="perpetual", base="BTC", quote="USD", settle="BTC", min_qty="100",
+        contract_size="1", contract_unit="USD")
+    assert found["XBTEURU21"] == Instrument(
+        "XBTEURU21", "0.5", "100", kind="future", base="BTC", quote="EUR", settle="BTC", min_qty="100",
+        contract_size="1", contract_unit="EUR", expiry_ns=september)
+    assert found["XRPU21"] == Instrument(
+        "XRPU21", "0.00000001", "1", kind="future", base="XRP", quote="BTC", settle="BTC", min_qty="1",
+        contract_size="1", contract_unit="XRP", expiry_ns=september)
+    assert found["UNIUSDT"] == Instrument(
+        "UNIUSDT", "0.001", "1", kind="perpetual", base="UNI", quote="USDT", settle="BTC", min_qty="1",
+        contract_size="0.00001", contract_unit="BTC")
+    names = [found[symbol].name for symbol in ("XBTUSD", "XBTU21", "XBTEURU21", "XRPU21", "ETHUSDU21", "UNIUSDT")]
+    assert names == ["BTC-USD-PERP", "BTC-24SEP21", "BTC-EUR-24SEP21", "XRP-BTC-24SEP21", "ETH-24SEP21",
+                     "UNI-USDT-PERP"]
+    assert len({entry.name for entry in found.values()}) == 34
+
+
+def test_a_linear_contract_and_spot_of_today():
+    body = (b'[{"symbol":"XBTUSDT","state":"Open","typ":"FFWCSX","expiry":null,"underlying":"XBT",'
+            b'"quoteCurrency":"USDT","lotSize":100,"tickSize":0.1,"multiplier":1,"settlCurrency":"USDt",'
+            b'"underlyingToPositionMultiplier":1000000,"underlyingToSettleMultiplier":null,'
+            b'"quoteToSettleMultiplier":1000000,"isQuanto":false,"isInverse":false},'
+            b'{"symbol":"ETH_USDT","state":"Unlisted","typ":"IFXXXP","expiry":null,"underlying":"ETH",'
+            b'"quoteCurrency":"USDT","lotSize":10000,"tickSize":0.01,"multiplier":1,"settlCurrency":"USDt",'
+            b'"underlyingToPositionMultiplier":1000000000,"isQuanto":false,"isInverse":false},'
+            b'{"symbol":".BXBT","state":"Unlisted","typ":"MRCXXX","expiry":null,"tickSize":null}]')
+    assert SPEC.read_instruments(body) == [
+        Instrument("XBTUSDT", "0.1", "100", kind="perpetual", base="BTC", quote="USDT", settle="USDT", min_qty="100",
+                   contract_size="0.000001", contract_unit="BTC"),
+        Instrument("ETH_USDT", "0.01", "10000", base="ETH", quote="USDT", min_qty="10000",
+                   contract_size="0.000000001", contract_unit="ETH", status="pre")]
 
 
 @pytest.mark.parametrize("body", [b"", b'{"result":7}', b"[{}]", b"[7]"])
 def test_another_answer_is_no_list(body):
     with pytest.raises(ValueError, match="a list of instruments"):
         SPEC.read_instruments(body)
+
+
+# ---- the simulated venue
+
+def test_a_row_is_inserted_updated_and_deleted():
+    """Which it is follows from what the connection was told; a price that goes over to the other side is a new row."""
+    wire = Wire("bitmex", 1)
+    stream, = SPEC.streams(["XBTUSD"], ["book"])
+    values = {"number": 1, "last_seq": 5, "time": 10**9}
+
+    def encode(kind, *levels):
+        frames = wire.speech.encode(stream, [Event(kind, "XBTUSD", values, list(levels))], wire.line)
+        wire.feed(frames)
+        return [(frame["action"], [(row["side"], row["price"], row["size"]) for row in frame["data"]])
+                for frame in map(json.loads, frames)]
+
+    assert encode("snapshot", Level(1, "100.0", "300"), Level(-1, "101.0", "400")) == [
+        ("partial", [("Sell", 101, 400), ("Buy", 100, 300)])]
+    assert encode("delta", Level(1, "101.0", "700"), Level(1, "100.0", "500"), Level(-1, "101.0", "0", True),
+                  Level(-1, "102.0", "800")) == [
+        ("delete", [("Sell", 101, 400)]), ("update", [("Buy", 100, 500)]),
+        ("insert", [("Buy", 101, 700), ("Sell", 102, 800)])]
+    assert wire.pipeline.book("XBTUSD").best_bid == (101.0, 700.0)
+    assert wire.pipeline.book("XBTUSD").best_ask == (102.0, 800.0)
+
+
+def test_an_address_may_ask_for_topics():
+    assert speech("bitmex").named_by("/realtime?subscribe=instrument,orderBookL2_25:XBTUSD,quote:XBTUSD") == [
+        "orderBookL2_25:XBTUSD", "quote:XBTUSD"]
+
+
+def test_what_is_refused():
+    wire = Wire("bitmex", 1)
+    ask, = wire.speech.read('{"op":"subscribe","args":["foo:XBTUSD","quote:NOPE"]}', wire.line)
+    controls = [SPEC.read_control(frame.encode()) for frame in wire.speech.answer(ask, [], ask.names, wire.line)]
+    assert [(control.kind, control.streams) for control in controls] == [
+        ("error", ("foo:XBTUSD",)), ("error", ("quote:NOPE",))]
+    assert [ask.frames for ask in wire.speech.read("ping", wire.line)] == [("pong",)]

@@ -7,9 +7,13 @@ import json
 import pytest
 
 from feeds import Pipeline
+from feeds.instruments import Instrument
+from feeds.simulator.dialect import Line
 from feeds.venue import Answer, Link, UnsupportedChannel
 from feeds.venues import load
+from feeds.venues.dialects import speech
 from orderbook import BookState
+from tests.dialects import Again
 from tests.model import read_capture
 from tests.venues.bitstamp import address, book, pack
 
@@ -72,8 +76,9 @@ def test_zero_is_a_number_and_not_a_text(zero):
 @pytest.mark.parametrize(("sequence", "applied"), [(MICRO - 1, False), (MICRO, False), (MICRO + 1, True)])
 def test_what_is_not_newer_than_the_snapshot_is_old(sequence, applied):
     pipeline, _ = feed(diff(sequence, [("10", "5")]), snapshot=book(MICRO, [("10", "1")], [("11", "1")]))
-    assert sides(pipeline)[0] == [[10, 5 if applied else 1]]
-    assert pipeline.book("btcusd").status is BookState.LIVE
+    assert pipeline.book("btcusd").raw.bids().tolist() == [[10, 5 if applied else 1]]
+    # The stream has not come to the snapshot yet, and so does not prove it.
+    assert pipeline.book("btcusd").status is (BookState.LIVE if sequence >= MICRO else BookState.SYNCING)
     assert pipeline.symbol_stats("btcusd")["stale"] == (not applied)
 
 
@@ -180,7 +185,7 @@ def test_addresses():
     for url in (SPEC.snapshot_url("btcusd"), "https://www.bitstamp.net/api/v2/order_book/btcusd",
                 "http://127.0.0.1:9/api/v2/order_book/btcusd/"):
         assert SPEC.read_address(url) == Answer("snapshot", "btcusd")
-    assert SPEC.read_address(SPEC.instruments_addresses[""]) == Answer("instruments")
+    assert SPEC.read_address(SPEC.instruments_addresses[""][0]) == Answer("instruments")
     assert SPEC.read_address("https://www.bitstamp.net/api/v2/trading-pairs-info/") == Answer("instruments")
     assert SPEC.read_address("https://www.bitstamp.net/api/v2/ticker/btcusd/") is None
 
@@ -215,10 +220,49 @@ def test_instruments(data_dir):
     url, _, body = next(read_capture(data_dir / "bitstamp/instruments.ws.gz")).payload.partition(b" ")
     assert SPEC.read_address(url.decode()) == Answer("instruments")
     listed = {item.symbol: item for item in SPEC.read_instruments(body)}
-    assert (listed["btcusd"].tick_size, listed["btcusd"].lot_size) == ("0.01", "0.00000001")
-    today = b'[{"name":"BTC/USD-PERP","market_symbol":"btcusd-perp","base_decimals":5,"counter_decimals":0}]'
-    item, = SPEC.read_instruments(today)
-    assert (item.symbol, item.tick_size, item.lot_size) == ("btcusd-perp", "1", "0.00001")
-    for wrong in (b"{}", b"[{}]", b"[1]", b"x", b"\xff"):
-        with pytest.raises(ValueError, match=r"."):
-            SPEC.read_instruments(wrong)
+    assert len(listed) == 140
+    assert listed["btcusd"] == Instrument("btcusd", "0.01", "0.00000001", "", "spot", "BTC", "USD", "", "", "20")
+    assert listed["ltcbtc"] == Instrument("ltcbtc", "0.00000001", "0.00000001", "", "spot", "LTC", "BTC", "", "",
+                                          "0.0002")
+    assert listed["usdtusd"] == Instrument("usdtusd", "0.00001", "0.00001", "", "spot", "USDT", "USD", "", "", "20")
+    assert listed["slpeur"].lot_size == "1"
+
+
+def test_the_list_of_today():
+    spot = {"name": "BTC/USD", "market_symbol": "btcusd", "base_currency": "BTC", "base_decimals": 8,
+            "counter_currency": "USD", "counter_decimals": 0, "minimum_order_value": "10", "trading": "Enabled",
+            "market_type": "SPOT"}
+    perpetual = {**spot, "name": "BTC/USD-PERP", "market_symbol": "btcusd-perp", "base_decimals": 5,
+                 "market_type": "PERPETUAL", "payoff_type": "Linear", "contract_size": "1.00000000",
+                 "trading": "Disabled"}
+    first, second = SPEC.read_instruments(json.dumps([spot, perpetual]).encode())
+    assert first == Instrument("btcusd", "1", "0.00000001", "", "spot", "BTC", "USD", "", "", "10")
+    assert second == Instrument("btcusd-perp", "1", "0.00001", "", "perpetual", "BTC", "USD", "USD", "", "10", "1",
+                                "BTC", status="halted")
+    assert [first.name, second.name, second.inverse] == ["BTC-USD", "BTC-USD-PERP", False]
+
+
+@pytest.mark.parametrize("wrong", [b"{}", b'{"status":"error","reason":"x"}', b"[{}]", b"[1]", b"x", b"\xff"])
+def test_what_is_no_list_of_markets(wrong):
+    with pytest.raises(ValueError, match="a list of markets"):
+        SPEC.read_instruments(wrong)
+
+
+def test_the_samples_of_the_sheet_are_written_again():
+    samples = (
+        '{"data":{"market":"btcusd-perp","mark_price":"77186.81199586","index_price":"77177.99454545454","funding_rate":'
+        '"0.000123","timestamp":"1789457618","next_funding_time":"1789459200"},"channel":"funding_rate_btcusd-perp",'
+        '"event":"funding_rate_saved"}',
+        pack({"data": book(MICRO, [("1.15979", "993.02588113")], []), "channel": "order_book_bateur",
+              "event": "data"}).decode())
+    again = Again("bitstamp")
+    for sample in samples:
+        again.check(sample.encode())
+    assert again.written == len(samples)
+    assert not again.lost
+
+
+def test_a_request_of_more_than_512_bytes_ends_the_connection():
+    read = speech("bitstamp").read
+    assert [ask.kind for ask in read(SPEC.subscribe(["live_trades_btcusd"], 1)[0], Line())] == ["subscribe"]
+    assert [ask.kind for ask in read(SPEC.subscribe(["live_trades_" + 500 * "x"], 1)[0], Line())] == ["close"]

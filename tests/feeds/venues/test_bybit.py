@@ -8,9 +8,11 @@ from math import isnan
 import pytest
 
 from feeds import Pipeline
+from feeds.instruments import Instrument
 from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
+from tests.model import read_capture
 from tests.venues.bybit import book
 
 SPEC = load("bybit")
@@ -335,12 +337,75 @@ def test_read_control_never_raises(payload):
     assert SPEC.read_control(payload).kind in ("ack", "error", "other")
 
 
-def test_instruments():
-    for market, step in [("spot", "basePrecision"), ("linear", "qtyStep")]:
-        assert SPEC.read_address(SPEC.instruments_addresses[market]) == Answer("instruments", market=market)
-        body = {"retCode": 0, "result": {"list": [{"symbol": "BTCUSDT", "priceFilter": {"tickSize": "0.10"},
-                                                   "lotSizeFilter": {step: "0.001"}}]}}
-        (entry,) = SPEC.read_instruments(json.dumps(body).encode())
-        assert (entry.symbol, entry.tick_size, entry.lot_size) == ("BTCUSDT", "0.10", "0.001")
-    with pytest.raises(ValueError, match="tickSize"):
-        SPEC.read_instruments(b'{"retCode":10001,"result":{}}')
+@pytest.mark.parametrize(("market", "entry", "name", "listed"), [
+    ("spot", {"symbol": "BTCUSDT", "baseCoin": "BTC", "quoteCoin": "USDT", "innovation": "0", "status": "Trading",
+              "marginTrading": "utaOnly", "lotSizeFilter": {
+                  "basePrecision": "0.000001", "quotePrecision": "0.0000001", "minOrderQty": "0.000011",
+                  "maxOrderQty": "83", "minOrderAmt": "5", "maxOrderAmt": "8000000"},
+              "priceFilter": {"tickSize": "0.10"}}, "BTC-USDT",
+     Instrument("BTCUSDT", "0.1", "0.000001", "spot", "spot", "BTC", "USDT", min_qty="0.000011", min_value="5")),
+    ("linear", {"symbol": "BTCUSDT", "contractType": "LinearPerpetual", "status": "Trading", "baseCoin": "BTC",
+                "quoteCoin": "USDT", "launchTime": "1585526400000", "deliveryTime": "0", "deliveryFeeRate": "",
+                "priceScale": "2", "priceFilter": {"minPrice": "0.10", "maxPrice": "1999999.80", "tickSize": "0.10"},
+                "lotSizeFilter": {"maxOrderQty": "1190.000", "minOrderQty": "0.001", "qtyStep": "0.001",
+                                  "minNotionalValue": "5"}, "settleCoin": "USDT"}, "BTC-USDT-PERP",
+     Instrument("BTCUSDT", "0.1", "0.001", "linear", "perpetual", "BTC", "USDT", "USDT", "0.001", "5")),
+    ("inverse", {"symbol": "BTCUSDZ26", "contractType": "InverseFutures", "status": "Trading", "baseCoin": "BTC",
+                 "quoteCoin": "USD", "launchTime": "1781251200000", "deliveryTime": "1798185600000",
+                 "priceFilter": {"minPrice": "0.50", "maxPrice": "9999999.00", "tickSize": "0.50"},
+                 "lotSizeFilter": {"maxOrderQty": "5000000", "minOrderQty": "1", "qtyStep": "1",
+                                   "minNotionalValue": "5"}, "settleCoin": "BTC"}, "BTC-25DEC26",
+     Instrument("BTCUSDZ26", "0.5", "1", "inverse", "future", "BTC", "USD", "BTC", "1", "5", "1", "USD",
+                expiry_ns=1798185600000_000000)),
+    ("option", {"symbol": "BTC-27MAR26-70000-P-USDT", "status": "PreLaunch", "baseCoin": "BTC", "quoteCoin": "USDT",
+                "settleCoin": "USDT", "optionsType": "Put", "launchTime": "1743669649256",
+                "deliveryTime": "1774598400000", "deliveryFeeRate": "0.00015",
+                "priceFilter": {"minPrice": "5", "maxPrice": "1110000", "tickSize": "5"},
+                "lotSizeFilter": {"maxOrderQty": "500", "minOrderQty": "0.01", "qtyStep": "0.01"}},
+     "BTC-USDT-27MAR26-70000-P",
+     Instrument("BTC-27MAR26-70000-P-USDT", "5", "0.01", "option", "option", "BTC", "USDT", "USDT", "0.01",
+                expiry_ns=1774598400000_000000, strike="70000", option_type="put", status="pre")),
+])
+def test_instruments_of_today(market, entry, name, listed):
+    for address in SPEC.instruments_addresses[market]:
+        assert SPEC.read_address(address) == Answer("instruments", market=market)
+    body = {"retCode": 0, "result": {"category": market, "list": [entry], "nextPageCursor": ""}}
+    assert SPEC.read_instruments(json.dumps(body).encode()) == [listed]
+    assert listed.name == name
+    assert listed.inverse == (market == "inverse")
+
+
+def test_instruments_of_a_recorded_day(data_dir):
+    line, = read_capture(data_dir / "bybit/instruments.ws.gz")
+    url, _, body = line.payload.partition(b" ")
+    assert SPEC.read_address(url.decode()) == Answer("instruments")
+    found = {entry.symbol: entry for entry in SPEC.read_instruments(body)}
+    assert len(found) == 15
+    assert found["ETHUSDT"] == Instrument("ETHUSDT", "0.05", "0.01", "linear", "perpetual", "ETH", "USDT", "USDT",
+                                          "0.01")
+    assert found["EOSUSD"] == Instrument("EOSUSD", "0.001", "1", "inverse", "perpetual", "EOS", "USD", "EOS", "1", "",
+                                         "1", "USD")
+    assert found["BTCUSDU21"] == Instrument(
+        "BTCUSDU21", "0.5", "1", "inverse", "future", "BTC", "USD", "BTC", "1", "", "1", "USD",
+        expiry_ns=1632470400000_000000)           # alias BTCUSD0924
+    assert [found[symbol].name for symbol in ("ETHUSDT", "EOSUSD", "BTCUSDU21")] == [
+        "ETH-USDT-PERP", "EOS-USD-PERP", "BTC-24SEP21"]
+
+
+@pytest.mark.parametrize("body", [
+    b'{"retCode":10001,"result":{}}', b"[]", b"x", b'{"result":{"category":"linear","list":[{"symbol":"BTCUSDT"}]}}',
+    b'{"result":{"category":"option","list":[{"symbol":"BTC","baseCoin":"BTC","quoteCoin":"USD","priceFilter":'
+    b'{"tickSize":"5"},"lotSizeFilter":{"qtyStep":"1"}}]}}'])
+def test_what_is_no_list_of_instruments(body):
+    with pytest.raises(ValueError, match="a list of instruments with symbol, .*tickSize"):
+        SPEC.read_instruments(body)
+
+
+def test_a_list_has_pages():
+    address, = SPEC.instruments_addresses["linear"]
+    more = b'{"retCode":0,"result":{"list":[],"nextPageCursor":"first%3DBTCUSDT"}}'
+    second, = SPEC.next_page(address, more)
+    assert second == address + "&cursor=first%3DBTCUSDT"
+    assert SPEC.next_page(second, more.replace(b"BTC", b"ETH")) == (address + "&cursor=first%3DETHUSDT",)
+    for last in (more.replace(b"first%3DBTCUSDT", b""), b'{"result":{}}', b'{"result":[]}', b"[]", b"x"):
+        assert SPEC.next_page(address, last) == ()

@@ -8,9 +8,11 @@ import math
 import pytest
 
 from feeds import Pipeline
+from feeds.instruments import Instrument
 from feeds.venue import Count, Link, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
+from tests.dialects import Again
 from tests.venues.coinbase_advanced import event, frame
 
 SPEC = load("coinbase_advanced")
@@ -210,14 +212,66 @@ def test_what_there_is_not_says_what_there_is(channels, options, known):
         SPEC.streams(["BTC-USD"], channels, **options)
 
 
+# As published in 2026-04, without the fields that say nothing of the instrument.
+SPOT = {"product_id": "BTC-USD", "base_increment": "0.00000001", "quote_increment": "0.01", "quote_min_size": "1",
+        "base_min_size": "0.00000001", "is_disabled": False, "status": "online", "cancel_only": False,
+        "limit_only": False, "post_only": False, "trading_disabled": False, "auction_mode": False,
+        "product_type": "SPOT", "quote_currency_id": "USD", "base_currency_id": "BTC", "alias": "",
+        "alias_to": ["BTC-USDC"], "price_increment": "0.01", "fcm_trading_session_details": None}
+CONTRACT = {"contract_code": "BIT", "contract_expiry": "2026-04-24T15:00:00Z", "contract_size": "0.01",
+            "contract_root_unit": "BTC", "contract_expiry_type": "EXPIRING", "funding_rate": ""}
+FUTURE = {**SPOT, "product_id": "BIT-24APR26-CDE", "base_increment": "1", "quote_min_size": "0", "base_min_size": "1",
+          "status": "", "product_type": "FUTURE", "base_currency_id": "", "alias_to": [], "price_increment": "5",
+          "fcm_trading_session_details": {"is_session_open": True}, "future_product_details": CONTRACT}
+
+
+def listed(*products):
+    return SPEC.read_instruments(json.dumps({"products": products, "num_products": len(products)}).encode())
+
+
 def test_instruments():
-    body = json.dumps({"products": [
-        {"product_id": "BTC-USD", "base_increment": "0.00000001", "quote_increment": "0.01", "price_increment": "0.01"},
-        {"product_id": "PEPE-USD", "base_increment": "1", "quote_increment": "0.00000001", "price_increment": ""}]})
-    assert [(item.symbol, item.tick_size, item.lot_size) for item in SPEC.read_instruments(body.encode())] == [
-        ("BTC-USD", "0.01", "0.00000001"), ("PEPE-USD", "0.00000001", "1")]
-    assert SPEC.read_address(SPEC.instruments_addresses[""]).kind == "instruments"
+    assert listed(SPOT, {**SPOT, "product_id": "BTC-USDC", "alias": "BTC-USD", "quote_currency_id": "USDC"}) == [
+        Instrument("BTC-USD", "0.01", "0.00000001", "", "spot", "BTC", "USD", "", "0.00000001", "1")]
+    future, = listed(FUTURE)
+    assert future == Instrument("BIT-24APR26-CDE", "5", "1", "", "future", "BTC", "USD", "USD", "1", "", "0.01", "BTC",
+                                "", 1777042800 * 10**9)
+    assert future.name == "BTC-24APR26"
+    assert [SPEC.symbol(text) for text in ("celo-usdc", "bit-24apr26-cde")] == ["CGLD-USD", "BIT-24APR26-CDE"]
+    older = {"product_id": "PEPE-USD", "base_increment": "1", "quote_increment": "0.00000001", "price_increment": ""}
+    assert listed(older) == [Instrument("PEPE-USD", "0.00000001", "1")]
+
+
+@pytest.mark.parametrize("details", [
+    {"contract_expiry": "2030-12-20T16:00:00Z", "funding_rate": "0.000013"}, {"contract_expiry_type": "PERPETUAL"}])
+def test_a_perpetual_is_told_by_its_kind_or_its_funding_rate(details):
+    found, = listed({**FUTURE, "product_id": "BIP-20DEC30-CDE", "future_product_details": {**CONTRACT, **details}})
+    assert (found.kind, found.expiry_ns, found.name) == ("perpetual", 0, "BTC-USD-PERP")
+
+
+@pytest.mark.parametrize(("told", "status"), [
+    ({}, "trading"), ({"status": "delisted", "trading_disabled": True}, "closed"), ({"limit_only": True}, "trading"),
+    ({"post_only": True}, "halted"), ({"fcm_trading_session_details": {"is_session_open": False}}, "halted")])
+def test_the_status_of_an_instrument(told, status):
+    assert [found.status for found in listed({**SPOT, **told})] == [status]
+
+
+def test_what_is_no_list_of_products():
+    address, = SPEC.instruments_addresses[""]
+    assert SPEC.read_address(address).kind == "instruments"
     assert SPEC.read_address("https://api.coinbase.com/api/v3/brokerage/market/product_book?product_id=BTC-USD") is None
-    for wrong in (b"{}", b'{"products":[{}]}', b"[]", b"x", b"\xff"):
-        with pytest.raises(ValueError, match=r"."):
+    for wrong in (b"{}", b'{"products":[{}]}', b'{"products":[{"product_id":"X","product_type":"FUTURE"}]}', b"[]",
+                  b"x", b"\xff"):
+        with pytest.raises(ValueError, match="a list of products"):
             SPEC.read_instruments(wrong)
+
+
+def test_the_samples_of_the_sheet_are_written_again():
+    samples = (
+        frame(7, "l2_data", event("BTC-USD", "snapshot", [("68900.00", "1.5")], [("68901.00", "0.5")])),
+        frame(8, "l2_data", event("BTC-USD", "update", [("68900.00", "0")], []), event("ETH-USD", "update", [], [])),
+        frame(9, "market_trades", {"type": "update", "trades": [{**TRADE, "trade_id": "1069726294"}, TRADE]}),
+        frame(10, "ticker", {"type": "snapshot", "tickers": [TICKER]}))
+    again = Again("coinbase_advanced")
+    for sample in samples:
+        again.check(sample)
+    assert again.written == len(samples)

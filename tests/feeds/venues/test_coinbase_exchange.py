@@ -8,9 +8,11 @@ from collections import Counter
 import pytest
 
 from feeds import Pipeline
+from feeds.instruments import Instrument
 from feeds.venue import Link, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
+from tests.dialects import Again
 from tests.model import read_capture
 from tests.venues.coinbase_exchange import ROW, pack
 
@@ -173,10 +175,35 @@ def test_what_there_is_not_says_what_there_is(channels, options, known):
 def test_instruments(data_dir):
     url, _, body = next(read_capture(data_dir / "coinbase_exchange/instruments.ws.gz")).payload.partition(b" ")
     listed = {item.symbol: item for item in SPEC.read_instruments(body)}
-    assert (listed["SKL-EUR"].tick_size, listed["SKL-EUR"].lot_size) == ("0.0001", "0.1")
+    assert len(listed) == 162
+    assert listed["BTC-USD"] == Instrument("BTC-USD", "0.01", "0.00000001", "", "spot", "BTC", "USD", "", "0.0001", "5")
+    assert listed["SKL-EUR"] == Instrument("SKL-EUR", "0.0001", "0.1", "", "spot", "SKL", "EUR", "", "5", "5")
+    assert listed["LINK-ETH"] == Instrument("LINK-ETH", "0.00000001", "0.01", "", "spot", "LINK", "ETH", "", "0.1",
+                                            "0.01")
+    assert listed["CGLD-USD"].name == "CELO-USD"
+    assert SPEC.symbol("celo-usd") == "CGLD-USD"
+    assert listed["WBTC-BTC"].status == "trading"             # limit_only
     assert SPEC.read_address(url.decode()).kind == "instruments"
-    assert SPEC.read_address(SPEC.instruments_addresses[""]).kind == "instruments"
+    assert SPEC.read_address(SPEC.instruments_addresses[""][0]).kind == "instruments"
     assert SPEC.read_address("https://api.exchange.coinbase.com/products/BTC-USD/book?level=2") is None
-    for wrong in (b"{}", b"[{}]", b"[1]", b"x", b"\xff"):
-        with pytest.raises(ValueError, match=r"."):
+    for wrong in (b"{}", b'{"message":"NotFound"}', b"[{}]", b"[1]", b"x", b"\xff"):
+        with pytest.raises(ValueError, match="a list of products"):
             SPEC.read_instruments(wrong)
+
+
+@pytest.mark.parametrize(("told", "status"), [
+    ({}, "trading"), ({"status": "delisted", "trading_disabled": True}, "closed"), ({"cancel_only": True}, "halted"),
+    ({"status": "offline"}, "halted"), ({"auction_mode": True}, "halted")])
+def test_the_status_of_an_instrument(told, status):
+    entry = {"id": "BTC-USD", "base_currency": "BTC", "quote_currency": "USD", "quote_increment": "0.01",
+             "base_increment": "0.00000001", "status": "online", "min_market_funds": "1", **told}
+    assert SPEC.read_instruments(json.dumps([entry]).encode()) == [
+        Instrument("BTC-USD", "0.01", "0.00000001", "", "spot", "BTC", "USD", "", "", "1", status=status)]
+
+
+def test_the_samples_of_the_sheet_are_written_again():
+    samples = (*ROW.trades, *ROW.quotes)
+    again = Again("coinbase_exchange")
+    for sample in samples:
+        again.check(sample.encode())
+    assert again.written == len(samples) > 2

@@ -8,11 +8,13 @@ from math import isnan
 import pytest
 
 from feeds import Pipeline
+from feeds.instruments import Instrument
 from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
+from tests.dialects import Again
 from tests.model import read_capture
-from tests.venues.cryptocom import book, frame
+from tests.venues.cryptocom import ROW, book, frame
 
 SPEC = load("cryptocom")
 SYMBOL = "BTCUSD-PERP"
@@ -258,11 +260,24 @@ def test_what_there_is_not_is_listed(options):
 
 # ---- instruments
 
+
 def test_instruments_of_v1():
-    listed = SPEC.read_instruments(b'{"id":-1,"method":"public/get-instruments","code":0,"result":{"data":[{"symbol":'
-                                   b'"BTCUSD-PERP","price_tick_size":"0.1","qty_tick_size":"0.0001"}]}}')
-    assert [(entry.symbol, entry.tick_size, entry.lot_size) for entry in listed] == [("BTCUSD-PERP", "0.1", "0.0001")]
-    assert SPEC.read_address(SPEC.instruments_addresses[""]) == Answer("instruments")
+    spot = {"symbol": "BTC_USD", "inst_type": "CCY_PAIR", "base_ccy": "BTC", "quote_ccy": "USD", "quote_decimals": 2,
+            "quantity_decimals": 5, "price_tick_size": "0.01", "qty_tick_size": "0.00001", "tradable": True,
+            "expiry_timestamp_ms": 0}
+    perpetual = {**spot, "symbol": "BTCUSD-PERP", "inst_type": "PERPETUAL_SWAP", "price_tick_size": "0.1",
+                 "qty_tick_size": "0.0001", "contract_size": "1", "underlying_symbol": "BTCUSD-INDEX"}
+    future = {**perpetual, "symbol": "BTCUSD-261225", "inst_type": "FUTURE", "expiry_timestamp_ms": 1798185600000,
+              "tradable": False}
+    listed = SPEC.read_instruments(json.dumps({"id": -1, "method": "public/get-instruments", "code": 0,
+                                               "result": {"data": [spot, perpetual, future]}}).encode())
+    assert listed == [
+        Instrument("BTC_USD", "0.01", "0.00001", "", "spot", "BTC", "USD"),
+        Instrument("BTCUSD-PERP", "0.1", "0.0001", "", "perpetual", "BTC", "USD", "USD", "", "", "1", "BTC"),
+        Instrument("BTCUSD-261225", "0.1", "0.0001", "", "future", "BTC", "USD", "USD", "", "", "1", "BTC", "",
+                   1798185600 * 10**9, status="halted")]
+    assert [item.name for item in listed] == ["BTC-USD", "BTC-USD-PERP", "BTC-25DEC26"]
+    assert SPEC.read_address(SPEC.instruments_addresses[""][0]) == Answer("instruments")
     assert SPEC.read_address("https://api.crypto.com/exchange/v1/public/get-book") is None
 
 
@@ -276,5 +291,25 @@ def test_the_recorded_list_of_v2_is_read(data_dir):
     line, = read_capture(data_dir / "cryptocom/instruments.ws.gz")
     url, _, body = line.payload.partition(b" ")
     assert SPEC.read_address(url.decode()) == Answer("instruments")
-    assert ("RSR_USDT", "1e-5", "1e-1") in {
-        (entry.symbol, entry.tick_size, entry.lot_size) for entry in SPEC.read_instruments(body)}
+    listed = {item.symbol: item for item in SPEC.read_instruments(body)}
+    assert len(listed) == 250
+    assert listed["RSR_USDT"] == Instrument("RSR_USDT", "0.00001", "0.1", "", "spot", "RSR", "USDT")
+    assert listed["BTC_USDT"] == Instrument("BTC_USDT", "0.01", "0.000001", "", "spot", "BTC", "USDT")
+    assert listed["SHIB_USDC"] == Instrument("SHIB_USDC", "0.000000001", "1", "", "spot", "SHIB", "USDC")
+
+
+# ---- how it is written
+
+def test_the_samples_of_the_sheet_are_written_again():
+    samples = (
+        book(SYMBOL, None, 375554806244928, [("2749.61", "1.0")], [("2749.62", "0.2008")]),
+        book(SYMBOL, 375554807297984, 375554807336512, [], [("2749.90", "0")]),
+        book(SYMBOL, 7, 7, [], []),
+        frame(SYMBOL, f"mark.{SYMBOL}", "mark", {"v": "31606.3", "t": 1653992543000}),
+        frame(SYMBOL, f"funding.{SYMBOL}", "funding", {"v": "0.00000700", "t": 1653992579000}),
+        *(sample.encode() for sample in ROW.trades))
+    again = Again("cryptocom")
+    for sample in samples:
+        again.check(sample)
+    assert again.written == len(samples)
+    assert again.lost == {"book result.data[].cs"}

@@ -8,9 +8,11 @@ from math import isnan
 import pytest
 
 from feeds import Pipeline
+from feeds.instruments import Instrument
 from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
+from tests.dialects import Wire
 from tests.model import read_capture
 from tests.venues.deribit import book, notice
 
@@ -303,12 +305,13 @@ def test_unsubscribing():
 
 def test_the_tick_is_the_smallest_one():
     body = (b'{"jsonrpc":"2.0","result":[{"tick_size":0.0005,"tick_size_steps":[{"above_price":0.005,"tick_size":'
-            b'0.0005},{"above_price":0.0,"tick_size":1e-4}],"min_trade_amount":0.1,"instrument_name":"BTC-30SEP22-60000-C"},'
-            b'{"tick_size":0.5,"min_trade_amount":10,"instrument_name":"BTC-PERPETUAL"}]}')
-    listed = SPEC.read_instruments(body)
-    assert [(entry.symbol, entry.tick_size, entry.lot_size) for entry in listed] == [
-        ("BTC-30SEP22-60000-C", "1e-4", "0.1"), ("BTC-PERPETUAL", "0.5", "10")]
-    assert SPEC.read_address(SPEC.instruments_addresses[""]) == Answer("instruments")
+            b'0.0005},{"above_price":0.0,"tick_size":1e-4}],"min_trade_amount":0.1,"instrument_name":"BTC-30SEP22-60000-C",'
+            b'"kind":"option","base_currency":"BTC","quote_currency":"BTC","counter_currency":"USD","contract_size":1.0,'
+            b'"instrument_type":"reversed","strike":60000.0,"option_type":"call","settlement_period":"month",'
+            b'"expiration_timestamp":1664524800000,"is_active":true,"state":"open"}]}')
+    entry, = SPEC.read_instruments(body)
+    assert (entry.name, entry.tick_size, entry.lot_size) == ("BTC-30SEP22-60000-C", "0.0001", "0.1")
+    assert [SPEC.read_address(address) for address in SPEC.instruments_addresses[""]] == [Answer("instruments")]
     assert SPEC.read_address("https://www.deribit.com/api/v2/public/get_order_book?instrument_name=X") is None
 
 
@@ -320,9 +323,101 @@ def test_another_answer_is_no_list(body):
 
 def test_the_recorded_lists_are_read(data_dir):
     found = {}
+    hour = 3_600_000_000_000
     for line in read_capture(data_dir / "deribit/instruments.ws.gz"):
         url, _, body = line.payload.partition(b" ")
         assert SPEC.read_address(url.decode()) == Answer("instruments")
-        found.update((entry.symbol, entry.tick_size) for entry in SPEC.read_instruments(body))
-    assert found["UNI_USDC-PERPETUAL"] == "0.001"
-    assert len(found) > 500
+        found.update((entry.symbol, entry) for entry in SPEC.read_instruments(body))
+    assert len(found) == 398 + 426 + 177 + 16
+    assert found["BTC-PERPETUAL"] == Instrument(
+        "BTC-PERPETUAL", "0.5", "10", kind="perpetual", base="BTC", quote="USD", settle="BTC", min_qty="10",
+        contract_size="10", contract_unit="USD")
+    assert found["BTC-25MAR22"] == Instrument(
+        "BTC-25MAR22", "0.5", "10", kind="future", base="BTC", quote="USD", settle="BTC", min_qty="10",
+        contract_size="10", contract_unit="USD", expiry_ns=1648195200 * 10**9)
+    assert found["BTC-24SEP21-40000-P"] == Instrument(
+        "BTC-24SEP21-40000-P", "0.0005", "0.1", kind="option", base="BTC", quote="USD", settle="BTC", min_qty="0.1",
+        contract_size="1", contract_unit="BTC", expiry_ns=1632470400 * 10**9, strike="40000", option_type="put")
+    assert found["SOL-30MAY22-48-C"] == Instrument(
+        "SOL-30MAY22-48-C", "0.001", "1", kind="option", base="SOL", quote="USD", settle="SOL", min_qty="1",
+        contract_size="1", contract_unit="SOL", expiry_ns=459416 * hour, strike="48", option_type="call")
+    assert found["UNI_USDC-PERPETUAL"] == Instrument(
+        "UNI_USDC-PERPETUAL", "0.001", "1", kind="perpetual", base="UNI", quote="USDC", settle="USDC", min_qty="1",
+        contract_size="1", contract_unit="UNI")
+    assert all(entry.name == name for name, entry in found.items() if not name.endswith("PERPETUAL"))
+    assert (found["BTC-PERPETUAL"].name, found["BTC-PERPETUAL"].inverse) == ("BTC-USD-PERP", True)
+    assert (found["UNI_USDC-PERPETUAL"].name, found["UNI_USDC-PERPETUAL"].inverse) == ("UNI-USDC-PERP", False)
+
+
+def test_what_the_list_says_today():
+    """Shapes of 2025: spot, combos, linear options with a point in the strike, and other states."""
+    def body(**entry):
+        entry = {"tick_size": 0.01, "min_trade_amount": 0.001, "contract_size": 0.001, "base_currency": "BTC",
+                 "quote_currency": "USDC", "counter_currency": "USDC", "expiration_timestamp": 1751011200000,
+                 "is_active": True, "state": "open", "instrument_type": "linear", **entry}
+        return json.dumps({"jsonrpc": "2.0", "result": [entry]}).encode()
+
+    spot, = SPEC.read_instruments(body(instrument_name="BTC_USDC", kind="spot", expiration_timestamp=32503708800000))
+    assert spot == Instrument("BTC_USDC", "0.01", "0.001", base="BTC", quote="USDC", min_qty="0.001")
+    option, = SPEC.read_instruments(body(
+        instrument_name="XRP_USDC-27JUN25-0d625-C", kind="option", base_currency="XRP", settlement_currency="USDC",
+        settlement_period="month", contract_size=1000.0, min_trade_amount=1000.0, strike=0.625, option_type="call",
+        state="created"))
+    assert option == Instrument(
+        "XRP_USDC-27JUN25-0d625-C", "0.01", "1000", kind="option", base="XRP", quote="USDC", settle="USDC",
+        min_qty="1000", contract_size="1000", contract_unit="XRP", expiry_ns=1751011200 * 10**9, strike="0.625",
+        option_type="call", status="pre")
+    assert option.name == "XRP-USDC-27JUN25-0.625-C"
+    combo, = SPEC.read_instruments(body(instrument_name="BTC-CS-27JUN25-70000_75000", kind="option_combo",
+                                        quote_currency="BTC", counter_currency="USD", settlement_period="month",
+                                        instrument_type="reversed", state="closed", is_active=False))
+    assert (combo.kind, combo.name, combo.status) == ("combo", "BTC-CS-27JUN25-70000_75000", "closed")
+
+
+# ---- the simulated venue
+
+def told(wire, text):
+    """The answer to a request, as JSON."""
+    ask, = wire.speech.read(text, wire.line)
+    frames = ask.frames if ask.kind == "reply" else wire.speech.answer(
+        ask, [name for name in ask.names if wire.hall.streams(name, "public")], [], wire.line)
+    return json.loads(frames[0])
+
+
+def test_unknown_channels_are_left_out_of_the_answer():
+    wire = Wire("deribit", 1)
+    assert told(wire, '{"jsonrpc":"2.0","id":7,"method":"public/subscribe","params":{"channels":["book.NOPE.raw",'
+                      '"quote.BTC-PERPETUAL"]}}')["result"] == ["quote.BTC-PERPETUAL"]
+    assert told(wire, '{"jsonrpc":"2.0","id":8,"method":"private/buy"}')["error"]["code"] == -32601
+    assert told(wire, "{")["error"]["code"] == -32700
+
+
+def test_a_heartbeat_comes_to_those_who_asked_for_it():
+    wire = Wire("deribit", 1)
+    assert wire.speech.beat(wire.line, 0) == []
+    assert told(wire, SPEC.greeting[0])["result"] == "ok"
+    frame, = wire.speech.beat(wire.line, 0)
+    control = SPEC.read_control(frame.encode())
+    assert control.kind == "ping"
+    assert SPEC.read_control(json.dumps(told(wire, control.reply)).encode()).kind == "pong"
+
+
+def test_options_are_told_with_greeks():
+    wire = Wire("deribit", 1)
+    wire.subscribe(SPEC.streams(["BTC-26MAR27-60000-C"], ["ticker"]))
+    while not wire.others:
+        wire.step()
+    ticker = wire.others[0]
+    assert ticker.symbol == "BTC-26MAR27-60000-C"
+    assert 0 < ticker.delta < 1
+    assert ticker.mark_iv > 0
+
+
+def test_some_trades_of_the_simulated_market_are_liquidations():
+    wire = Wire("deribit", 1)
+    wire.subscribe(SPEC.streams(["ETH-PERPETUAL"], ["liquidations"]))
+    while not wire.others:
+        wire.step()
+    forced = wire.others[0]
+    trade = next(trade for trade in wire.trades if trade.trade_id % 25 == 0)
+    assert (forced.price, forced.qty) == (trade.price, trade.qty)

@@ -8,10 +8,13 @@ import math
 import pytest
 
 from feeds import Pipeline
+from feeds.instruments import Instrument
 from feeds.venue import Count, Link, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
-from tests.venues.dydx import CONNECTION, changes, frame, whole
+from tests.dialects import Again
+from tests.model import read_capture
+from tests.venues.dydx import CONNECTION, ROW, changes, frame, whole
 
 SPEC = load("dydx")
 
@@ -341,13 +344,44 @@ def test_any_control_frame_is_classified(payload):
     assert SPEC.read_control(payload).kind in ("other", "error")
 
 
-def test_instruments():
-    body = json.dumps({"markets": {"BTC-USD": {"ticker": "BTC-USD", "tickSize": "1", "stepSize": "0.0001"}}}).encode()
-    (found,) = SPEC.read_instruments(body)
-    assert (found.symbol, found.tick_size, found.lot_size) == ("BTC-USD", "1", "0.0001")
-    for url in ("https://indexer.dydx.trade/v4/perpetualMarkets", "https://api.dydx.exchange/v3/markets"):
+def test_instruments(data_dir):
+    url, _, body = next(read_capture(data_dir / "dydx/instruments.ws.gz")).payload.partition(b" ")
+    assert SPEC.read_address(url.decode()).kind == "instruments"
+    listed = {item.symbol: item for item in SPEC.read_instruments(body)}
+    assert len(listed) == 27
+    assert listed["BTC-USD"] == Instrument("BTC-USD", "1", "0.0001", "", "perpetual", "BTC", "USD", "USDC", "0.001")
+    assert listed["ETH-USD"] == Instrument("ETH-USD", "0.1", "0.001", "", "perpetual", "ETH", "USD", "USDC", "0.01")
+    assert listed["DOGE-USD"] == Instrument("DOGE-USD", "0.0001", "10", "", "perpetual", "DOGE", "USD", "USDC", "100")
+    assert listed["BTC-USD"].name == "BTC-USD-PERP"
+
+
+def test_the_list_of_today():
+    isolated = "FARTCOIN,RAYDIUM,9BB6NFECJBCTNNLFKO2FQVQBQ8HHM13KCYYCDQBGPUMP-USD"
+    body = json.dumps({"markets": {
+        "BTC-USD": {"clobPairId": "0", "ticker": "BTC-USD", "status": "ACTIVE", "oraclePrice": "89919.2",
+                    "tickSize": "1", "stepSize": "0.0001", "stepBaseQuantums": 1000000, "marketType": "CROSS"},
+        isolated: {"ticker": isolated, "status": "FINAL_SETTLEMENT", "tickSize": "0.0001", "stepSize": "1"}}}).encode()
+    first, second = SPEC.read_instruments(body)
+    assert first == Instrument("BTC-USD", "1", "0.0001", "", "perpetual", "BTC", "USD", "USDC")
+    assert second == Instrument(isolated, "0.0001", "1", "", "perpetual", "FARTCOIN", "USD", "USDC", status="closed")
+    assert second.name == "FARTCOIN-USD-PERP"
+    for url in (SPEC.instruments_addresses[""][0], "https://api.dydx.exchange/v3/markets"):
         assert SPEC.read_address(url).kind == "instruments"
     assert SPEC.read_address("https://indexer.dydx.trade/v4/orderbooks/perpetualMarket/BTC-USD") is None
     for bad in (b"{}", b"[]", b'{"markets":[]}', b'{"markets":{"A":{}}}', b"x"):
         with pytest.raises(ValueError, match="a list of markets"):
             SPEC.read_instruments(bad)
+
+
+def test_the_samples_of_the_sheet_are_written_again():
+    samples = (
+        frame("subscribed", 1, "v4_orderbook", "BTC-USD", whole([("43921", "0.01")], [("43922", "0.2")])),
+        frame("channel_data", 2, "v4_orderbook", "BTC-USD", changes([("43921", "0")], [])),
+        frame("channel_batch_data", 3, "v4_orderbook", "BTC-USD",
+              [changes([("43921", "0")], []), changes([], [("43925", "1.2")])]),
+        *(sample.replace("…", "x").encode() for sample in ROW.trades))
+    again = Again("dydx")
+    for sample in samples:
+        again.check(sample)
+    assert again.written == len(samples)
+    assert again.lost <= {"book connection_id", "trade connection_id", "trade contents.trades[].id"}

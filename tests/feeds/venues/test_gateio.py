@@ -8,9 +8,13 @@ from math import isnan
 import pytest
 
 from feeds import Pipeline
-from feeds.venue import Answer, Instrument, UnsupportedChannel
+from feeds.instruments import Instrument
+from feeds.simulator.dialect import Line
+from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
+from feeds.venues.dialects import speech
 from orderbook import BookState
+from tests.dialects import Wire
 from tests.model import read_capture
 from tests.venues.gateio import REFUSED, ROW, SPOT_ACK, frame
 
@@ -341,19 +345,104 @@ def test_addresses():
     assert SPEC.read_address(FUTURES_URL) == Answer("snapshot", "RDNT_USDT", 100, "futures")
     assert SPEC.snapshot_url("HAI_ETH", market="spot") == SPOT_URL
     assert SPEC.snapshot_url("RDNT_USDT", market="futures") == FUTURES_URL
-    assert {market: SPEC.read_address(address).market for market, address in SPEC.instruments_addresses.items()} == {
-        "spot": "spot", "futures": "futures"}
+    for market, addresses in SPEC.instruments_addresses.items():
+        assert {SPEC.read_address(address) for address in addresses} == {Answer("instruments", market=market)}
     assert SPEC.read_address("https://api.gateio.ws/api/v4/spot/time") is None
 
 
-@pytest.mark.parametrize(("name", "first"), [
-    ("instruments", Instrument("IHT_ETH", "0.000000001", "0.1")),
-    ("instruments_futures", Instrument("KNC_USDT", "0.0001", "1")),
-])
-def test_recorded_lists_of_instruments(data_dir, name, first):
+RECORDED = [
+    ("instruments", 1458, Instrument(
+        "IHT_ETH", "0.000000001", "0.1", "spot", base="IHT", quote="ETH", min_value="0.001"), "IHT-ETH"),
+    ("instruments", 1458, Instrument(
+        "BTC_USDT", "0.01", "0.0001", "spot", base="BTC", quote="USDT", min_qty="0.0001", min_value="1"), "BTC-USDT"),
+    ("instruments_futures", 302, Instrument(
+        "KNC_USDT", "0.0001", "1", "futures", "perpetual", "KNC", "USDT", "USDT", "1", contract_size="1",
+        contract_unit="KNC"), "KNC-USDT-PERP"),
+    ("instruments_futures", 302, Instrument(
+        "BTC_USDT", "0.1", "1", "futures", "perpetual", "BTC", "USDT", "USDT", "1", contract_size="0.0001",
+        contract_unit="BTC"), "BTC-USDT-PERP"),
+]
+
+
+@pytest.mark.parametrize(("name", "count", "entry", "called"), RECORDED)
+def test_recorded_lists_of_instruments(data_dir, name, count, entry, called):
     line = next(line for line in read_capture(data_dir / f"gateio/{name}.ws.gz") if line.kind == "h")
-    url, _, body = line.payload.partition(" ") if isinstance(line.payload, str) else line.payload.partition(b" ")
-    assert SPEC.read_instruments(body)[0] == first
-    assert SPEC.read_address(url if isinstance(url, str) else url.decode()).kind == "instruments"
-    with pytest.raises(ValueError, match="missing"):
+    url, _, body = line.payload.partition(b" ")
+    found = {one.symbol: one for one in SPEC.read_instruments(body)}
+    assert len(found) == count
+    assert (found[entry.symbol], found[entry.symbol].name) == (entry, called)
+    assert SPEC.read_address(url.decode()) == Answer("instruments", market=entry.market)
+
+
+def contract(**entry):
+    """What the list of contracts says of one that is not an ordinary one."""
+    given = {"type": "direct", "order_price_round": "0.1", "order_size_min": 1, "quanto_multiplier": "0.0001",
+             "in_delisting": False, "position_size": 5, **entry}
+    found, = SPEC.read_instruments(json.dumps([given]).encode())
+    return found
+
+
+def test_contracts_that_are_not_ordinary():
+    inverse = contract(name="BTC_USD", type="inverse", quanto_multiplier="0")
+    assert inverse == Instrument("BTC_USD", "0.1", "1", "futures", "perpetual", "BTC", "USD", "BTC", "1",
+                                 contract_size="1", contract_unit="USD")
+    assert inverse.inverse
+    quanto = contract(name="ETH_USD", quanto_multiplier="0.000001")
+    assert (quanto.settle, quanto.contract_size, quanto.contract_unit) == ("BTC", "0.000001", "BTC")
+    dated = contract(name="BTC_USDT_20261225", underlying="BTC_USDT", expire_time=1798185600)
+    assert (dated.kind, dated.name, dated.expiry_ns) == ("future", "BTC-USDT-25DEC26", 1798185600 * 10**9)
+    parts = contract(name="BTC_USDT", order_size_min="0.10", enable_decimal=True)
+    assert (parts.lot_size, parts.min_qty) == ("0.1", "0.1")
+    assert contract(name="BTC_USDT", in_delisting=True).status == "halted"
+    assert contract(name="BTC_USDT", in_delisting=True, position_size=0).status == "closed"
+
+
+def test_pairs_that_are_not_traded(data_dir):
+    line = next(line for line in read_capture(data_dir / "gateio/instruments.ws.gz") if line.kind == "h")
+    states = [entry.status for entry in SPEC.read_instruments(line.payload.partition(b" ")[2])]
+    assert (states.count("trading"), states.count("halted")) == (1408, 50)       # 44 untradable, 6 sellable
+
+
+def test_another_answer_is_no_list():
+    with pytest.raises(ValueError, match="expected a list of pairs or contracts"):
         SPEC.read_instruments(b'[{"id":1}]')
+
+
+# ---- the simulated venue
+
+def test_a_stream_is_taken_once_and_one_that_there_is_not_in_silence():
+    wire = Wire("gateio", 1)
+    text = '{"time":1,"channel":"spot.obu","event":"subscribe","payload":["ob.BTC_USDT.50"]}'
+    ask, = wire.speech.read(text, wire.line)
+    ack, = wire.speech.answer(ask, ask.names, (), wire.line)
+    assert SPEC.read_control(ack.encode()).streams == ("spot.obu:ob.BTC_USDT.50",)
+    again, = wire.speech.read(text, wire.line)
+    control = SPEC.read_control(again.frames[0].encode())
+    assert (control.kind, control.code, control.text, control.reason) == ("error", 2, "Alert sub ob.BTC_USDT.50", "")
+    unknown, = wire.speech.read(text.replace("BTC", "NOPE"), wire.line)
+    assert [SPEC.read_control(frame.encode()).kind
+            for frame in wire.speech.answer(unknown, (), unknown.names, wire.line)] == ["ack"]
+    refused, = wire.speech.read('{"channel":"spot.trades","event":"subscribe","payload":["NOPE_USDT"]}', wire.line)
+    control = SPEC.read_control(wire.speech.answer(refused, (), refused.names, wire.line)[0].encode())
+    assert (control.kind, control.reason, control.streams) == ("error", "bad_symbol", ("spot.trades:NOPE_USDT",))
+
+
+@pytest.mark.parametrize("root", ["spot", "usdt"])
+def test_a_ping_is_answered(root):
+    ask, = speech("gateio").read(SPEC.pings[root](), Line())
+    assert SPEC.read_control(ask.frames[0].encode()).kind == "pong"
+
+
+def test_the_rest_answer_is_where_the_stream_goes_on():
+    wire = Wire("gateio", 4)
+    wire.subscribe(SPEC.streams(["BTC_USDT"], ["book"], depth=100, market="futures"))
+    told = 0
+    while told < 3:
+        told += len(wire.step())
+    wire.meet()
+    status, body = wire.speech.rest("GET", "/api/v4/futures/usdt/order_book", {
+        "contract": "BTC_USDT", "limit": "100", "with_id": "true"}, wire.hall)
+    answer = json.loads(body)
+    sequence = wire.pipeline.book("BTC_USDT", market="futures").sequence
+    assert (status, answer["id"], len(answer["bids"])) == (200, sequence, 100)
+    assert wire.speech.rest("GET", "/api/v4/spot/order_book", {"currency_pair": "NOPE"}, wire.hall)[0] == 400

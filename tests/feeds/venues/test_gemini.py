@@ -7,9 +7,11 @@ import json
 import pytest
 
 from feeds import Pipeline
+from feeds.instruments import Instrument
 from feeds.venue import Link, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
+from tests.dialects import Again
 from tests.model import read_capture
 from tests.venues.gemini import ROW, update
 
@@ -233,13 +235,43 @@ def test_what_there_is_not_says_what_there_is(channels, options, known):
 
 
 def test_instruments(data_dir):
-    found = {}
+    found, pages = {}, []
     for line in read_capture(data_dir / "gemini/instruments.ws.gz"):
         url, _, body = line.payload.partition(b" ")
-        if SPEC.read_address(url.decode()) is not None:
-            found.update((item.symbol, (item.tick_size, item.lot_size)) for item in SPEC.read_instruments(body))
-    assert found["btcusd"] == ("0.01", "1E-8")
+        assert SPEC.read_address(url.decode()).kind == "instruments"
+        pages += SPEC.next_page(url.decode(), body)
+        found.update((item.symbol, item) for item in SPEC.read_instruments(body))
     assert len(found) == 71
+    assert pages == [f"https://api.gemini.com/v1/symbols/details/{symbol}" for symbol in found]
+    assert found["btcusd"] == Instrument("btcusd", "0.01", "0.00000001", "", "spot", "BTC", "USD", "", "0.00001")
+    assert found["dogeusd"] == Instrument("dogeusd", "0.00001", "0.000001", "", "spot", "DOGE", "USD", "", "0.1")
+    assert found["btcgusd"].status == "closed"
+    assert found["ethdai"].status == "trading"                # limit_only
     for wrong in (b"{}", b"[1]", b"x", b"\xff"):
-        with pytest.raises(ValueError, match=r"."):
+        with pytest.raises(ValueError, match="an instrument with"):
             SPEC.read_instruments(wrong)
+
+
+def test_a_perpetual_of_today():
+    item, = SPEC.read_instruments(
+        b'{"symbol":"BTCUSDCPERP","base_currency":"BTC","quote_currency":"USDC","tick_size":0.0001,"quote_increment":'
+        b'0.5,"min_order_size":"0.0001","status":"cancel_only","wrap_enabled":false,"product_type":"swap",'
+        b'"contract_type":"linear","contract_price_currency":"GUSD"}')
+    assert item == Instrument("btcusdcperp", "0.5", "0.0001", "", "perpetual", "BTC", "USDC", "USDC", "0.0001",
+                              status="halted")
+    assert item.name == "BTC-USDC-PERP"
+
+
+def test_the_samples_of_the_sheet_are_written_again():
+    samples = (
+        update("ethgusdperp", 1764527605192323, 1764527605192686, [("2482.5500", "0.000")], [("2483.5000", "0.000")]),
+        update("btcusd", 1764527605192323, 1764527605192323, [("62145.38", "0.1")], []),
+        b'{"lastUpdateId":1764549594389752,"symbol":"btcusd","bids":[["62145.38","0.1"]],"asks":[["62146.00","0.2"]]}',
+        b'{"e":"markPrice","E":1789456746446652397,"s":"btcgusdperp","p":"77303.727","i":"7725880.833"}',
+        b'{"u":1764549594389752,"E":1784870400000000000,"s":"btcusd"}',
+        *(sample.encode() for sample in (*ROW.trades, *ROW.quotes)))
+    again = Again("gemini")
+    for sample in samples:
+        again.check(sample)
+    assert again.written == len(samples)
+    assert again.lost == {"mark i", "quote c", "quote C"}

@@ -9,9 +9,13 @@ from math import isnan
 import pytest
 
 from feeds import Pipeline
-from feeds.venue import Instrument, UnsupportedChannel
+from feeds.instruments import Instrument
+from feeds.simulator.dialect import Line
+from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
+from feeds.venues.dialects import speech
 from orderbook import BookState
+from tests.dialects import Wire
 from tests.model import read_capture
 from tests.venues.htx import ROW, answer, change, swap
 
@@ -334,15 +338,84 @@ def test_what_there_is_not():
         SPEC.snapshot_url("btcusdt")
 
 
-@pytest.mark.parametrize(("name", "first"), [
-    ("instruments", Instrument("yeebtc", "0.0000000001", "0.01")),
-    ("instruments_swap", Instrument("BTC-USD", "0.1", "1")),
-])
-def test_recorded_lists_of_instruments(data_dir, name, first):
-    line = next(line for line in read_capture(data_dir / f"htx/{name}.ws.gz") if line.kind == "h")
-    url, _, body = line.payload.partition(" ") if isinstance(line.payload, str) else line.payload.partition(b" ")
-    assert SPEC.read_instruments(body)[0] == first
-    assert SPEC.read_address(url if isinstance(url, str) else url.decode()).kind == "instruments"
-    assert SPEC.read_instruments(b'{"data":[{"sc":"btcusdt","pp":2,"ap":0}]}') == [Instrument("btcusdt", "0.01", "1")]
-    with pytest.raises(ValueError, match="missing"):
+RECORDED = [
+    ("instruments", Instrument(
+        "yeebtc", "0.0000000001", "0.01", "spot", base="YEE", quote="BTC", min_qty="1", min_value="0.0001"), "YEE-BTC"),
+    ("instruments", Instrument(
+        "btcusdt", "0.01", "0.000001", "spot", base="BTC", quote="USDT", min_qty="0.0001", min_value="5"), "BTC-USDT"),
+    ("instruments_swap", Instrument(
+        "BTC-USD", "0.1", "1", "swap", "perpetual", "BTC", "USD", "BTC", "1", contract_size="100",
+        contract_unit="USD"), "BTC-USD-PERP"),
+    ("instruments_swap", Instrument(
+        "BTC-USDT", "0.1", "1", "swap", "perpetual", "BTC", "USDT", "USDT", "1", contract_size="0.001",
+        contract_unit="BTC"), "BTC-USDT-PERP"),
+]
+
+
+@pytest.mark.parametrize(("name", "entry", "called"), RECORDED)
+def test_recorded_lists_of_instruments(data_dir, name, entry, called):
+    found, count = {}, 0
+    for line in read_capture(data_dir / f"htx/{name}.ws.gz"):
+        url, _, body = line.payload.partition(b" ")
+        assert SPEC.read_address(url.decode()) == Answer("instruments", market=entry.market)
+        listed = SPEC.read_instruments(body)
+        found.update((one.symbol, one) for one in listed)
+        count += len(listed)
+    assert count == len(found) == {"spot": 938, "swap": 50 + 121}[entry.market]
+    assert (found[entry.symbol], found[entry.symbol].name) == (entry, called)
+
+
+def test_lists_of_today():
+    body = (b'{"status":"ok","data":[{"symbol":"btcusdt","bc":"btc","qc":"usdt","pp":2,"ap":6,"state":"online",'
+            b'"minoa":0.0001,"lominoa":0.00001,"minov":10},{"sc":"newusdt","bc":"new","qc":"usdt","pp":4,"ap":0,'
+            b'"state":"pre-online"}]}')
+    assert SPEC.read_instruments(body) == [
+        Instrument("btcusdt", "0.01", "0.000001", "spot", base="BTC", quote="USDT", min_qty="0.00001", min_value="10"),
+        Instrument("newusdt", "0.0001", "1", "spot", base="NEW", quote="USDT", status="pre")]
+    body = (b'{"status":"ok","data":[{"symbol":"BTC","contract_code":"BTC-USDT-261225","contract_size":0.001,'
+            b'"price_tick":0.1,"delivery_date":"20261225","delivery_time":"1798185600000","contract_status":5,'
+            b'"business_type":"futures","pair":"BTC-USDT","contract_type":"quarter","trade_partition":"USDT"}]}')
+    assert SPEC.read_instruments(body) == [
+        Instrument("BTC-USDT-261225", "0.1", "1", "swap", "future", "BTC", "USDT", "USDT", "1", contract_size="0.001",
+                   contract_unit="BTC", expiry_ns=1798185600 * 10**9, status="halted")]
+    for market, addresses in SPEC.instruments_addresses.items():
+        assert {SPEC.read_address(address) for address in addresses} == {Answer("instruments", market=market)}
+    with pytest.raises(ValueError, match="expected a list of symbols or contracts"):
         SPEC.read_instruments(b'{"data":[{"symbol":"X"}]}')
+
+
+# ---- the simulated venue
+
+def said(frames):
+    """Frames of the simulated venue, unpacked."""
+    return [json.loads(gzip.decompress(frame)) for frame in frames]
+
+
+def test_the_book_is_given_to_who_requests_it():
+    wire = Wire("htx", 1)
+    stream, = SPEC.streams(["btcusdt"], ["book"])
+    wire.subscribe([stream])
+    ask, = wire.speech.read(SPEC.request(stream.name, 9), wire.line)
+    assert (ask.kind, ask.names) == ("snapshot", ("market.btcusdt.mbp.150",))
+    feed, = wire.hall.open(stream.name, stream.root)
+    frame, = said(wire.speech.encode(stream, [feed.snapshot()], wire.line))
+    assert (frame["rep"], frame["id"], frame["status"]) == ("market.btcusdt.mbp.150", "9", "ok")
+    assert (len(frame["data"]["bids"]), frame["data"]["seqNum"]) == (150, feed.last_id)
+
+
+@pytest.mark.parametrize(("root", "kind"), [("spot", "ping"), ("swap", "ping"), ("notices", "ping")])
+def test_pings_are_packed_and_answered(root, kind):
+    spoken, line = speech("htx"), Line(root)
+    frame, = spoken.beat(line, 1_618_678_073_643_000_000)
+    control = SPEC.read_control(gzip.decompress(frame))
+    assert control.kind == kind
+    assert "1618678073643" in control.reply
+    assert spoken.read(control.reply, line) == []
+
+
+def test_topics_that_there_are_not():
+    wire = Wire("htx", 1)
+    for text in ('{"sub":"market.nopeusdt.bbo","id":"1"}', '{"op":"sub","cid":"1","topic":"public.NOPE.funding_rate"}'):
+        ask, = wire.speech.read(text, wire.line)
+        control = SPEC.read_control(gzip.decompress(wire.speech.answer(ask, (), ask.names, wire.line)[0]))
+        assert (control.kind, control.request_id, control.reason) == ("error", 1, "bad_symbol")

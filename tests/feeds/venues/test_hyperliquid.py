@@ -8,10 +8,14 @@ from math import isnan
 import pytest
 
 from feeds import Pipeline
-from feeds.venue import UnsupportedChannel
+from feeds.instruments import Instrument
+from feeds.simulator.dialect import Line
+from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
+from feeds.venues.dialects import speech
 from orderbook import BookState
-from tests.venues.hyperliquid import book
+from tests.dialects import Again
+from tests.venues.hyperliquid import ROW, book
 
 SPEC = load("hyperliquid")
 BIDS, ASKS = [("100", "1"), ("99.5", "2")], [("101", "3")]
@@ -228,3 +232,78 @@ def test_what_there_is_not_is_listed():
         SPEC.streams(["BTC"], ["book"], speed="fast")
     with pytest.raises(UnsupportedChannel, match="book, quotes, trades"):
         SPEC.streams(["BTC"], ["liquidations"])
+
+
+# ---- instruments
+
+def test_instruments():
+    metas = [{"universe": [{"szDecimals": 5, "name": "BTC", "maxLeverage": 40, "marginTableId": 56},
+                           {"szDecimals": 1, "name": "MATIC", "maxLeverage": 20, "isDelisted": True},
+                           {"szDecimals": 0, "name": "kPEPE", "maxLeverage": 10, "isDelisted": None}],
+              "marginTables": [], "collateralToken": 0}, None,
+             {"universe": [{"szDecimals": 3, "name": "km:US500"}], "marginTables": [], "collateralToken": 360},
+             {"universe": [{"szDecimals": 2, "name": "new:X"}], "marginTables": [], "collateralToken": 9999}]
+    listed = SPEC.read_instruments(json.dumps(metas).encode())
+    assert listed == [
+        Instrument("BTC", "0.1", "0.00001", "", "perpetual", "BTC", "USDC", "USDC"),
+        Instrument("MATIC", "0.00001", "0.1", "", "perpetual", "MATIC", "USDC", "USDC", status="closed"),
+        Instrument("kPEPE", "0.000001", "1", "", "perpetual", "kPEPE", "USDC", "USDC"),
+        Instrument("km:US500", "0.001", "0.001", "", "perpetual", "km:US500", "USDH", "USDH"),
+        Instrument("new:X", "0.0001", "0.01", "", "perpetual", "new:X")]
+    assert [item.name for item in listed] == ["BTC-USDC-PERP", "MATIC-USDC-PERP", "kPEPE-USDC-PERP",
+                                              "km:US500-USDH-PERP", "new:X"]
+    assert SPEC.read_instruments(json.dumps([metas[0], [{"markPx": "1"}]]).encode()) == listed[:3]     # with contexts
+    assert SPEC.read_instruments(json.dumps(metas[0]).encode()) == listed[:3]
+
+
+def test_instruments_of_spot():
+    tokens = [{"name": "USDC", "szDecimals": 8, "weiDecimals": 8, "index": 0},
+              {"name": "PURR", "szDecimals": 0, "weiDecimals": 5, "index": 1},
+              {"name": "HYPE", "szDecimals": 2, "weiDecimals": 8, "index": 150},
+              {"name": "USDT0", "szDecimals": 2, "weiDecimals": 8, "index": 268}]
+    pairs = [{"tokens": [1, 0], "name": "PURR/USDC", "index": 0, "isCanonical": True},
+             {"tokens": [150, 268], "name": "@207", "index": 207, "isCanonical": False}]
+    listed = SPEC.read_instruments(json.dumps({"universe": pairs, "tokens": tokens}).encode())
+    assert listed == [Instrument("PURR/USDC", "0.00000001", "1", "", "spot", "PURR", "USDC"),
+                      Instrument("@207", "0.000001", "0.01", "", "spot", "HYPE", "USDT")]
+    assert [item.name for item in listed] == ["PURR-USDC", "HYPE-USDT"]
+
+
+def test_the_addresses_of_lists_say_what_is_posted():
+    assert [json.loads(address.partition("#")[2]) for address in SPEC.instruments_addresses[""]] == [
+        {"type": "allPerpMetas"}, {"type": "spotMeta"}]
+    assert all(SPEC.read_address(address) == Answer("instruments") for address in SPEC.instruments_addresses[""])
+    assert SPEC.read_address("https://api.hyperliquid.xyz/info") is None
+    assert SPEC.read_address('https://api.hyperliquid.xyz/info#{"type":"l2Book","coin":"BTC"}') is None
+
+
+@pytest.mark.parametrize("body", [b"", b"x", b"{}", b"[]", b"[null]", b'{"universe":[{}]}',
+                                  b'{"universe":1,"tokens":1}',
+                                  b'{"universe":[{"tokens":[1,0],"name":"X"}],"tokens":[]}'])
+def test_another_answer_is_no_list(body):
+    with pytest.raises(ValueError, match="a universe of coins"):
+        SPEC.read_instruments(body)
+
+
+# ---- how it is written
+
+def test_the_samples_of_the_sheet_are_written_again():
+    samples = [sample for sample in (*ROW.trades, *ROW.quotes) if "107575.0" not in sample]     # of one side only
+    samples += [
+        '{"channel":"activeAssetCtx","data":{"coin":"BTC","ctx":{"funding":"0.0000018952","openInterest":"36585.31848",'
+        '"prevDayPx":"86627.0","dayNtlVlm":"4161029539.6949653625","premium":"-0.0006413454","oraclePx":"84198.0",'
+        '"markPx":"84148.0","midPx":"84143.5","impactPxs":["84143.0","84144.0"],"dayBaseVlm":"49116.08533"}}}']
+    again = Again("hyperliquid")
+    for sample in samples:
+        again.check(sample.encode())
+    assert again.written == len(samples)
+
+
+def test_who_asks_twice_is_told_so_in_the_venues_words():
+    spoken, line = speech("hyperliquid"), Line()
+    (ask,), name = spoken.read(SPEC.subscribe(["l2Book.fast:BTC"], 1)[0], line), "l2Book.fast:BTC"
+    first, second = (spoken.answer(ask, [name], [], line)[0] for _ in range(2))
+    assert first == ('{"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":{"type":"l2Book",'
+                     '"coin":"BTC","nSigFigs":null,"mantissa":null,"fast":true}}}')
+    assert "Already subscribed" in second
+    assert [SPEC.read_control(told.encode()).streams for told in (first, second)] == [(name,), (name,)]

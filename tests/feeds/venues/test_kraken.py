@@ -7,9 +7,11 @@ import json
 import pytest
 
 from feeds import Pipeline
+from feeds.instruments import Instrument
 from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
+from tests.model import read_capture
 from tests.venues.kraken import Market, checksum, printed
 
 SPEC = load("kraken")
@@ -295,18 +297,43 @@ def test_what_there_is_not_says_what_there_is():
         SPEC.streams(["BTC/USD"], ["mark"])
 
 
+def test_instruments_of_a_recorded_day(data_dir):
+    line, = read_capture(data_dir / "kraken/instruments.ws.gz")
+    url, _, body = line.payload.partition(b" ")
+    assert SPEC.read_address(url.decode()) == Answer("instruments")
+    found = {entry.symbol: entry for entry in SPEC.read_instruments(body)}
+    for name, listed in {
+        "AAVE-AUD": Instrument("AAVE/AUD", "0.01", "0.00000001", base="AAVE", quote="AUD", min_qty="0.1"),
+        "BTC-USD": Instrument("BTC/USD", "0.1", "0.00000001", base="BTC", quote="USD", min_qty="0.0002"),
+        "XBT-USD": Instrument("XBT/USD", "0.1", "0.00000001", base="XBT", quote="USD", min_qty="0.0002",
+                              status="closed"),
+        "DOGE-BTC": Instrument("DOGE/BTC", "0.00000001", "0.00000001", base="DOGE", quote="BTC", min_qty="50"),
+    }.items():
+        assert found[listed.symbol] == listed
+        assert listed.name == name
+    assert len({entry.name for entry in found.values()}) == len(found)
+
+
 def test_instruments_in_both_spellings():
-    found = SPEC.read_instruments(b'{"error":[],"result":{"XXBTZUSD":{"wsname":"XBT\\/USD","pair_decimals":1,'
-                                  b'"lot_decimals":8},"SOLUSD":{"wsname":"SOL\\/USD","pair_decimals":2,'
-                                  b'"lot_decimals":8,"tick_size":"0.01"},"XXBTZUSD.d":{"pair_decimals":1}}}')
-    assert [(one.symbol, one.tick_size, one.lot_size) for one in found] == [
-        ("BTC/USD", "1e-1", "1e-8"), ("XBT/USD", "1e-1", "1e-8"), ("SOL/USD", "0.01", "1e-8")]
-    with pytest.raises(ValueError):
-        SPEC.read_instruments(b"[]")
-    assert SPEC.read_address("https://api.kraken.com/0/public/AssetPairs") == Answer("instruments")
+    body = (b'{"error":[],"result":{"XXBTZUSD":{"altname":"XBTUSD","wsname":"XBT\\/USD","aclass_base":"currency",'
+            b'"base":"XXBT","aclass_quote":"currency","quote":"ZUSD","lot":"unit","cost_decimals":5,"pair_decimals":1,'
+            b'"lot_decimals":8,"lot_multiplier":1,"ordermin":"0.0001","costmin":"0.5","tick_size":"0.1",'
+            b'"status":"online"},"SOLUSD":{"wsname":"SOL\\/USD","pair_decimals":2,"lot_decimals":8,"tick_size":"0.05",'
+            b'"status":"maintenance"},"XXBTZUSD.d":{"pair_decimals":1}}}')
+    today = {"min_qty": "0.0001", "min_value": "0.5"}
+    assert SPEC.read_instruments(body) == [
+        Instrument("BTC/USD", "0.1", "0.00000001", base="BTC", quote="USD", **today),
+        Instrument("XBT/USD", "0.1", "0.00000001", base="XBT", quote="USD", status="closed", **today),
+        Instrument("SOL/USD", "0.05", "0.00000001", base="SOL", quote="USD", status="halted")]
+    for wrong in (b"[]", b'{"error":["EGeneral:Internal error"]}', b'{"result":{"A":{"wsname":"AB"}}}'):
+        with pytest.raises(ValueError, match="a list of pairs with wsname"):
+            SPEC.read_instruments(wrong)
+    address, = SPEC.instruments_addresses[""]
+    assert SPEC.read_address(address) == Answer("instruments")
     assert SPEC.read_address("https://api.kraken.com/0/public/Depth?pair=XBTUSD") is None
 
 
-@pytest.mark.parametrize(("typed", "written"), [("btc/usd", "BTC/USD"), ("AAPLx/USD", "AAPLx/USD")])
+@pytest.mark.parametrize(("typed", "written"), [
+    ("btc/usd", "BTC/USD"), ("AAPLx/USD", "AAPLx/USD"), ("XBT/USD", "BTC/USD"), ("xdg/xbt", "DOGE/BTC")])
 def test_spelling(typed, written):
     assert SPEC.symbol(typed) == written

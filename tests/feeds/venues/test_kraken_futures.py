@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from math import isnan
 
 import pytest
 
 from feeds import Pipeline
+from feeds.instruments import Instrument
+from feeds.simulator.event import Event, Level
 from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
+from tests.dialects import Wire
+from tests.model import read_capture
 
 SPEC = load("kraken_futures")
 
@@ -225,10 +230,85 @@ def test_what_there_is_not_says_what_there_is():
 def test_instruments():
     found = SPEC.read_instruments(
         b'{"result":"success","instruments":[{"symbol":"pi_xbtusd","type":"futures_inverse","tickSize":0.5,'
-        b'"contractSize":1},{"symbol":"in_xbtusd","type":"spot index"},{"symbol":"PF_SHIBUSD","tickSize":1e-09,'
-        b'"contractValueTradePrecision":-3},{"symbol":"PF_XBTUSD","tickSize":1,"contractValueTradePrecision":4}]}')
-    assert [(one.symbol, one.tick_size, one.lot_size) for one in found] == [
-        ("PI_XBTUSD", "0.5", "1e0"), ("PF_SHIBUSD", "1e-09", "1e3"), ("PF_XBTUSD", "1", "1e-4")]
-    with pytest.raises(ValueError):
+        b'"contractSize":1,"tradeable":true},{"symbol":"in_xbtusd","type":"spot index","tradeable":false},'
+        b'{"symbol":"PF_SHIBUSD","type":"flexible_futures","base":"SHIB","quote":"USD","tickSize":1e-09,'
+        b'"contractSize":1,"contractValueTradePrecision":-3,"tradeable":true,"postOnly":true},'
+        b'{"symbol":"PF_XBTUSD","type":"flexible_futures","base":"BTC","quote":"USD","tickSize":1,"contractSize":1,'
+        b'"contractValueTradePrecision":4,"tradeable":true,"postOnly":false},{"symbol":"FF_XDGUSD_261225",'
+        b'"type":"flexible_futures","base":"XDG","quote":"USD","tickSize":0.00001,"contractSize":1,'
+        b'"contractValueTradePrecision":0,"tradeable":true,"lastTradingTime":"2026-12-25T08:00:00.000Z"}]}')
+    assert found == [
+        Instrument("PI_XBTUSD", "0.5", "1", kind="perpetual", base="BTC", quote="USD", settle="BTC", min_qty="1",
+                   contract_size="1", contract_unit="USD"),
+        Instrument("PF_SHIBUSD", "0.000000001", "1000", kind="perpetual", base="SHIB", quote="USD", settle="USD",
+                   min_qty="1000", contract_size="1", contract_unit="SHIB", status="halted"),
+        Instrument("PF_XBTUSD", "1", "0.0001", kind="perpetual", base="BTC", quote="USD", settle="USD",
+                   min_qty="0.0001", contract_size="1", contract_unit="BTC"),
+        Instrument("FF_XDGUSD_261225", "0.00001", "1", kind="future", base="DOGE", quote="USD", settle="USD",
+                   min_qty="1", contract_size="1", contract_unit="DOGE", expiry_ns=1798185600 * 10**9)]
+    assert [one.name for one in found] == ["BTC-USD-PERP", "SHIB-USD-PERP", "BTC-USD-PERP", "DOGE-25DEC26"]
+    with pytest.raises(ValueError, match="a list of instruments"):
         SPEC.read_instruments(b'{"result":"error"}')
-    assert SPEC.read_address(SPEC.instruments_addresses[""]) == Answer("instruments")
+    assert [SPEC.read_address(address) for address in SPEC.instruments_addresses[""]] == [Answer("instruments")]
+
+
+def test_the_recorded_list_is_read(data_dir):
+    line, = read_capture(data_dir / "kraken_futures/instruments.ws.gz")
+    url, _, body = line.payload.partition(b" ")
+    assert SPEC.read_address(url.decode()) == Answer("instruments")
+    found = {entry.symbol: entry for entry in SPEC.read_instruments(body)}
+    assert len(found) == 17                       # ten indices besides
+    assert found["PI_XBTUSD"] == Instrument(
+        "PI_XBTUSD", "0.5", "1", kind="perpetual", base="BTC", quote="USD", settle="BTC", min_qty="1",
+        contract_size="1", contract_unit="USD")
+    assert found["FI_ETHUSD_211231"] == Instrument(
+        "FI_ETHUSD_211231", "0.05", "1", kind="future", base="ETH", quote="USD", settle="ETH", min_qty="1",
+        contract_size="1", contract_unit="USD", expiry_ns=1640966400 * 10**9)
+    assert found["FI_XRPUSD_210730"].tick_size == "0.0001"
+    assert (found["FI_XBTUSD_210924"].name, found["PI_BCHUSD"].name) == ("BTC-24SEP21", "BCH-USD-PERP")
+    assert all(entry.inverse for entry in found.values())
+
+
+# ---- the simulated venue
+
+def test_every_product_has_an_answer_of_its_own():
+    wire = Wire("kraken_futures", 1)
+    ask, = wire.speech.read('{"event":"subscribe","feed":"book","product_ids":["pi_xbtusd","PF_XBTUSD"]}', wire.line)
+    assert ask.names == ("book:PI_XBTUSD", "book:PF_XBTUSD")
+    assert wire.speech.answer(ask, ask.names, ["book:PI_NOPE"], wire.line) == [
+        '{"event":"subscribed","feed":"book","product_ids":["PI_XBTUSD"]}',
+        '{"event":"subscribed","feed":"book","product_ids":["PF_XBTUSD"]}',
+        '{"event":"error","message":"Invalid product id"}']
+
+
+def test_the_heartbeat_feed():
+    wire = Wire("kraken_futures", 1)
+    assert wire.speech.beat(wire.line, 10**9) == []
+    ask, = wire.speech.read(SPEC.greeting[0], wire.line)
+    assert ask.frames == ('{"event":"subscribed","feed":"heartbeat"}',)
+    assert wire.speech.beat(wire.line, 10**9) == ['{"feed":"heartbeat","time":1000}']
+
+
+def test_a_level_is_a_message_with_the_next_number():
+    wire = Wire("kraken_futures", 1)
+    wire.subscribe(SPEC.streams(["PI_XBTUSD"], ["book"]))
+    before = wire.pipeline.counters["depth"]
+    event = Event("delta", "PI_XBTUSD", {"number": 1, "last_seq": 5, "time": 10**9}, [
+        Level(1, "1.0", "7"), Level(-1, "99.50", "0", True)])
+    frames = wire.speech.encode(SPEC.streams(["PI_XBTUSD"], ["book"])[0], [event], wire.line)
+    assert [(one["side"], one["price"], one["qty"]) for one in map(json.loads, frames)] == [
+        ("sell", 99.5, 0), ("buy", 1, 7)]
+    assert json.loads(frames[1])["seq"] == json.loads(frames[0])["seq"] + 1
+    wire.feed(frames)
+    assert wire.pipeline.counters["depth"] == before + 2
+    assert wire.pipeline.counters["gaps"] == 0
+
+
+def test_some_trades_of_the_simulated_market_are_liquidations():
+    wire = Wire("kraken_futures", 1)
+    wire.subscribe(SPEC.streams(["PI_XBTUSD"], ["liquidations"]))
+    while not wire.others:
+        wire.step()
+    forced = wire.others[0]
+    trade = next(trade for trade in wire.trades if trade.trade_id % 25 == 0)
+    assert (forced.price, forced.qty) == (trade.price, trade.qty)

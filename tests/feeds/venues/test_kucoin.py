@@ -7,7 +7,8 @@ import json
 import pytest
 
 from feeds import Pipeline
-from feeds.venue import Answer, Instrument, UnsupportedChannel
+from feeds.instruments import Instrument
+from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
 from tests.model import read_capture
@@ -359,16 +360,54 @@ def test_addresses():
     assert SPEC.snapshot_url("BTC-USDT", market="spot") == SPOT_URL
     assert SPEC.snapshot_url("BTC-USDT", limit=20, market="spot").endswith("level2_20?symbol=BTC-USDT")
     assert SPEC.snapshot_url("XBTUSDTM", market="futures") == FUTURES_URL
-    assert {market: SPEC.read_address(address).market for market, address in SPEC.instruments_addresses.items()} == {
-        "spot": "spot", "futures": "futures"}
     assert SPEC.read_address("https://api.kucoin.com/api/v1/timestamp") is None
 
 
-def test_lists_of_instruments(data_dir):
+def test_instruments_of_a_recorded_day(data_dir):
     line = next(line for line in read_capture(data_dir / "kucoin/instruments.ws.gz") if line.kind == "h")
-    _, _, body = line.payload.partition(" ") if isinstance(line.payload, str) else line.payload.partition(b" ")
-    assert SPEC.read_instruments(body)[0] == Instrument("REQ-ETH", "0.0000001", "0.0001")
-    assert SPEC.read_instruments(b'{"data":[{"symbol":"XBTUSDTM","lotSize":1,"tickSize":6.0e-4}]}') == [
-        Instrument("XBTUSDTM", "0.0006", "1")]
-    with pytest.raises(ValueError, match="missing"):
-        SPEC.read_instruments(b'{"data":[{"symbol":"X"}]}')
+    url, _, body = line.payload.partition(b" ")
+    assert SPEC.read_address(url.decode()) == Answer("instruments", market="spot")
+    found = {entry.symbol: entry for entry in SPEC.read_instruments(body)}
+    assert found["REQ-ETH"] == Instrument("REQ-ETH", "0.0000001", "0.0001", "spot", "spot", "REQ", "ETH", min_qty="1")
+    assert found["BCHSV-USDT"] == Instrument("BCHSV-USDT", "0.001", "0.00000001", "spot", "spot", "BSV", "USDT",
+                                             min_qty="0.001")
+    assert found["BCHSV-USDT"].name == "BSV-USDT"
+    assert [entry.symbol for entry in found.values() if entry.status != "trading"] == ["ZEL-BTC"]
+
+
+@pytest.mark.parametrize(("text", "name", "listed"), [
+    ('{"symbol":"AVA-USDT","name":"AVA-USDT","baseCurrency":"AVA","quoteCurrency":"USDT","feeCurrency":"USDT",'
+     '"market":"USDS","baseMinSize":"0.1","quoteMinSize":"0.1","baseIncrement":"0.01","quoteIncrement":"0.0001",'
+     '"priceIncrement":"0.0001","priceLimitRate":"0.1","minFunds":"0.1","enableTrading":true}', "AVA-USDT",
+     Instrument("AVA-USDT", "0.0001", "0.01", "spot", "spot", "AVA", "USDT", min_qty="0.1", min_value="0.1")),
+    ('{"symbol":"XBTUSDTM","rootSymbol":"USDT","type":"FFWCSX","expireDate":null,"baseCurrency":"XBT",'
+     '"quoteCurrency":"USDT","settleCurrency":"USDT","lotSize":1,"tickSize":0.1,"multiplier":0.001,"isInverse":false,'
+     '"status":"Open"}', "BTC-USDT-PERP",
+     Instrument("XBTUSDTM", "0.1", "1", "futures", "perpetual", "BTC", "USDT", "USDT", "1", "", "0.001", "BTC")),
+    ('{"symbol":"DOGEUSDTM","type":"FFWCSX","expireDate":null,"baseCurrency":"DOGE","quoteCurrency":"USDT",'
+     '"settleCurrency":"USDT","lotSize":1,"tickSize":6.0e-4,"multiplier":100.0,"isInverse":false,"status":"Paused"}',
+     "DOGE-USDT-PERP",
+     Instrument("DOGEUSDTM", "0.0006", "1", "futures", "perpetual", "DOGE", "USDT", "USDT", "1", "", "100", "DOGE",
+                status="halted")),
+    ('{"symbol":"XBTUSDM","type":"FFWCSX","expireDate":null,"baseCurrency":"XBT","quoteCurrency":"USD",'
+     '"settleCurrency":"XBT","lotSize":1,"tickSize":0.1,"multiplier":-1.0,"isInverse":true,"status":"Open"}',
+     "BTC-USD-PERP",
+     Instrument("XBTUSDM", "0.1", "1", "futures", "perpetual", "BTC", "USD", "BTC", "1", "", "1", "USD")),
+    ('{"symbol":"XBTMH25","type":"FFICSX","expireDate":1743148800000,"baseCurrency":"XBT","quoteCurrency":"USD",'
+     '"settleCurrency":"XBT","lotSize":1,"tickSize":1.0,"multiplier":-1.0,"isInverse":true,"status":"Open"}',
+     "BTC-28MAR25",
+     Instrument("XBTMH25", "1", "1", "futures", "future", "BTC", "USD", "BTC", "1", "", "1", "USD",
+                expiry_ns=1743148800000_000000)),
+])
+def test_instruments_of_today(text, name, listed):
+    assert SPEC.read_instruments(f'{{"code":"200000","data":[{text}]}}'.encode()) == [listed]
+    assert listed.name == name
+    assert listed.inverse == (listed.settle == "BTC")
+    address, = SPEC.instruments_addresses[listed.market]
+    assert SPEC.read_address(address) == Answer("instruments", market=listed.market)
+
+
+@pytest.mark.parametrize("body", [b'{"data":[{"symbol":"X"}]}', b'{"code":"429000","msg":"too many requests"}', b"[]"])
+def test_what_is_no_list_of_instruments(body):
+    with pytest.raises(ValueError, match="a list of symbols or contracts"):
+        SPEC.read_instruments(body)

@@ -9,8 +9,12 @@ import random
 import pytest
 
 from feeds import Pipeline
-from feeds.venue import Link, UnsupportedChannel
+from feeds.instruments import Instrument
+from feeds.simulator.dialect import Line
+from feeds.simulator.event import Event, Level
+from feeds.venue import Answer, Link, Stream, UnsupportedChannel
 from feeds.venues import load
+from feeds.venues.dialects import speech
 from orderbook import BookState
 from tests import protobuf
 from tests.protobuf import message, pairs
@@ -72,6 +76,72 @@ def test_the_sheets_worked_frame():
     assert book.status is BookState.LIVE
     assert levels(book) == ([[92870, 0.5], [92869.99, 1]], [[92878, 3]])
     assert (book.sequence, book.raw.exchange_ns) == (10589632360, SENT * 10**6)
+
+
+# field -> its name, of the messages that are written
+NAMES = {
+    "": {1: "channel", 3: "symbol", 6: "sendTime", 313: "publicAggreDepths", 314: "publicAggreDeals",
+         315: "publicAggreBookTicker"},
+    "publicAggreDepths": {1: "asks", 2: "bids", 3: "eventType", 4: "fromVersion", 5: "toVersion"},
+    "publicAggreDeals": {1: "deals", 2: "eventType"},
+    "publicAggreBookTicker": {1: "bidPrice", 2: "bidQuantity", 3: "askPrice", 4: "askQuantity"},
+    "asks": {1: "price", 2: "quantity"}, "bids": {1: "price", 2: "quantity"},
+    "deals": {1: "price", 2: "quantity", 3: "tradeType", 4: "time"},
+}
+
+
+def named(frame, of=""):
+    """A written message as its source decodes it: 64 bit numbers are text, lists that are empty are there."""
+    found = {"asks": [], "bids": []} if of == "publicAggreDepths" else {}
+    for number, value in protobuf.read(frame)[0]:
+        name = NAMES[of][number]
+        if name in ("asks", "bids", "deals"):
+            found.setdefault(name, []).append(named(value, name))
+        elif name in NAMES:
+            found[name] = named(value, name)
+        else:
+            found[name] = value.decode() if isinstance(value, bytes) else value if name == "tradeType" else str(value)
+    return found
+
+
+def events_of(sample):
+    """What a decoded frame says."""
+    symbol, sent = sample["symbol"], int(sample["sendTime"]) * 10**6
+    if "publicAggreDepths" in sample:
+        body = sample["publicAggreDepths"]
+        levels = [Level(sign, level["price"], level["quantity"]) for side, sign in (("asks", -1), ("bids", 1))
+                  for level in body.get(side, ())]
+        return [Event("delta", symbol, {"event_time": sent, "first_seq": int(body["fromVersion"]),
+                                        "last_seq": int(body["toVersion"])}, levels)]
+    if "publicAggreDeals" in sample:
+        return [Event("trade", symbol, {"event_time": sent, "time": int(deal["time"]) * 10**6, "price": deal["price"],
+                                        "qty": deal["quantity"], "aggressor": 3 - 2 * deal["tradeType"]})
+                for deal in sample["publicAggreDeals"]["deals"]]
+    body = sample["publicAggreBookTicker"]
+    return [Event("quote", symbol, {"event_time": sent, "bid_price": body["bidPrice"], "bid_qty": body["bidQuantity"],
+                                    "ask_price": body["askPrice"], "ask_qty": body["askQuantity"]})]
+
+
+def test_frames_that_their_source_has_decoded_are_written_alike(data_dir):
+    written = 0
+    for line in (data_dir / "mexc/messages.jsonl").read_text().splitlines():
+        sample = json.loads(json.loads(line)["raw"]) if '"raw":"{\\"channel\\":\\"spot@' in line else {}
+        if len(sample) < 4:
+            continue                                # a control frame, or a push without a body
+        stream = Stream(sample["channel"], "spot", sample["symbol"], "", 0, "spot")
+        frame, = speech("mexc").encode(stream, events_of(sample), Line())
+        if "publicAggreDepths" in sample:
+            sample["publicAggreDepths"] = {"asks": [], "bids": [], **sample["publicAggreDepths"]}
+        assert named(frame) == sample
+        written += 1
+    assert written == 4
+
+
+def test_the_sheets_worked_frame_is_written_byte_for_byte():
+    stream, = SPEC.streams(["BTCUSDT"], ["book"])
+    event = Event("delta", "BTCUSDT", {"event_time": SENT * 10**6, "first_seq": 10589632359, "last_seq": 10589632360},
+                  [Level(-1, "92877.58", "0.00000000"), Level(1, "92870.00", "0.5")])
+    assert speech("mexc").encode(stream, [event], Line()) == [WORKED]
 
 
 def started(last=100):
@@ -570,17 +640,36 @@ def test_addresses_of_no_use():
         assert SPEC.read_address(url) is None
 
 
-def test_instruments():
-    spot = (b'{"timezone":"CST","symbols":[{"symbol":"BTCUSDT","status":"1","baseAssetPrecision":8,"quotePrecision":2,'
-            b'"baseSizePrecision":"0.000001"},{"symbol":"PEPEUSDT","baseAssetPrecision":0,"quotePrecision":12,'
-            b'"baseSizePrecision":"0"}]}')
-    assert [(one.symbol, one.tick_size, one.lot_size) for one in SPEC.read_instruments(spot)] == [
-        ("BTCUSDT", "0.01", "0.000001"), ("PEPEUSDT", "0.000000000001", "1")]
-    contracts = (b'{"success":true,"code":0,"data":[{"symbol":"BTC_USDT","priceUnit":0.1,"volUnit":1},'
-                 b'{"symbol":"PEPE_USDT","priceUnit":1E-10,"volUnit":1}]}')
-    assert [(one.symbol, one.tick_size, one.lot_size) for one in SPEC.read_instruments(contracts)] == [
-        ("BTC_USDT", "0.1", "1"), ("PEPE_USDT", "0.0000000001", "1")]
-    for bad in (b"{}", b"[]", b'{"symbols":[{}]}', b'{"data":{"a":1}}', b'{"data":[{"symbol":"A","priceUnit":"x"}]}',
-                b"x"):
-        with pytest.raises(ValueError, match="a list of symbols"):
-            SPEC.read_instruments(bad)
+@pytest.mark.parametrize(("text", "name", "listed"), [
+    ('{"symbol":"BTCUSDT","status":"1","baseAsset":"BTC","baseAssetPrecision":8,"quoteAsset":"USDT",'
+     '"quotePrecision":2,"quoteAssetPrecision":2,"baseSizePrecision":"0.000001","quoteAmountPrecision":"1",'
+     '"filters":[]}', "BTC-USDT",
+     Instrument("BTCUSDT", "0.01", "0.000001", "spot", "spot", "BTC", "USDT", min_qty="0.000001", min_value="1")),
+    ('{"symbol":"PEPEUSDT","status":"2","baseAsset":"PEPE","baseAssetPrecision":0,"quoteAsset":"USDT",'
+     '"quotePrecision":12,"baseSizePrecision":"0","quoteAmountPrecision":"1.000000000000000000"}', "PEPE-USDT",
+     Instrument("PEPEUSDT", "0.000000000001", "1", "spot", "spot", "PEPE", "USDT", min_value="1", status="halted")),
+    ('{"symbol":"BTC_USDT","baseCoin":"BTC","quoteCoin":"USDT","settleCoin":"USDT","contractSize":0.0001,'
+     '"priceScale":1,"volScale":0,"priceUnit":0.1,"volUnit":1,"minVol":1,"maxVol":1000000,"state":0}', "BTC-USDT-PERP",
+     Instrument("BTC_USDT", "0.1", "1", "contract", "perpetual", "BTC", "USDT", "USDT", "1", "", "0.0001", "BTC")),
+    ('{"symbol":"PEPE_USDT","baseCoin":"PEPE","quoteCoin":"USDT","settleCoin":"USDT","contractSize":1000000,'
+     '"priceUnit":1E-10,"volUnit":1,"minVol":1,"state":4}', "PEPE-USDT-PERP",
+     Instrument("PEPE_USDT", "0.0000000001", "1", "contract", "perpetual", "PEPE", "USDT", "USDT", "1", "", "1000000",
+                "PEPE", status="halted")),
+    ('{"symbol":"BTC_USD","baseCoin":"BTC","quoteCoin":"USD","settleCoin":"BTC","contractSize":100,"priceUnit":0.1,'
+     '"volUnit":1,"minVol":1,"state":0}', "BTC-USD-PERP",
+     Instrument("BTC_USD", "0.1", "1", "contract", "perpetual", "BTC", "USD", "BTC", "1", "", "100", "USD")),
+])
+def test_instruments(text, name, listed):
+    key = "symbols" if listed.kind == "spot" else "data"
+    assert SPEC.read_instruments(f'{{"{key}":[{text}]}}'.encode()) == [listed]
+    assert listed.name == name
+    assert listed.inverse == (listed.settle == "BTC")
+    address, = SPEC.instruments_addresses[listed.market]
+    assert SPEC.read_address(address) == Answer("instruments", market=listed.market)
+
+
+@pytest.mark.parametrize("bad", [
+    b"{}", b"[]", b'{"symbols":[{}]}', b'{"data":{"a":1}}', b'{"data":[{"symbol":"A","priceUnit":"x"}]}', b"x"])
+def test_what_is_no_list_of_instruments(bad):
+    with pytest.raises(ValueError, match="a list of symbols"):
+        SPEC.read_instruments(bad)

@@ -8,6 +8,7 @@ from math import isnan
 import pytest
 
 from feeds import Pipeline
+from feeds.instruments import Instrument
 from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
@@ -394,7 +395,30 @@ def test_instruments_of_a_recorded_day(data_dir):
         url, _, body = line.payload.partition(b" ")
         assert SPEC.read_address(url.decode()) == Answer("instruments")
         found.update({entry.symbol: entry for entry in SPEC.read_instruments(body)})
-    assert (found["BTC-USDT"].tick_size, found["BTC-USDT"].lot_size) == ("0.1", "0.00000001")
-    assert found["BTC-USD-SWAP"].lot_size == "1"
+    for name, listed in {
+        "BTC-USDT": Instrument("BTC-USDT", "0.1", "0.00000001", base="BTC", quote="USDT", min_qty="0.00001"),
+        "BTC-USD-PERP": Instrument(
+            "BTC-USD-SWAP", "0.1", "1", kind="perpetual", base="BTC", quote="USD", settle="BTC", min_qty="1",
+            contract_size="100", contract_unit="USD", multiplier="1"),
+        "BTC-USDT-PERP": Instrument(
+            "BTC-USDT-SWAP", "0.1", "1", kind="perpetual", base="BTC", quote="USDT", settle="USDT", min_qty="1",
+            contract_size="0.01", contract_unit="BTC", multiplier="1"),
+        "BTC-27MAY22": Instrument(
+            "BTC-USD-220527", "0.1", "1", kind="future", base="BTC", quote="USD", settle="BTC", min_qty="1",
+            contract_size="100", contract_unit="USD", multiplier="1", expiry_ns=1653638400000_000000),
+        "BTC-14MAY22-22000-C": Instrument(
+            "BTC-USD-220514-22000-C", "0.0005", "1", kind="option", base="BTC", quote="USD", settle="BTC", min_qty="1",
+            contract_size="1", contract_unit="BTC", multiplier="0.1", expiry_ns=1652515200000_000000, strike="22000",
+            option_type="call"),
+    }.items():
+        assert found[listed.symbol] == listed
+        assert listed.name == name
+    assert found["BTC-USD-SWAP"].inverse
+    assert not found["BTC-USDT-SWAP"].inverse
     with pytest.raises(ValueError, match="instId"):
         SPEC.read_instruments(b'{"code":"50011","data":[{}]}')
+
+
+def test_every_list_has_an_address_that_is_known():
+    assert len(SPEC.instruments_addresses[""]) == 5             # spot, swaps, futures, options on BTC and on ETH
+    assert {SPEC.read_address(address) for address in SPEC.instruments_addresses[""]} == {Answer("instruments")}
