@@ -1,7 +1,7 @@
 # Everything a developer runs. `make build` makes a virtual environment and compiles in place; the other targets
 # build first what they need. Another interpreter gets an environment of its own: make test PYTHON=python3.12
 .DEFAULT_GOAL := build
-.PHONY: build demo test bench lint debug asan sanitize clean
+.PHONY: build demo test bench lint debug asan sanitize fuzz soak requirements clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -13,7 +13,7 @@ override WIREBOOK_DATA := $(abspath $(WIREBOOK_DATA))
 export WIREBOOK_DATA
 RUN := $(abspath $(VENV))/bin/python
 SOURCES := $(shell find orderbook feeds tests -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi')
-PACKAGE_FILES := setup.py pyproject.toml MANIFEST.in README.md CHANGELOG.md LICENSE Makefile .ci docs benchmarks
+PACKAGE_FILES := setup.py pyproject.toml MANIFEST.in README.md CHANGELOG.md SECURITY.md RELIABILITY.md requirements-dev.txt LICENSE Makefile .ci docs benchmarks
 
 # ---- environment and compiled modules
 
@@ -62,7 +62,7 @@ demo: build
 
 # The sanitizers belong to the suite: Cython's bounds checks do not see C arrays and pointers.
 test: build
-	$(RUN) -m pytest $(PYTEST_ARGS)
+	$(RUN) -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 	$(MAKE) --no-print-directory sanitize
 
 lint: $(VENV)/lint.stamp
@@ -104,12 +104,13 @@ SANITIZER_FLAGS := -fsanitize=address,undefined -fno-sanitize=shift-base -fno-sa
 	-fno-omit-frame-pointer -g1
 LIBASAN := $(shell $(SANITIZER_CC) -print-file-name=libasan.so 2>/dev/null)
 # Not the tests of plain Python, nor those of the network: its memory is picows' and asyncio's, and they mostly wait.
-NOT_SANITIZED := $(patsubst %,tests/feeds/test_%.py,capture cli connection ladder live market plan player requests \
-	rest serve_watch session simulator transport)
+NOT_SANITIZED := $(patsubst %,tests/feeds/test_%.py,audit capture chains cli connection dialects doctor exchange faults \
+	instruments ladder limits listing lists live market names plan plan_command player protocol requests rest security \
+	serve_watch session sim_watch simulation simulator transport)
 SANITIZED_TESTS := $(filter-out $(NOT_SANITIZED),$(wildcard tests/orderbook/test_*.py tests/feeds/test_*.py))
 
 asan: SHORT =
-sanitize: SHORT = -m "not slow" --maxfail=3
+sanitize: SHORT = -m "not slow" --maxfail=3 -n auto --dist worksteal
 # The short form inside `make test` keeps to bytes, numbers and levels: every venue's frames, cut, changed and recorded.
 sanitize: SANITIZED_TESTS := tests/orderbook $(patsubst %,tests/feeds/test_%.py,bad_input checksum layout_forms levelmap \
 	levels numbers odd parser pipeline protobuf scan sync venues) tests/feeds/venues/test_binance_sbe.py -k "not other_forms and not twin"
@@ -123,6 +124,25 @@ else
 	cd build/asan && CC=$(SANITIZER_CC) CFLAGS="$(SANITIZER_FLAGS)" WIREBOOK_OPT=-O1 $(call compile,objects)
 	$(call suite,build/asan,LD_PRELOAD=$(LIBASAN) PYTHONMALLOC=malloc,-q --capture=sys $(SHORT) $(PYTEST_ARGS) $(SANITIZED_TESTS))
 endif
+
+# Coverage-guided, with clang's libFuzzer: no part of `make test`. TARGET: one or several of docs/fuzzing.md; INPUT: one
+# file to look at. Found inputs and figures stay in build/fuzz/build.
+CLANG ?= clang
+MINUTES ?= 10
+TARGET ?= all
+fuzz: $(VENV)/test.stamp
+	$(call mirror,build/fuzz)
+	cd build/fuzz && PYTHONPATH=$(CURDIR)/build/fuzz nice -n 19 $(RUN) -m tests.fuzz.build --clang $(CLANG) $(TARGET)
+	cd build/fuzz && PYTHONPATH=$(CURDIR)/build/fuzz nice -n 19 $(RUN) -m tests.fuzz.run --clang $(CLANG) --minutes $(MINUTES) \
+		$(if $(INPUT),--input $(INPUT) )$(TARGET)
+
+# Five simulated venues with faults and the real client for MINUTES: memory, latency, LIVE books.
+soak: build
+	$(RUN) -m tests.soak --minutes $(MINUTES)
+
+# Versions and hashes of what development needs, from the registry into requirements-dev.txt; see SECURITY.md.
+requirements: | $(VENV)/bin/python
+	$(RUN) .ci/requirements.py
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .benchmarks

@@ -175,6 +175,37 @@ def plan(
     raise typer.Exit(code)
 
 
+@app.command()
+def verify(
+    venue: Annotated[str, typer.Argument(help="Name of the venue; `wirebook venues` lists them.")],
+    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL...", help="Whose books.")],
+    url: Annotated[str | None, typer.Option(help="ws://host:port to connect to instead of the venue.")] = None,
+    rest_url: Annotated[str | None, typer.Option(help="http://host:port for REST; that of --url.")] = None,
+    market: MarketOption = None,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="Go on for so long, not once.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Every verdict in one JSON document.")] = False,
+) -> None:
+    """Hold live books against fresh snapshots by REST: status 0 equal, 1 not, 3 nothing could be compared."""
+    with clean_end():
+        from feeds.commands.verify import run
+
+        code = run(venue, read_symbols(symbols), url=url, rest_url=rest_url, market=market, seconds=seconds,
+                   as_json=as_json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON document.")] = False,
+) -> None:
+    """Show what of this machine and installation slows wirebook down; status 1 if something cannot work."""
+    with clean_end():
+        from feeds.commands.doctor import run
+
+        code = run(as_json)
+    raise typer.Exit(code)
+
+
 def main() -> None:
     """Entry point of the `wirebook` command."""
     try:

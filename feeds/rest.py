@@ -205,6 +205,16 @@ def retry_after_s(headers: Mapping[str, str], status: int) -> float:
         return DEFAULT_BAN_S.get(status, 0.0)
 
 
+def verified_context() -> tls.SSLContext:
+    """What connections are made with unless told otherwise: the system's certificates, a verified name, TLS 1.2 or newer,
+    however this Python was built."""
+    import ssl
+
+    context = ssl.create_default_context()
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
+    return context
+
+
 class Rest:
     """REST requests to one venue.
 
@@ -287,7 +297,7 @@ class Rest:
         aiohttp = self._aiohttp
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=self.timeout_s, connect=self.connect_timeout_s)
-            connector = aiohttp.TCPConnector(ssl=self._ssl if self._ssl is not None else True)
+            connector = aiohttp.TCPConnector(ssl=self._ssl or verified_context())
             self._session = aiohttp.ClientSession(timeout=timeout, connector=connector)
         self.requests += 1
         content = {"data": sent, "headers": {"Content-Type": "application/json"}} if sent else {}

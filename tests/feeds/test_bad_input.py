@@ -358,3 +358,10 @@ def test_noise_among_good_messages_hurts_no_book(seed):
             assert dict(book.bids().tolist()) == {price: qty for price, qty in held.items() if qty}
     assert lives > 1000
     assert pipeline.counters["errors"] > 100
+
+
+def test_an_answer_from_what_is_no_address():
+    pipeline = Pipeline("binance_usdm")
+    pipeline.rest("https://[x", b"{}")
+    assert pipeline.counters["errors"] == 1
+    assert "an address, not https://[x" in str(pipeline.last_error)

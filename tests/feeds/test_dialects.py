@@ -17,7 +17,7 @@ from tests.dialects import Again, Wire, differences
 
 ROWS = {name: import_module(f"tests.venues.{name}").ROW for name in SPOKEN}
 CAPTURES = [(name, capture) for name, row in ROWS.items() for capture in row.captures]
-MOST = 4_000            # frames of a long capture that are written again
+MOST = 1_000            # frames of a long capture that are written again
 
 
 def recorded(path):
