@@ -461,7 +461,7 @@ class Feed:
             pause = min(self.instruments_interval_s or LISTS_S, RETRY_S)
             try:
                 for change in await self.names.refresh():
-                    self._tell(change)
+                    self._tell_change(change)
                 for text, old, new in self.names.rolls():
                     await self._roll(text, old, new)
                 pause = min(self.instruments_interval_s or LISTS_S, self.names.next_expiry_s())
@@ -487,9 +487,9 @@ class Feed:
         if not owners:
             self._owners.pop(before, None)
             self._remove(self._planned([before], channels))
-        self._tell(InstrumentChange("rolled", old, new))
+        self._tell_change(InstrumentChange("rolled", old, new))
 
-    def _tell(self, change: InstrumentChange) -> None:
+    def _tell_change(self, change: InstrumentChange) -> None:
         """Hand a change to whoever wants it."""
         log.info("%s: %s %s", self.spec.name, change.instrument.symbol, change.kind)
         for call in (self._on_instrument, getattr(self.pipeline.handler, "on_instrument", None)):
