@@ -136,8 +136,13 @@ cdef class Pipeline(Intake):
         when it arrived, ns since the Unix epoch. An answer of another kind is counted as ignored, a wrong one as an
         error.
         """
-        answer = self.spec.read_address(url)
         body = body.encode() if isinstance(body, str) else bytes(memoryview(body))
+        try:
+            answer = self.spec.read_address(url)
+        except ValueError:                                # urlsplit does not take everything
+            message_clear(&self.path.message)
+            self.bad(NULL, 0, 0, f"an address, not {url}")
+            return
         if answer is None:
             self.path.counts.ignored += 1
         elif answer.kind == "instruments":
