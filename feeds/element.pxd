@@ -21,9 +21,10 @@ cdef enum:
     MAX_LEARNED = 1000        # ways a form learns in its life: what never repeats is not worth it
     MAX_LEAD = 8              # bytes before the first number of an element that are compared without a window
     GAP = 14                  # bytes of text at most that share a window with the number behind them
-    TAIL = 8                  # bytes of text after the last number at most that share its window
+    TAIL = 16                 # bytes of text after the last number at most that share its window
     NEAR = 128                # places for the shapes of a varied element, a power of two
-    GROWTH = 3                # bytes by which a number may become wider and still fit with its text
+    USUAL = 10                # bytes that a number is given at least, so that the next one's element is the same,
+    GROWTH = 3                # and by which a longer one may become wider and still fit with its text
 
 cdef struct Element:
     int n_ops
@@ -40,7 +41,8 @@ cdef struct Element:
     char lead[MAX_LEAD]
     uint64_t lead_word        # the same as one number,
     uint64_t lead_mask        # and the bits of it that count
-    uint8_t common[MAX_ELEMENTS]      # operations at the beginning that another element has as well
+    uint8_t common[MAX_ELEMENTS]      # operations at the beginning that another element has as well,
+    uint8_t owner[MAX_ELEMENT_OPS]    # and for each operation the first element that has it, whose shapes serve all
     Op op[MAX_ELEMENT_OPS]    # their slots count from SLOT_LEVEL_PRICE
 
 cdef struct Elements:
@@ -149,7 +151,8 @@ cdef inline bint add_number(Op* op, const char* text, Py_ssize_t gap, const Piec
 cdef inline const char* add_tail(Op* op, const char* at, const char* past, const Piece* last) noexcept nogil:
     """Add text after the last number, as much as shares its window; where the rest begins."""
     cdef int n = op.numbers - 1
-    cdef Py_ssize_t room = WINDOW - GROWTH - op.gap[n] - (last.past - last.start)
+    cdef Py_ssize_t size = last.past - last.start
+    cdef Py_ssize_t room = WINDOW - op.gap[n] - (USUAL if size < USUAL else size + GROWTH)
     op.tail = <uint8_t> max(1, min(past - at, min(room, <Py_ssize_t> TAIL)))
     memcpy(op.text + op.at[n] + op.gap[n], at, op.tail)
     return at + op.tail
@@ -162,17 +165,20 @@ cdef inline bint learn_ops_of(Element* self, ShapePool* pool, const char* text, 
     cdef const char* rest
     cdef const Piece* piece
     cdef Op* op = NULL
+    cdef bint words
     cdef int i
     for i in range(level.n):
         piece = &level.piece[i]
-        if op != NULL and add_number(op, at, piece.start - at, piece):
+        words = piece.take == TAKE_SYMBOL or (
+            is_spare(piece) and piece.take != COUNT_FIELD and piece.quoted and not in_digits(piece))
+        if op != NULL and not words and add_number(op, at, piece.start - at, piece):
             at = piece.past
             continue
         if op != NULL:                            # its window ends here
             rest = add_tail(op, at, piece.start, piece - 1)
             at = rest
             op = NULL
-        if piece.take == TAKE_SYMBOL or (is_spare(piece) and piece.quoted and not in_digits(piece)):
+        if words:                                 # no shape reads them
             if not element_text(self, at, piece.start - at):
                 return False
             if element_op(self, OP_SYMBOL if piece.take == TAKE_SYMBOL else OP_SKIP) == NULL:
@@ -193,6 +199,7 @@ cdef inline bint learn_ops_of(Element* self, ShapePool* pool, const char* text, 
         if op == NULL:
             return False
         op.stop = stop
+        op.own = True
         add_number(op, at, piece.start - at, piece)
         at = piece.past
     if op != NULL:
@@ -251,6 +258,17 @@ cdef inline uint8_t ops_in_common(const Element* a, const Element* b) noexcept n
     return <uint8_t> i
 
 
+cdef inline void elements_share(Elements* self) noexcept nogil:
+    """Find out again whose operations are used."""
+    cdef int i, j, k
+    for i in range(self.count):
+        for k in range(MAX_ELEMENT_OPS):
+            j = 0
+            while j < i and self.element[i].common[j] <= k:
+                j += 1
+            self.element[i].owner[k] = <uint8_t> j
+
+
 cdef inline void elements_add(Elements* self, const Element* element) noexcept nogil:
     """Remember a way to write a level, unless it is known. The least used has to go if there are too many."""
     cdef int i, at = 0
@@ -272,6 +290,7 @@ cdef inline void elements_add(Elements* self, const Element* element) noexcept n
         self.element[i].hits >>= 1
         self.element[i].common[at] = ops_in_common(&self.element[i], &self.element[at])
         self.element[at].common[i] = self.element[i].common[at]
+    elements_share(self)
 
 
 cdef inline bint says_twice(const LevelText* level) noexcept nogil:
@@ -288,7 +307,7 @@ cdef inline void elements_learn(Elements* self, ShapePool* pool, const char* tex
                                 const LevelText* level) noexcept nogil:
     """Learn from a level that was read the careful way."""
     cdef Element element
-    if says_twice(level):
+    if says_twice(level) or level.other:
         return
     if element_make(&element, pool, text, past, level):
         elements_add(self, &element)

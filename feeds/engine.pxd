@@ -6,7 +6,7 @@ from libc.string cimport memcmp, memcpy
 from orderbook.types cimport Status
 from feeds.element cimport Elements, Lists, lists_free
 from feeds.layout cimport MAX_CLOSE, Layout, learn_layout, same_layout
-from feeds.message cimport Message, SLOT_LINE_SEQ, bit
+from feeds.message cimport KIND_DELTA, KIND_SNAPSHOT, Message, SLOT_LINE_SEQ, bit
 from feeds.routes cimport (Route, Routes, ROUTE_LAYOUTS, ROUTE_PARTS, MAX_LEARNS, prefix_size, routes_find, routes_add,
                            routes_free)
 from feeds.shape cimport ShapePool, pool_free
@@ -130,6 +130,7 @@ cdef inline bint learn_head(Engine* self, const char* data, Py_ssize_t size, Py_
     if not learn_layout(room, &self.shapes, &self.lists, data, past, prefix, m):
         return False
     room.late = room.late_lead = 0                # where the frame ends is not known
+    room.whole = False                            # it is read twice
     room.n_close = n
     memcpy(room.close, close, n)
     return True
@@ -150,6 +151,7 @@ cdef inline int engine_learn(Engine* self, const char* data, Py_ssize_t size, co
     if route != NULL:
         if route.target >= 0 and route.target != m.target:
             route.target = -1                     # the text names several instruments
+        route.book |= m.kind == KIND_DELTA or m.kind == KIND_SNAPSHOT
         if route.learns == MAX_LEARNS:
             return -1
         route.learns += 1
@@ -164,6 +166,7 @@ cdef inline int engine_learn(Engine* self, const char* data, Py_ssize_t size, co
         route = routes_add(&self.routes, data, prefix, engine_line(self), m.target)
         if route == NULL:
             return -1
+        route.book = m.kind == KIND_DELTA or m.kind == KIND_SNAPSHOT
     index = engine_layout(self, room)
     if index < 0:
         return -1
@@ -200,10 +203,12 @@ cdef inline bint engine_learn_part(Engine* self, const char* data, Py_ssize_t si
     if not room.names_symbol and not (m.fixed_symbol and route.target == m.target):
         return False
     room.late = room.late_lead = 0
+    room.whole = False
     room.part = True
     index = engine_layout(self, room)
     if index < 0:
         return False
+    route.book |= m.kind == KIND_DELTA or m.kind == KIND_SNAPSHOT
     for i in range(route.n_parts):
         if route.part[i] == index and route.part_head[i] == head:
             return True

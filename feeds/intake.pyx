@@ -176,6 +176,9 @@ cdef class Intake:
                 self.keep_control(data, size, line)
             elif m.kind == KIND_IGNORED:
                 self.path.counts.ignored += 1
+                if m.idle and begin == NULL and m.more == NULL:       # its stream is one whose messages are of use
+                    m.target = symbols_find(&self.path.engine.symbols, m.symbol, m.symbol_size, variant_of(m))
+                    engine_learn(&self.path.engine, data, size, m, &self.scratch)
             elif not self.resolve():
                 return self.bad(data, size, c.pos - data, f"a symbol of 1 to {MAX_NAME} bytes")
             elif m.needed & ~m.seen:
@@ -279,6 +282,7 @@ cdef class Intake:
             raise ValueError(f"{self.venue}: expected a symbol of 1 to {MAX_NAME} bytes, not {name!r}")
         book.symbol = name
         self.path.track[index].book = book.data
+        self.path.engine.symbols.target[index].version = &book.data.version
         self.path.track[index].line = NO_LINE
         self.path.track[index].resync = self.path.resync
         self.path.engine.symbols.target[index].wanted = self.path.of.wanted
@@ -291,7 +295,7 @@ cdef class Intake:
         cdef Message* m = &self.path.message
         cdef const Route* route
         cdef int32_t target = m.target
-        cdef int kind = m.kind, i
+        cdef int kind = m.kind
         cdef Book book = None
         self.path.counts.errors += 1
         if target < 0 and m.symbol != NULL:
@@ -301,9 +305,8 @@ cdef class Intake:
                                 engine_line(&self.path.engine))
             if route != NULL:
                 target = route.target
-                for i in range(route.n_layouts if kind == KIND_NONE else 0):
-                    if self.path.engine.layout[route.layout[i]].kind in (KIND_DELTA, KIND_SNAPSHOT):
-                        kind = KIND_DELTA
+                if kind == KIND_NONE and route.book:
+                    kind = KIND_DELTA
         if target >= 0:
             book = self.book_list[target]
         self.error = FeedError(self.venue, book.symbol if book is not None else "", offset, expected)

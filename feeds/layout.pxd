@@ -13,11 +13,12 @@ How numbers are read stands in `feeds.shape`, how the levels of a list are writt
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 from feeds.element cimport Elements, Lists, lists_find
-from feeds.message cimport (Message, Token, variant_of, SLOT_SPARE, TAKE_ANY, TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE,
-                            TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
+from feeds.message cimport (Message, Token, variant_of, KIND_SNAPSHOT, SLOT_SPARE, TAKE_ANY, TAKE_BOOL,
+                            TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY,
+                            TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
 from feeds.scan cimport is_digit
-from feeds.shape cimport (OP_BOOL, OP_END, OP_LEVELS, OP_NUMBERS, OP_OTHER, OP_REAL, OP_SKIP, OP_SYMBOL, OP_TEXT,
-                          WINDOW, Op, ShapePool, is_number, op_name, same_op)
+from feeds.shape cimport (OP_BOOL, OP_END, OP_LEVEL, OP_LEVELS, OP_NUMBERS, OP_OTHER, OP_REAL, OP_SKIP, OP_SYMBOL,
+                          OP_TEXT, WINDOW, Op, ShapePool, is_number, op_name, same_op)
 
 cdef enum:
     MAX_OPS = 64
@@ -38,6 +39,7 @@ cdef struct Layout:
     int cut                   # levels a side that are kept
     int resync                # how a new snapshot is had
     bint names_symbol         # an operation reads the instrument's text
+    bint whole                # a whole book whose lists may be kept: see feeds.whole
     uint64_t seen             # slots that are filled
     int n_constants
     int constant_slot[MAX_CONSTANTS]
@@ -53,6 +55,13 @@ cdef struct Layout:
     int late                  # bytes from the end of the instrument's text to the frame's, where it stands behind
     int late_lead             # prices; and between the quote before it and its first. 0, 0: it does not
     Op op[MAX_OPS]
+
+
+cdef extern from *:
+    """
+    #define WB_KEPT_LISTS (3ULL << 59)
+    """
+    uint64_t KEPT_LISTS "WB_KEPT_LISTS"   # SEEN_BIDS, SEEN_ASKS
 
 
 cdef inline Op* add_op(Layout* self, int kind) noexcept nogil:
@@ -193,18 +202,19 @@ cdef inline Py_ssize_t learn_number(Layout* self, ShapePool* pool, const char* f
 
 
 cdef inline bint learn_list(Layout* self, Lists* lists, const Token* token) noexcept nogil:
-    """The operation for a list of levels; False if there is none."""
+    """The operation for a list of levels, or for one level alone; False if there is none."""
     cdef Elements* elements = lists_find(lists, token.form)
     cdef Op* op
     if elements == NULL or elements.refused or self.n_lists == MAX_LISTS:
         return False
-    op = add_op(self, OP_LEVELS)
+    op = add_op(self, OP_LEVEL if token.value else OP_LEVELS)
     if op == NULL:
         return False
     op.slot[0] = token.slot
     op.slot[1] = <uint8_t> self.n_lists
     op.form = token.form
     self.elements[self.n_lists] = elements
+    self.names_symbol |= token.form.named
     self.n_lists += 1
     return True
 
@@ -251,7 +261,7 @@ cdef inline bint learn_ops(Layout* self, ShapePool* pool, Lists* lists, const ch
             return False
         at = token.end
         if kind == TAKE_LEVELS:
-            if frame[token.start] != c'[' or not learn_list(self, lists, token):
+            if (frame[token.start] != c'[' and not token.value) or not learn_list(self, lists, token):
                 return False
             continue
         op = add_op(self, OP_OTHER if kind == TAKE_TIME or kind == TAKE_ID else OP_SYMBOL if kind == TAKE_SYMBOL
@@ -277,6 +287,7 @@ cdef inline bint learn_layout(Layout* self, ShapePool* pool, Lists* lists, const
 
     False if it has none: tokens out of order or inside the prefix, or too many parts.
     """
+    cdef int i
     memset(self, 0, sizeof(Layout))
     self.kind = m.kind
     self.variant = variant_of(m)
@@ -285,7 +296,13 @@ cdef inline bint learn_layout(Layout* self, ShapePool* pool, Lists* lists, const
     self.cut = m.cut
     self.resync = m.resync
     self.seen = m.seen
-    return learn_ops(self, pool, lists, frame, size, prefix, m)
+    if not learn_ops(self, pool, lists, frame, size, prefix, m):
+        return False
+    self.whole = self.kind == KIND_SNAPSHOT and not self.checksum and self.seen & KEPT_LISTS == KEPT_LISTS and (
+        self.n_lists == 2)
+    for i in range(self.n_lists):
+        self.whole &= self.elements[i].form.seen == 0
+    return True
 
 
 cdef inline bint same_layout(const Layout* self, const Layout* other) noexcept nogil:

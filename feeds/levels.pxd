@@ -4,8 +4,8 @@ from libc.stdint cimport int64_t
 from libc.string cimport strlen
 from orderbook.types cimport BAD_VALUE
 from feeds.message cimport (Form, FormField, COUNT_FIELD, MAX_FIELDS, SIGNED_FIELD, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY,
-                            SLOT_LEVEL_SEQ, SLOT_SPARE, TAKE_ANY, TAKE_QTY, TAKE_TEXT, TAKE_DOUBLE, WORD_ASK, WORD_BID,
-                            WORD_FIELD, WORD_GONE)
+                            SLOT_LEVEL_SEQ, SLOT_SPARE, TAKE_ANY, TAKE_OTHER, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT,
+                            TAKE_DOUBLE, WORD_ASK, WORD_BID, WORD_FIELD, WORD_GONE)
 from feeds.numbers cimport all_zero
 from feeds.scan cimport (Cursor, Text, fail, is_digit, next_item, next_key, open_array, open_object, peek, read_text,
                          scan_number, skip_value, text_is)
@@ -24,6 +24,7 @@ cdef struct LevelText:
     int n                     # pieces
     int side                  # +1 bid, -1 ask, 0 the element does not say
     bint gone                 # the level is removed
+    bint other                # it has what levels of this form do not have
     const Piece* price        # NULL where there is none
     const Piece* qty
     const Piece* seq
@@ -68,6 +69,11 @@ cdef inline bint take_piece(Cursor* c, const Form* form, const FormField* field,
     cdef Piece* piece
     if kind == WORD_FIELD:
         return take_word(c, form, out)
+    if kind == TAKE_OTHER:
+        out.other = True
+        kind = TAKE_ANY
+    if kind == TAKE_SYMBOL and byte != c'"':
+        return fail(c, BAD_VALUE, b"a string")
     if byte != c'"' and byte != c'-' and not is_digit(byte):
         if kind == TAKE_ANY:
             return skip_value(c)
@@ -97,7 +103,7 @@ cdef inline bint take_piece(Cursor* c, const Form* form, const FormField* field,
     piece.slot = SLOT_SPARE
     if kind == TAKE_ANY:
         piece.take = TAKE_TEXT if piece.quoted else TAKE_DOUBLE
-    elif kind == COUNT_FIELD:
+    elif kind == COUNT_FIELD or kind == TAKE_SYMBOL:
         pass
     else:
         piece.slot = field.slot
@@ -124,6 +130,7 @@ cdef inline bint take_level(Cursor* c, const Form* form, LevelText* out) noexcep
     cdef int i = 0
     cdef const char* first
     out.n = out.side = 0
+    out.other = False
     out.gone = form.gone
     out.price = out.qty = out.seq = out.id = NULL
     peek(c)

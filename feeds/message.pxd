@@ -7,6 +7,7 @@ order of the keys; and so that the frame's layout can be learned from the same l
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from orderbook.update cimport Levels
+from feeds.whole cimport Kept
 
 cdef enum:
     # What a message is. A parser sets it; the pipeline acts on it.
@@ -130,7 +131,8 @@ cdef enum:
     MAX_FIELDS = 12
     WORD_FIELD = 32           # what a field of a form is, beside TAKE_...: one of the form's words,
     SIGNED_FIELD = 33         # a quantity whose sign is the side (- is an ask),
-    COUNT_FIELD = 34          # a count of orders that is 0 where the level is removed
+    COUNT_FIELD = 34          # a count of orders that is 0 where the level is removed,
+    TAKE_OTHER = 35           # what a level of this form does not have
 
 cdef struct FormField:
     char key[24]              # of an object's member, NUL-terminated; arrays go by position
@@ -150,6 +152,7 @@ cdef struct Form:
     FormField field[MAX_FIELDS]
     char word[MAX_WORDS][12]
     uint8_t meaning[MAX_WORDS]    # WORD_...
+    bint named                # each level names the instrument
 
 cdef enum:
     MAX_TOKENS = 96
@@ -158,7 +161,7 @@ cdef enum:
 cdef struct Token:
     uint32_t start            # offset in the frame of the first byte (inside the quotes, if there are any)
     uint32_t end              # offset one past the last
-    int64_t value             # of a constant
+    int64_t value             # of a constant; of levels 1 if it is one alone, in no list
     uint8_t kind              # TAKE_...
     uint8_t slot              # where the value goes
     bint quoted               # the bytes stand in quotes
@@ -197,6 +200,8 @@ cdef struct Message:
     bint line_jump            # the message before it on its connection is missing
     Token token[MAX_TOKENS]
     char name[MAX_NAME]       # room for a symbol that a parser has to write in another way than the frame
+    bint idle                 # an ignored message whose frame repeats but for its numbers, and is to be learned
+    Kept* kept                # what is kept of whole books, if the lists were read with it; NULL if not. Borrowed
     bint binary               # its numbers are integers in the frame, times these powers of ten: see feeds.sbe
     int price_exponent
     int qty_exponent
@@ -219,10 +224,11 @@ cdef inline void message_clear(Message* self) noexcept nogil:
     self.symbol_size = 0
     self.fixed_symbol = False
     self.more = NULL
+    self.kept = NULL
     self.expected = NULL
     self.needed = self.seen = 0
     self.n_tokens = 0
-    self.once = False
+    self.once = self.idle = False
     self.price_decimals = self.qty_decimals = 0
     self.price_printed = self.qty_printed = 0
     self.price_trailing = self.qty_trailing = self.line_jump = self.own = self.binary = False

@@ -122,6 +122,22 @@ cdef Status read_level(Cursor* c, const Form* form, int list_side, Message* m, i
     return c.status if c.status != OK or not wider else NEEDS_SCALE
 
 
+cdef Status read_alone(Engine* engine, Cursor* c, const Form* form, int list_side, Message* m, int price_scale,
+                       int qty_scale) noexcept nogil:
+    """Read a level that is in no list, and learn how it is written."""
+    cdef LevelText level
+    cdef Status status
+    cdef Elements* elements = lists_find(&engine.lists, form)
+    cdef const char* first = c.pos
+    if not (levels_reserve(&m.bids, m.bids.count + 1) and levels_reserve(&m.asks, m.asks.count + 1)
+            and levels_reserve(&m.rows, m.rows.count + 1)):
+        return NO_MEMORY
+    status = read_level(c, form, list_side, m, price_scale, qty_scale, &level)
+    if c.status == OK and status == OK and elements != NULL:
+        elements_learn(elements, &engine.shapes, first, c.pos, &level)
+    return status if c.status == OK else c.status
+
+
 cdef Status read_levels(Engine* engine, const char* frame, Cursor* c, const Form* form, int list_side, Message* m,
                         int price_scale, int qty_scale) noexcept nogil:
     """Read a list of levels; a number that needs a wider scale is noted, and the rest read all the same.
@@ -251,6 +267,8 @@ cdef Status convert_message(Engine* engine, const char* frame, Message* m, int p
             cursor_init(&c, frame + token.start, <Py_ssize_t> token.end - <Py_ssize_t> token.start, NULL)
             if token.form.protobuf:
                 status = read_protobuf(&c, frame, token.form, token.slot, m, price_scale, qty_scale, &widths)
+            elif token.value:
+                status = read_alone(engine, &c, token.form, token.slot, m, price_scale, qty_scale)
             else:
                 status = read_levels(engine, frame, &c, token.form, token.slot, m, price_scale, qty_scale)
             if status != OK and status != NEEDS_SCALE:

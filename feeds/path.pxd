@@ -11,18 +11,18 @@ from libc.string cimport memset
 from orderbook.core cimport (BookData, MAX_SCALE, TEN, book_apply_delta, book_apply_snapshot, book_crossed, book_cut,
                              book_set_status, book_widen_price, book_widen_qty)
 from orderbook.ladder cimport unlikely
-from orderbook.types cimport Status, OK, NEEDS_SCALE, NO_FIT, BOOK_EMPTY, BOOK_SYNCING, BOOK_LIVE, BOOK_STALE
+from orderbook.types cimport Status, OK, NEEDS_SCALE, NO_FIT, NO_MEMORY, BOOK_EMPTY, BOOK_SYNCING, BOOK_LIVE, BOOK_STALE
 from feeds.checksum cimport checksum_of
 from feeds.engine cimport Engine, frame_function, part_function
 from feeds.arbiter cimport FATE_ANEW, FATE_FIRST, FATE_HOLD, FATE_MISSING
 from feeds.latency cimport CLOCK_MONOTONIC, Histogram, histogram_add, histogram_add_two, read_clock
 from feeds.lines cimport Lines, lines_take
 from feeds.message cimport (CHECKSUM_PAIRS, DEPTH_BITS, Message, bit, message_clear, variant_of, time_ns, KIND_DELTA,
-                            KIND_MARK, KIND_OPEN_INTEREST, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, N_KINDS,
-                            RESYNC_RESUBSCRIBE, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE,
-                            SLOT_BID_QTY, SLOT_CHECKSUM, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_LEVEL_ID,
-                            SLOT_LEVEL_PRICE, SLOT_LEVEL_SEQ, SLOT_LINE_SEQ, SLOT_MAKER_BOUGHT, SLOT_PARTIAL,
-                            SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_TOO, SLOT_TIME, SLOT_TRADE_ID)
+                            KIND_IGNORED, KIND_MARK, KIND_OPEN_INTEREST, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER,
+                            KIND_TRADE, N_KINDS, RESYNC_RESUBSCRIBE, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
+                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHECKSUM, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ,
+                            SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_SEQ, SLOT_LINE_SEQ, SLOT_MAKER_BOUGHT,
+                            SLOT_PARTIAL, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_TOO, SLOT_TIME, SLOT_TRADE_ID)
 from feeds.odd cimport level_alone, levels_by_id, levels_by_offset, levels_newer
 from feeds.parser cimport convert_message, quick_function
 from feeds.scan cimport Cursor, cursor_init
@@ -34,6 +34,7 @@ from feeds.track cimport (OLD_BEFORE_JOIN, OLD_IN_A_ROW, Pending, Track, WHY_AHE
                           WHY_GAP, WHY_LINE, WHY_NOT_APPLIED, WHY_OLD, WHY_OVERFLOW, WHY_SNAPSHOT, WHY_WIRE,
                           next_version, pending_add, pending_free,
                           track_add_qty, track_fits, track_hold, track_printed, track_widen)
+from feeds.whole cimport kept_all, kept_done
 
 cdef enum:
     # What `path_step` leaves to be done with the GIL.
@@ -125,6 +126,9 @@ cdef inline int path_step(Path* self, const char* data, Py_ssize_t size, Py_ssiz
         path_line(self, line)
     if unlikely(self.message.more != NULL):
         return SEVERAL
+    if unlikely(self.message.kind == KIND_IGNORED):
+        self.counts.ignored += 1
+        return DONE
     return path_act(self, data, size, receive_ns, line)
 
 
@@ -274,7 +278,7 @@ cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_
         whole = True
     if unlikely(whole and (m.link != LINK_NOT_BELOW or not track.has_snapshot)):
         if track.pending.count:
-            return JOIN
+            return JOIN if path_whole(m) else DONE
         return path_prepare(self, track, final, receive_ns)     # a whole book in the stream needs no join
     if unlikely(not track.has_snapshot):
         if keeps and not (self.strict and m.link == LINK_RISES):
@@ -307,6 +311,11 @@ cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_
                 path_keep(self, m.target, data, size, receive_ns, line)
             return DONE
     return path_prepare(self, track, final, receive_ns)
+
+
+cdef inline bint path_whole(Message* m) noexcept nogil:
+    """Have all levels of a whole book in its lists; False without memory."""
+    return m.kept == NULL or not m.kept.differs or kept_all(m.kept, &m.bids, &m.asks)
 
 
 cdef inline void path_old(Path* self, int32_t target, bint joining, int64_t final) noexcept nogil:
@@ -383,6 +392,22 @@ cdef inline bint ran_out(const BookData* book) noexcept nogil:
             or (book.touch.ask_qty == 0 and book.trusted_ask != INT64_MAX))
 
 
+cdef inline Status path_replace(BookData* book, Message* m, int64_t final, int64_t exchange_ns,
+                                int64_t receive_ns) noexcept nogil:
+    """Apply a whole book: of one that is kept only what differs, as the book has not changed since (nor its state)."""
+    cdef Status status
+    if m.kept != NULL and m.kept.differs and not book.fresh_ticks:
+        status = book_apply_delta(book, &m.bids, &m.asks, final, exchange_ns, receive_ns)
+        book.absent = 0
+    elif not path_whole(m):
+        return NO_MEMORY
+    else:
+        status = book_apply_snapshot(book, &m.bids, &m.asks, final, exchange_ns, receive_ns, BOOK_LIVE)
+    if m.kept != NULL and status == OK:
+        kept_done(m.kept)
+    return status
+
+
 cdef inline int path_apply(Path* self, Track* track, int64_t final, int64_t uncounted,
                            int64_t receive_ns) noexcept nogil:
     """Apply a message that continues its book (or is one); `uncounted` of its levels are not the venue's own."""
@@ -395,7 +420,7 @@ cdef inline int path_apply(Path* self, Track* track, int64_t final, int64_t unco
     if exchange_ns == 0:
         exchange_ns = time_ns(m, SLOT_EVENT_TIME)
     if unlikely(whole):
-        status = book_apply_snapshot(book, &m.bids, &m.asks, final, exchange_ns, receive_ns, BOOK_LIVE)
+        status = path_replace(book, m, final, exchange_ns, receive_ns)
     else:
         status = book_apply_delta(book, &m.bids, &m.asks, final, exchange_ns, receive_ns)
     if unlikely(status != OK):

@@ -1,6 +1,6 @@
 """Streams by the text a frame begins with: which instrument, and which layouts its frames have had."""
 
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, realloc, free
 from libc.string cimport memcpy, memcmp, memset
 
@@ -22,6 +22,7 @@ cdef struct Route:
     uint8_t current           # layout that fitted last
     uint8_t learns            # layouts learned so far
     int16_t layout[ROUTE_LAYOUTS]
+    bint book                 # some of its frames were about a book
     uint8_t n_parts
     int16_t part[ROUTE_PARTS]         # layouts of further messages,
     int16_t part_head[ROUTE_PARTS]    # each with that of the first message of their frame
@@ -36,10 +37,12 @@ cdef struct Routes:
 
 cdef inline uint64_t prefix_hash(const char* p, Py_ssize_t size, int line) noexcept nogil:
     """Mix of the last 24 of `size` (4 or more) bytes, and of a connection."""
-    cdef uint64_t a = 0, b, c
-    if size < 8:
-        memcpy(&a, p, size)
-        b = c = a
+    cdef uint64_t a, b, c
+    cdef uint32_t half[2]
+    if size < 8:                                  # two halves that may overlap: no loop over bytes
+        memcpy(&half[0], p, 4)
+        memcpy(&half[1], p + size - 4, 4)
+        a = b = c = half[0] | <uint64_t> half[1] << 32
     else:
         memcpy(&a, p + size - 8, 8)
         memcpy(&b, p + (size - 16 if size >= 16 else 0), 8)

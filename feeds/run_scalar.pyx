@@ -53,8 +53,8 @@ cdef inline int window_quote(const Window* self) noexcept nogil:
     return -1
 
 
-cdef inline Route* find_route(const Routes* self, const char* data, const char* end, char mark, int marks,
-                              int line) noexcept nogil:
+cdef inline Route* find_route(const Routes* self, const char* data, const char* end, const char* safe, char mark,
+                              int marks, int line) noexcept nogil:
     return routes_find(self, data, prefix_size(data, end - data, mark, marks), line)
 
 

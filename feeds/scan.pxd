@@ -8,13 +8,13 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport realloc
 from libc.string cimport memcmp, memcpy, memset, strlen
 from orderbook.types cimport Status, OK, BAD_JSON, BAD_NUMBER, BAD_VALUE, MISSING_KEY, NO_MEMORY, TOO_DEEP, TOO_MANY
-from feeds.message cimport (Form, Message, Token, COUNT_FIELD, KIND_DELTA, KIND_LIQUIDATION, KIND_QUOTE, KIND_SNAPSHOT,
-                            KIND_TICKER, KIND_TRADE, MAX_FIELDS, MAX_NAME, MAX_TOKENS, MAX_WORDS, SEEN_ASKS, SEEN_BIDS,
-                            OR_ZERO, SIGNED_FIELD, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE,
-                            SLOT_BID_QTY, SLOT_LAST, SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ,
-                            SLOT_PRICE, SLOT_QTY, SLOT_SPARE,
-                            TAKE_ANY, TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE,
-                            TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME, WORD_FIELD, bit)
+from feeds.message cimport (TAKE_OTHER, Form, Message, Token, COUNT_FIELD, KIND_DELTA, KIND_LIQUIDATION, KIND_QUOTE,
+                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, MAX_FIELDS, MAX_NAME, MAX_TOKENS, MAX_WORDS,
+                            SEEN_ASKS, SEEN_BIDS, OR_ZERO, SIGNED_FIELD, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
+                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_LAST, SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY,
+                            SLOT_LEVEL_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_SPARE, TAKE_ANY, TAKE_BOOL, TAKE_CONSTANT,
+                            TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT,
+                            TAKE_TIME, WORD_FIELD, bit)
 
 cdef enum:
     MAX_DEPTH = 32            # of nesting; the deepest message of any venue has 7
@@ -489,6 +489,20 @@ cdef inline bint take_levels(Cursor* c, int side, const Form* form) noexcept nog
     return True
 
 
+cdef inline bint take_level_alone(Cursor* c, int side, const Form* form) noexcept nogil:
+    """Take one level that is in no list, as `form` says; side as in take_levels."""
+    cdef const char* first
+    peek(c)
+    first = c.pos
+    if not skip_value(c) or not take(c, TAKE_LEVELS, side, first, c.pos, False):
+        return False
+    if c.message != NULL:
+        c.message.token[c.message.n_tokens - 1].form = form
+        c.message.token[c.message.n_tokens - 1].value = 1
+        c.message.seen |= form.seen
+    return True
+
+
 cdef inline bint take_any(Cursor* c) noexcept nogil:
     """Step over a value nobody asked for. Numbers and texts may differ in the next frame, the rest must repeat."""
     cdef Text text
@@ -664,6 +678,7 @@ cdef enum:
     NAME_SYMBOL = 19          # text of the instrument, part of the text that names the stream: see name_symbol;
     TAKE_EACH = 20            # an array nobody asked for, whose numbers and texts differ from frame to frame;
     TAKE_INSIDE = 21          # an object whose keys mean what the same list says; of take_object only
+    TAKE_LEVEL = 23           # one level that is in no list: see take_level_alone;
     TAKE_PAIR = 22            # [price, quantity], or a price alone: see take_pair; the slot of the quantity is the next
 
 cdef struct Field:
@@ -684,6 +699,8 @@ cdef inline bint take_value(Cursor* c, const Field* field) noexcept nogil:
         return take_symbol(c)
     if kind == TAKE_LEVELS:
         return take_levels(c, field.slot, field.form)
+    if kind == TAKE_LEVEL:
+        return take_level_alone(c, field.slot, field.form)
     if kind == TAKE_SIDE or kind == TAKE_CLOSED_SIDE:
         return take_side(c, 1 if kind == TAKE_SIDE else -1)
     if kind == TAKE_BEST:
@@ -782,7 +799,8 @@ cdef inline int list_form(Form* form, object rows, dict words=None, bint gone=Fa
 
     rows -- what each member of a level is: a sequence of names for an array (elements beyond it are stepped over), a
     dict key -> name for an object. Names: "price", "qty", "signed" (a quantity whose sign is the side, - an ask),
-    "count" (0 removes the level), "word" (see `words`), "seq", "id", "" (stepped over).
+    "count" (0 removes the level), "word" (see `words`), "seq", "id", "symbol" (the message's, in every level), ""
+    (stepped over), "other" (stepped over, but a level that has it is not learned from: its message is another one).
     words -- text -> WORD_...: what the venue's words say. gone -- every level of such a list is removed.
     nullable -- the venue writes null for a list without levels.
     """
@@ -790,7 +808,7 @@ cdef inline int list_form(Form* form, object rows, dict words=None, bint gone=Fa
     kinds = {"price": (TAKE_PRICE, SLOT_LEVEL_PRICE), "qty": (TAKE_QTY, SLOT_LEVEL_QTY),
              "signed": (SIGNED_FIELD, SLOT_LEVEL_QTY), "count": (COUNT_FIELD, SLOT_SPARE),
              "word": (WORD_FIELD, SLOT_SPARE), "seq": (TAKE_INT, SLOT_LEVEL_SEQ), "id": (TAKE_INT, SLOT_LEVEL_ID),
-             "": (TAKE_ANY, SLOT_SPARE)}
+             "symbol": (TAKE_SYMBOL, SLOT_SPARE), "other": (TAKE_OTHER, SLOT_SPARE), "": (TAKE_ANY, SLOT_SPARE)}
     memset(form, 0, sizeof(Form))
     form.object = isinstance(rows, dict)
     form.gone = gone
@@ -805,6 +823,7 @@ cdef inline int list_form(Form* form, object rows, dict words=None, bint gone=Fa
         memcpy(form.field[i].key, <const char*> text, len(text))
         if form.field[i].slot == SLOT_LEVEL_SEQ or form.field[i].slot == SLOT_LEVEL_ID:
             form.seen |= bit(form.field[i].slot)
+        form.named |= form.field[i].take == TAKE_SYMBOL
     form.n_fields = <int> len(rows)
     for i, (word, meaning) in enumerate((words or {}).items()):
         text = word.encode()

@@ -14,7 +14,8 @@ from libc.string cimport memcmp, memcpy, memset
 from orderbook.types cimport Status, OK, NEGATIVE_QTY, NO_FIT, NOT_COVERED
 from feeds.message cimport (Form, Message, COUNT_FIELD, SLOT_SPARE, TAKE_DOUBLE, TAKE_ID, TAKE_INT,
                             TAKE_PRICE, TAKE_QTY, TAKE_TEXT, TAKE_TIME)
-from feeds.numbers cimport all_zero, note_printed, read_double, read_id, read_integer, read_time, read_units
+from feeds.numbers cimport (all_zero, note_printed, read_double, read_id, read_integer, read_own, read_time,
+                            read_units)
 from feeds.scan cimport Cursor, cursor_init, is_digit, scan_number
 
 cdef enum:
@@ -28,6 +29,7 @@ cdef enum:
     OP_REAL = 6               # text, then a number that becomes a double
     OP_END = 7                # the frame ends here
     OP_OTHER = 8              # a time or a name in a form that no window reads
+    OP_LEVEL = 9              # one level that is in no list
 
 cdef enum:
     WINDOW = 32               # bytes looked at in one step
@@ -74,6 +76,7 @@ cdef struct Op:
     uint8_t stops             # at its occurrence of this number
     uint32_t id               # no other operation has it
     int scales_used           # bits of `scales_word` that matter
+    bint own                  # a quantity that no scale fits becomes an own quantity (orderbook.quantity)
     const Shape* current[NUMBERS]     # by first number: shape that fitted last, NULL none; borrowed from the pool
     const Shape* previous[NUMBERS]    # the one that fitted before it: widths often alternate
     const Form* form          # of a list
@@ -410,7 +413,8 @@ cdef inline Status op_careful(Op* op, int first, const char** at, const char* en
             if (past == p and take != TAKE_DOUBLE) or (take == TAKE_QTY and p[0] == c'-'):
                 return NOT_COVERED
             status = convert_number(take, p, past, scales & 0xff, scales >> 8, &values[op.slot[i]], &decimals)
-            if status != OK and not (status == NO_FIT and op.slot[i] == SLOT_SPARE):
+            if status != OK and not (status == NO_FIT and (op.slot[i] == SLOT_SPARE or (
+                    op.own and take == TAKE_QTY and read_own(p, past, &values[op.slot[i]])))):
                 return status
             if printed != NULL:
                 note_number(printed, take, p, past)

@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, realloc, free
 from libc.string cimport memcpy, memcmp, memset
 from feeds.message cimport MAX_NAME
+from feeds.whole cimport Kept, kept_free
 
 cdef enum:
     FIRST_NAMES = 64          # slots of an empty table
@@ -17,6 +18,8 @@ cdef struct Target:
     # (feeds.lines)
     int wanted
     int variant               # see `variant_of` of feeds.message: 0 for the book of deltas of the first market
+    const unsigned int* version   # of its book; NULL: it has none. Borrowed
+    Kept* kept                # of its whole books, NULL while there is nothing. Owned
 
 cdef struct Symbols:
     Target* target            # by index. Owned
@@ -107,6 +110,9 @@ cdef inline int32_t symbols_add(Symbols* self, const char* name, Py_ssize_t size
 
 cdef inline void symbols_free(Symbols* self) noexcept nogil:
     """Give the memory back."""
+    cdef int32_t i
+    for i in range(self.count):
+        kept_free(self.target[i].kept)
     free(self.target)
     free(self.slot)
     memset(self, 0, sizeof(Symbols))

@@ -97,9 +97,10 @@ cdef inline bint line_follows(LineCount* self, int rule, int64_t number) noexcep
     cdef bint good
     if not self.started or rule == COUNT_NEXT:
         good = not self.started or <uint64_t> number - <uint64_t> self.last == 1
-        self.started = True
         self.last = self.floor = number
-        memset(self.came, 0, sizeof(self.came))
+        if not self.started:
+            memset(self.came, 0, sizeof(self.came))
+        self.started = True
         return good
     if number <= self.floor:
         return True                                   # once more

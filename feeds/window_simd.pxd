@@ -6,7 +6,7 @@ Only run_simd.pyx, which is compiled for SSE4.2, uses this file.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 from feeds.shape cimport Shape
-from feeds.routes cimport PREFIX, SHORTEST_PREFIX, Route, Routes, prefix_hash, prefix_size
+from feeds.routes cimport PREFIX, SHORTEST_PREFIX, Route, Routes, prefix_hash
 
 cdef extern from "<nmmintrin.h>" nogil:
     ctypedef struct __m128i:
@@ -155,30 +155,30 @@ cdef inline int window_quote(const Window* self) noexcept nogil:
     return ctz32(both) if quotes & both & -both else -2
 
 
-cdef inline int first_marks(const char* data, const char* end, char mark, int marks) noexcept nogil:
-    """Bytes before the mark of this number within a frame of at least 64 bytes, 0 if there are too few or too many."""
+cdef inline int first_marks(const char* data, const char* end, const char* safe, char mark, int marks) noexcept nogil:
+    """Bytes before the mark of this number, 0 if there are too few or too many."""
     cdef Window window
     cdef __m128i byte = _mm_set1_epi8(mark)
     cdef uint32_t found
     cdef int base = 0, n
-    while base < PREFIX and data + base + 32 <= end:
-        window.low = load(data + base)
-        window.high = load(data + base + 16)
+    while base < PREFIX and data + base < end:
+        window_load(&window, data + base, end, safe)
         found = equal_mask(&window, byte, byte)
         n = popcount(found)
         if n >= marks:
             while marks > 1:
                 found &= found - 1
                 marks -= 1
-            return base + ctz32(found)
+            base += ctz32(found)
+            return base if data + base < end else 0
         marks -= n
         base += 32
     return 0
 
 
-cdef inline Route* find_route(const Routes* self, const char* data, const char* end, char mark, int marks,
-                              int line) noexcept nogil:
-    """The route of a frame, of which 64 bytes can be read, NULL if there is none."""
+cdef inline Route* find_route(const Routes* self, const char* data, const char* end, const char* safe, char mark,
+                              int marks, int line) noexcept nogil:
+    """The route of a frame, NULL if there is none."""
     cdef Window first, second
     cdef uint64_t same
     cdef int64_t at
@@ -186,15 +186,11 @@ cdef inline Route* find_route(const Routes* self, const char* data, const char* 
     cdef Route* route
     if self.n_slots == 0 or marks == 0:
         return NULL
-    size = first_marks(data, end if data + 64 <= end else data + 64, mark, marks)
+    size = first_marks(data, end, safe, mark, marks)
     if size < SHORTEST_PREFIX:
-        size = <int> prefix_size(data, end - data, mark, marks)     # its last window reaches past the frame
-        if size == 0:
-            return NULL
-    first.low = load(data)
-    first.high = load(data + 16)
-    second.low = load(data + 32)
-    second.high = load(data + 48)
+        return NULL
+    window_load(&first, data, end, safe)
+    window_load(&second, data + 32, end, safe)
     at = <int64_t> prefix_hash(data, size, line) & (self.n_slots - 1)
     while self.slot[at]:
         route = &self.route[self.slot[at] - 1]

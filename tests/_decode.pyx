@@ -7,8 +7,8 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
 from orderbook.types cimport OK, Status
 from feeds.levels cimport LevelText, Piece, take_level
-from feeds.message cimport (Form, KIND_CONTROL, KIND_IGNORED, Message, SLOT_LEVEL_ID, Token, TAKE_BOOL, TAKE_CONSTANT,
-                            TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_TIME, as_ns, bit, message_clear)
+from feeds.message cimport (COUNT_FIELD, Form, KIND_CONTROL, KIND_IGNORED, Message, SLOT_LEVEL_ID, Token, TAKE_BOOL,
+                            TAKE_CONSTANT, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_TIME, as_ns, bit, message_clear)
 from feeds.numbers cimport read_id, read_integer, read_time
 from feeds.parser cimport Parser
 from feeds.protobuf cimport next_pair
@@ -51,10 +51,19 @@ cdef int64_t number_of(Token* token, const char* frame) except? -1:
     return value
 
 
+cdef take_one(Cursor* c, const Form* form, int list_side, LevelText* level):
+    """The level that comes next."""
+    cdef int side
+    if not take_level(c, form, level):
+        raise ValueError(f"a level: {c.expected.decode()} at {c.pos - c.start}")
+    side = level.side if list_side == 2 or form.seen & bit(SLOT_LEVEL_ID) else -1 if list_side else 1
+    return Level(side, piece_of(level.price), piece_of(level.qty), bool(level.gone), int(piece_of(level.seq) or 0),
+                 int(piece_of(level.id) or 0))
+
+
 cdef list json_levels(Cursor* c, const Form* form, int list_side):
     """The levels of a list, or some elements of a longer one."""
     cdef LevelText level
-    cdef int side
     cdef bint bare
     found = []
     if peek(c) == c'n':
@@ -65,11 +74,7 @@ cdef list json_levels(Cursor* c, const Form* form, int list_side):
     else:
         open_array(c)
     while not (bare and peek(c) == 0) and next_item(c):
-        if not take_level(c, form, &level):
-            raise ValueError(f"a level: {c.expected.decode()} at {c.pos - c.start}")
-        side = level.side if list_side == 2 or form.seen & bit(SLOT_LEVEL_ID) else -1 if list_side else 1
-        found.append(Level(side, piece_of(level.price), piece_of(level.qty), bool(level.gone),
-                           int(piece_of(level.seq) or 0), int(piece_of(level.id) or 0)))
+        found.append(take_one(c, form, list_side, &level))
     return found
 
 
@@ -87,7 +92,8 @@ cdef list protobuf_levels(Cursor* c, const Form* form, int list_side):
 cdef event_of(Message* m, const char* frame, int market, markets):
     """A message as an event."""
     cdef Cursor c
-    cdef int i
+    cdef LevelText level
+    cdef int i, j
     cdef Token* token
     values = {}
     levels = []
@@ -97,6 +103,11 @@ cdef event_of(Message* m, const char* frame, int market, markets):
             cursor_init(&c, frame + token.start, <Py_ssize_t> token.end - <Py_ssize_t> token.start, NULL)
             if token.form.protobuf:
                 levels += protobuf_levels(&c, token.form, token.slot)
+            elif token.value:                     # one that is in no list
+                levels.append(take_one(&c, token.form, token.slot, &level))
+                for j in range(level.n):
+                    if level.piece[j].take == COUNT_FIELD:
+                        values["level_count"] = int(piece_of(&level.piece[j]))
             else:
                 levels += json_levels(&c, token.form, token.slot)
             continue

@@ -44,12 +44,11 @@ from feeds.protobuf cimport (WIRE_SPAN, WIRE_VARINT, enter, leave, next_field, n
                              skip_field)
 from feeds.routes cimport Route, Routes, routes_add, routes_find, routes_free
 from feeds.routes cimport prefix_size as c_prefix_size
-from feeds.scan cimport (Cursor, Field, NAME_SYMBOL, TAKE_CLOSED_SIDE, TAKE_EACH, TAKE_INSIDE, TAKE_SIDE, Text, at_end,
-                         begins, cursor_init, empty_text, fill_sides, find_text, first_item, list_fields, list_form,
-                         name_symbol, note_more, number_at, plain_is, read_count, skip_value, take_aggressor,
+from feeds.scan cimport (Cursor, Field, NAME_SYMBOL, TAKE_CLOSED_SIDE, TAKE_EACH, TAKE_INSIDE, TAKE_LEVEL, TAKE_SIDE,
+                         Text, at_end, begins, cursor_init, empty_text, fill_sides, find_text, first_item, list_fields,
+                         list_form, name_symbol, note_more, number_at, plain_is, read_count, skip_value, take_aggressor,
                          take_array, take_best, take_constant, take_levels, take_number, take_object, take_or_zero,
-                         take_signed,
-                         take_symbol, take_value)
+                         take_signed, take_symbol, take_value)
 from feeds.scan cimport is_zero as c_is_zero
 from feeds.shape cimport Written, look_at, look_of
 from feeds.symbols cimport Symbols, symbols_add, symbols_find, symbols_free
@@ -595,6 +594,13 @@ def never_fast(Pipeline pipeline):
     return pipeline
 
 
+def differing(Pipeline pipeline):
+    """How many levels of the last message, a whole book, were applied because they differ; None: all were."""
+    if pipeline.path.message.kept == NULL or not pipeline.path.message.kept.differs:
+        return None
+    return pipeline.path.message.bids.count + pipeline.path.message.asks.count
+
+
 def all_books(Pipeline pipeline):
     """Every Book of a pipeline, partial ones too."""
     return list(pipeline.book_list)
@@ -805,7 +811,7 @@ TAKES = {
     "INT": TAKE_INT, "PRICE": TAKE_PRICE, "QTY": TAKE_QTY, "DOUBLE": TAKE_DOUBLE, "BOOL": TAKE_BOOL,
     "SYMBOL": TAKE_SYMBOL, "TEXT": TAKE_TEXT, "LEVELS": TAKE_LEVELS, "CONSTANT": TAKE_CONSTANT, "ANY": TAKE_ANY,
     "TIME": TAKE_TIME, "ID": TAKE_ID, "SIDE": TAKE_SIDE, "CLOSED_SIDE": TAKE_CLOSED_SIDE, "NAME": NAME_SYMBOL,
-    "EACH": TAKE_EACH, "INSIDE": TAKE_INSIDE,
+    "EACH": TAKE_EACH, "INSIDE": TAKE_INSIDE, "LEVEL": TAKE_LEVEL,
 }
 KINDS = {"delta": KIND_DELTA, "snapshot": KIND_SNAPSHOT, "trade": KIND_TRADE, "quote": KIND_QUOTE}
 cdef dict SLOT_OF = {value: name for name, value in SLOTS.items() if name not in ("BIDS", "ASKS", "BOTH")}
@@ -1044,7 +1050,7 @@ cdef class Odd:
 # ---- a venue of the tests' own
 
 cdef class KeyParser(Parser):
-    """Objects whose keys mean what a list says; the key "kind" names one of KINDS, "control" or "ignored".
+    """Objects whose keys mean what a list says; the key "kind" names one of KINDS, "control", "ignored" or "beat".
 
     Parameters: fields -- (key, name of TAKES, name of SLOTS). needed -- {kind: names of SLOTS}. options -- attributes
     of Parser (route_marks, by_line ...) and of the message (link, resync, depth, checksum, cut).
@@ -1079,6 +1085,7 @@ cdef class KeyParser(Parser):
             m.kind = (KIND_DELTA if kind.data[0] == c'd' else KIND_SNAPSHOT if kind.data[0] == c's'
                       else KIND_TRADE if kind.data[0] == c't' else KIND_QUOTE if kind.data[0] == c'q'
                       else KIND_CONTROL if kind.data[0] == c'c' else KIND_IGNORED)
+            m.idle = kind.data[0] == c'b'
         m.needed = self.needed[m.kind]
         if self.link >= 0:
             m.link = self.link

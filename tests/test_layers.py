@@ -23,7 +23,7 @@ LINES = {
     "orderbook": ["orderbook", "orderbook.*"],
     "scan": ["feeds.scan", "feeds.checksum", "feeds.message", "feeds.numbers", "feeds.symbols", "feeds.routes",
              "feeds.shape", "feeds.element", "feeds.layout", "feeds.window_simd", "feeds.engine", "feeds.levels",
-             "feeds.levelmap", "feeds.odd", "feeds.protobuf", "feeds.pairs", "feeds.sbe"],
+             "feeds.levelmap", "feeds.whole", "feeds.odd", "feeds.protobuf", "feeds.pairs", "feeds.sbe"],
     "judge": ["feeds.parser", "feeds.run", "feeds.run_scalar", "feeds.run_simd", "feeds.sync", "feeds.arbiter",
               "feeds.lines", "feeds.venue", "feeds.instruments", "feeds.listing", "feeds.track", "feeds.events",
               "feeds.handler", "feeds.latency", "feeds.report"],
@@ -60,8 +60,8 @@ MAY = {
 ONLY = {
     "feeds.scan": {"orderbook.types", "orderbook.update", "feeds.message"},
     "feeds.checksum": {"orderbook.core", "orderbook.ladder", "feeds.message"},
-    "feeds.message": {"orderbook.types", "orderbook.update"},
-    "feeds.symbols": {"orderbook.types", "orderbook.update", "feeds.message"},
+    "feeds.message": {"orderbook.types", "orderbook.update", "feeds.whole"},
+    "feeds.symbols": {"orderbook.types", "orderbook.update", "feeds.message", "feeds.whole"},
     "feeds.venues": {"feeds.venue"},
 }
 

@@ -20,16 +20,15 @@ from orderbook.types cimport BAD_VALUE
 from feeds.message cimport (Form, Message, bit, CHECKSUM_SIGNED, KIND_CONTROL, KIND_DELTA, KIND_IGNORED,
                             KIND_LIQUIDATION, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, MAX_NAME, OR_ZERO, SEEN_BOTH,
                             SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_BID_PRICE, SLOT_CHANGE, SLOT_CHECKSUM, SLOT_EVENT_TIME,
-                            SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LEVEL_COUNT, SLOT_LEVEL_GONE,
-                            SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, SLOT_LINE_SEQ, SLOT_LOW, SLOT_MARK,
+                            SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LINE_SEQ, SLOT_LOW, SLOT_MARK,
                             SLOT_NEXT_FUNDING, SLOT_OPEN_INTEREST, SLOT_PARTIAL, SLOT_PRICE, SLOT_QTY, SLOT_TIME,
                             SLOT_TRADE_ID, SLOT_VOLUME, TAKE_DOUBLE, TAKE_PRICE, TAKE_SYMBOL, TAKE_TIME)
 from feeds.parser cimport Parser
 from feeds.scan cimport (Cursor, Field, Note, Notes, Text, at_end, begins, expect, fail, find_count, find_text,
                          find_value, first_item, go_to, is_digit, list_form, list_places, next_item, note_more,
-                         notes_add, open_array, peek, read_count, read_text, scan_number, skip_object, skip_value,
-                         take_any, take_array, take_constant, take_int, take_levels, take_price, take_rest, take_signed,
-                         take_time, take_value, word_is)
+                         notes_add, open_array, peek, read_count, read_text, skip_object, skip_value, take_any,
+                         take_array, take_constant, take_int, take_level_alone, take_levels, take_price, take_rest,
+                         take_signed, take_time, take_value, word_is)
 
 from feeds.venue import (Answer, Control, Count, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
                          check_known, frame_text, read_object)
@@ -185,16 +184,19 @@ cdef inline void array_frame(BitfinexParser self, Cursor* c, Message* m) noexcep
     elif peek(c) == c'"':
         read_text(c, &word)
     m.kind = KIND_IGNORED                         # unless it turns out to be of use
-    if not word_is(&word, b"hb"):
+    if channel != NULL and channel.what != NOTHING:
+        memcpy(m.name, channel.name, channel.size)
+        m.symbol = m.name
+        m.symbol_size = channel.size
+        m.fixed_symbol = True
+    if word_is(&word, b"hb"):
+        m.idle = m.symbol != NULL
+    else:
         if word.size and not next_item(c):
             fail(c, BAD_VALUE, b"what the word is about")
-        if channel == NULL or channel.what == NOTHING:
+        if m.symbol == NULL:
             skip_value(c)
         else:
-            memcpy(m.name, channel.name, channel.size)
-            m.symbol = m.name
-            m.symbol_size = channel.size
-            m.fixed_symbol = True
             payload(c, m, channel, &word)
     tail(c, flags_of(self))
 
@@ -221,7 +223,10 @@ cdef inline void payload(Cursor* c, Message* m, const Note* channel, const Text*
         m.needed = bit(SEEN_BOTH)
         take_levels(c, 2, &LEVEL)
     elif channel.what == BOOK:
-        level(c, m)
+        # [279380,1,0.0089] a bid, [283460,0,-1] removes an ask (the amount is then 1 or -1, never a quantity)
+        m.kind = KIND_DELTA
+        m.needed = bit(SEEN_BOTH)
+        take_level_alone(c, 2, &LEVEL)
     elif channel.what == TICKER and not is_list:
         ticker(c, m)
     elif channel.what == DERIVATIVE and not is_list:
@@ -250,22 +255,6 @@ cdef inline void tail(Cursor* c, int flags) noexcept nogil:
         else:
             take_any(c)
     at_end(c)
-
-
-cdef inline void level(Cursor* c, Message* m) noexcept nogil:
-    # [279380,1,0.0089] a bid, [283460,0,-1] removes an ask (the amount is then 1 or -1, never a quantity)
-    m.kind = KIND_DELTA
-    m.needed = bit(SLOT_LEVEL_PRICE) | bit(SLOT_LEVEL_QTY) | bit(SLOT_LEVEL_SIDE)
-    open_array(c)
-    if next_item(c) and take_price(c, SLOT_LEVEL_PRICE) and next_item(c):
-        if peek(c) == c'0':                       # text that decides must repeat
-            scan_number(c)
-            take_constant(c, SLOT_LEVEL_GONE, 1)
-        else:
-            take_int(c, SLOT_LEVEL_COUNT)
-        if next_item(c):
-            take_signed(c, SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, 1)
-            take_rest(c)
 
 
 cdef inline void trade(Cursor* c, Message* m) noexcept nogil:

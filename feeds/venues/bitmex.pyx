@@ -163,13 +163,15 @@ cdef class BitmexParser(Parser):
                     c.pos = past = rest           # all rows; what is in them is checked where they are converted
                     n = 2
                     break
-        if first and m.more == NULL and n == 1 and m.kind == KIND_DELTA:
+        if first and m.more == NULL and n == 1 and m.kind == KIND_DELTA and time.size:
             c.pos = start
             self.row(c, m)
             next_item(c)
             return
         m.symbol = symbol.data
         m.symbol_size = symbol.size
+        if time.size:
+            form = &TIMED_ROW if form == &ROW else &TIMED_CHANGED if form == &CHANGED else &TIMED_REMOVED
         if not first or m.more != NULL:
             take_rows(c, m, form, start, past)
         else:
@@ -180,7 +182,7 @@ cdef class BitmexParser(Parser):
             skip_value(c)
 
     cdef void row(self, Cursor* c, Message* m) noexcept nogil:
-        """The only row of a frame, as most of them have."""
+        """The only row of a frame that tells a time, as most of them have."""
         # {"symbol":"ETHUSD","id":29699964036,"side":"Buy","size":93,"price":1798.2,
         #  "timestamp":"2022-06-04T23:34:52.603Z"}
         cdef bint gone = word_is(&self.action, b"delete")
@@ -286,10 +288,15 @@ cdef tuple LEVEL_NAME = (*NAME, *HAPPENED, ("id", TAKE_INT, SLOT_LEVEL_ID))
 cdef dict SIDES = {"Buy": WORD_BID, "Sell": WORD_ASK}
 
 # The price of an update is the one its id has: it is left out, so that an id that is not known shows.
-cdef Form ROW, CHANGED, REMOVED, LEVEL
-list_form(&ROW, {"id": "id", "side": "word", "size": "qty", "price": "price"}, SIDES)
-list_form(&CHANGED, {"id": "id", "side": "word", "size": "qty"}, SIDES)
-list_form(&REMOVED, {"id": "id", "side": "word"}, SIDES, gone=True)
+cdef Form ROW, CHANGED, REMOVED, TIMED_ROW, TIMED_CHANGED, TIMED_REMOVED, LEVEL
+list_form(&TIMED_ROW, {"id": "id", "side": "word", "size": "qty", "price": "price"}, SIDES)
+list_form(&TIMED_CHANGED, {"id": "id", "side": "word", "size": "qty"}, SIDES)
+list_form(&TIMED_REMOVED, {"id": "id", "side": "word"}, SIDES, gone=True)
+# Rows without a time, as until 2022: layouts read their lists.
+cdef dict UNTIMED = {"symbol": "symbol", "timestamp": "other"}
+list_form(&ROW, {**UNTIMED, "id": "id", "side": "word", "size": "qty", "price": "price"}, SIDES)
+list_form(&CHANGED, {**UNTIMED, "id": "id", "side": "word", "size": "qty"}, SIDES)
+list_form(&REMOVED, {**UNTIMED, "id": "id", "side": "word"}, SIDES, gone=True)
 list_form(&LEVEL, ("price", "qty"), words=None, gone=False, nullable=True)
 
 cdef Field[8] ONE, ONE_CHANGED, ONE_REMOVED, TRADE, QUOTE, PARTIAL, FORCED

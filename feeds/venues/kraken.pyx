@@ -44,7 +44,7 @@ cdef class KrakenParser(Parser):
         self.market = market
         self.route_mark = c'"'
         self.route_marks = 14                     # {"channel":"book","type":"update","data":[{"symbol":"BTC/USD
-        self.array_marks = 2                      # [992,{"b
+        self.array_marks = 1                      # [992,{ or [993,[[
 
     def __dealloc__(self):
         free(self.depths.note)

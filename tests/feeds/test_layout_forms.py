@@ -20,6 +20,7 @@ import pytest
 
 from feeds import VENUES, Pipeline
 from feeds.capture import CaptureReader
+from feeds.venue import Link
 from orderbook import BookState
 from tests import _probe
 from tests.own import own_spec
@@ -141,17 +142,23 @@ class Market:
 
     def __init__(self, row: Row, rng: random.Random) -> None:
         self.row, self.rng, self.sequence = row, rng, 10
+        self.doubles = row.venue in ("htx", "own") and rng.random() < 0.5
         self.places = rng.choice([0, 1, 2, 3, 5, 8])            # decimals of a price
         self.lots = rng.choice([0, 1, 3, 4, 8])                 # and of a quantity
         self.middle = rng.randint(50, 10 ** rng.randint(3, 9 - self.places // 2))
         self.sides: tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]] = ({}, {})
+        self.texts: list[dict[Decimal, tuple[str, str]]] = [{}, {}]     # of the levels that are held
 
     def number(self, units: int, places: int) -> str:
         """A decimal, now and then with fewer digits than the others."""
+        if self.doubles and places > 3 and self.rng.random() < 0.3:
+            return f"{Decimal(units).scaleb(-places).normalize():E}"          # 1.1E-4
         text = f"{Decimal(units).scaleb(-places):.{places}f}"
         return text.rstrip("0").rstrip(".") if "." in text and self.rng.random() < 0.3 else text
 
     def qty(self) -> str:
+        if self.doubles and self.rng.random() < 0.2:
+            return repr(self.rng.uniform(1, 10 ** self.rng.randint(1, 8)))    # 3307.9982700421942
         return self.number(self.rng.randint(1, 10 ** self.rng.randint(1, 4 + self.lots)), self.lots)
 
     def price(self, side: int) -> str:
@@ -180,9 +187,33 @@ class Market:
         self.keep(lists)
         return self.row.snapshot(self.sequence, *lists)
 
+    def again(self):
+        """The whole book once more, in which a few levels differ; now and then out of order, or with a price twice."""
+        self.sequence += 1
+        lists = []
+        for side, pairs in enumerate(self.texts):
+            for price in self.rng.sample(sorted(pairs), min(len(pairs), self.rng.choice([0, 0, 1, 2, 3]))):
+                if self.rng.random() < 0.5 and len(pairs) > 1:
+                    del pairs[price]
+                else:
+                    pairs[price] = pairs[price][0], self.qty()
+            for _ in range(self.rng.choice([0, 0, 1, 2]) or not pairs):
+                text = self.price(side)
+                pairs[Decimal(text)] = text, self.qty()
+            rows = [pairs[price] for price in sorted(pairs, reverse=not side)]
+            if self.rng.random() < 0.1:
+                self.rng.shuffle(rows)
+            if self.rng.random() < 0.1:
+                rows.insert(self.rng.randrange(len(rows)), (self.rng.choice(rows)[0], self.qty()))
+            lists.append(rows)
+        for side in self.sides:
+            side.clear()
+        self.keep(lists)
+        return self.row.snapshot(self.sequence, *lists)
+
     def delta(self, most: int = 4):
         if self.row.delta is None:
-            return self.snapshot()
+            return self.again() if self.rng.random() < 0.8 else self.snapshot()
         lists = [self.levels(side, most) for side in (0, 1)]
         self.keep(lists)
         self.sequence += 1
@@ -194,6 +225,9 @@ class Market:
                 side[Decimal(price)] = Decimal(qty)
                 if not Decimal(qty):
                     del side[Decimal(price)]
+        self.texts = [{
+            Decimal(price): (price, qty) for price, qty in [*texts.values(), *pairs] if Decimal(price) in side
+        } for side, texts, pairs in zip(self.sides, self.texts, lists, strict=True)]
 
     def wanted(self):
         return sorted(self.sides[0].items(), reverse=True), sorted(self.sides[1].items())
@@ -214,7 +248,8 @@ def drive(row: Row, rng: random.Random, on_gap: str, events: bool) -> bool:
         take(ways, market.snapshot())
     for number in range(60):
         market = rng.choice(markets)
-        take(ways, market.snapshot() if rng.random() < 0.05 else market.delta())
+        kind = rng.random()
+        take(ways, market.snapshot() if kind < 0.05 else market.again() if kind < 0.25 else market.delta())
         for way in ways:
             book = way.pipeline.book(market.row.symbol)
             assert held(book) == market.wanted(), (number, way.pipeline.last_error)
@@ -252,6 +287,81 @@ def test_long_lists_of_any_widths_give_the_same_book_three_ways(name, events, se
                 check(ways, most)
                 book = ways[0].pipeline.book(row.symbol)
                 assert held(book) == market.wanted() or name == "cryptocom"       # of which 50 levels are kept
+
+
+# ---- whole books that come again
+
+def partial_book(number: int, bids, asks) -> bytes:
+    lists = ("[" + ",".join(f'["{price}","{qty}"]' for price, qty in pairs) + "]" for pairs in (bids, asks))
+    return '{{"kind":"snapshot","s":"BTC-USD","u":{},"b":{},"a":{}}}'.format(number, *lists).encode()
+
+
+@pytest.fixture
+def whole_books(monkeypatch):
+    """A pipeline that has learned whole books of one symbol, and holds BIDS and ASKS."""
+    spec = own_spec(fields=[("kind", "TEXT", "SPARE"), ("s", "SYMBOL", "SPARE"), ("u", "INT", "LAST_SEQ"),
+                            ("b", "LEVELS", "BIDS"), ("a", "LEVELS", "ASKS")], form=("price", "qty"),
+                    parser={"marks": 4}, link=Link.NOT_BELOW)
+    monkeypatch.setattr("feeds.pipeline.load", lambda name, wire=None: spec)
+    pipeline = Pipeline("own")
+    for number in range(3):
+        pipeline.feed(partial_book(number + 1, BIDS, ASKS))
+    return pipeline
+
+
+BIDS = [("99.5", "1"), ("99.0", "2"), ("98.5", "3")]
+ASKS = [("100.0", "4"), ("100.5", "5")]
+
+
+@pytest.mark.parametrize(("bids", "asks", "differ"), [
+    (BIDS, ASKS, 0),
+    ([("99.5", "7"), *BIDS[1:]], ASKS, 1),                          # another quantity at the beginning,
+    ([*BIDS[:2], ("98.5", "7")], ASKS, 1),                          # at the end
+    ([*BIDS[:1], *BIDS[2:]], ASKS, 1),                              # one is gone,
+    (BIDS[:1], ASKS, 2),                                            # and all behind the first
+    ([("99.7", "1"), *BIDS, ("98.1", "2")], ASKS, 2),               # new ones
+    ([("99.4", "1"), *BIDS[1:]], [("100.2", "1"), *ASKS[1:]], 4),   # others in their place
+    ([*BIDS[:2], ("98.50", "3.0")], ASKS, 0),                       # the same, written in another way
+    ([], ASKS, 3), (BIDS, [], 2), ([], [], 5),
+    ([("99.5", "0"), *BIDS[1:]], ASKS, 1),
+    ([BIDS[1], BIDS[0], BIDS[2]], ASKS, None),                      # out of order,
+    ([*BIDS, BIDS[0]], ASKS, None),                                 # a price twice
+])
+def test_of_a_whole_book_that_comes_again_only_what_differs_is_applied(whole_books, bids, asks, differ):
+    book = whole_books.book("BTC-USD")
+    for times in (1, 2):
+        whole_books.feed(partial_book(10 * times, bids, asks))
+        assert held(book) == tuple(
+            sorted({Decimal(price): Decimal(qty) for price, qty in pairs if qty != "0"}.items(), reverse=not side)
+            for side, pairs in enumerate((bids, asks)))
+        if times == 1:
+            assert _probe.differing(whole_books) == differ
+    assert _probe.differing(whole_books) == (None if differ is None else 0)
+    whole_books.feed(partial_book(100, BIDS, ASKS))
+    assert held(book) == tuple([(Decimal(p), Decimal(q)) for p, q in pairs] for pairs in (BIDS, ASKS))
+    assert whole_books.counters["slow"] <= 2 + ([] in (bids, asks))
+    assert whole_books.symbol_stats("BTC-USD")["snapshots"] == 6
+
+
+@pytest.mark.parametrize("change", ["book", "closed", "opened", "forgotten", "old", "bad"])
+def test_a_whole_book_is_applied_whole_where_its_book_is_not_as_the_last_one_left_it(whole_books, change):
+    book = whole_books.book("BTC-USD")
+    if change == "book":
+        book.apply_delta([(99.5, 9.0)], [])
+    elif change == "closed":
+        whole_books.closed()
+    elif change == "opened":
+        whole_books.opened()
+    elif change == "forgotten":
+        whole_books.forget("BTC-USD")
+        whole_books.follow("BTC-USD")
+    else:
+        frame = partial_book(2 if change == "old" else 9, [("99.5", "9"), *BIDS[1:]], ASKS)
+        whole_books.feed(frame if change == "old" else frame[:-3])
+    whole_books.feed(partial_book(20, BIDS, ASKS))
+    assert _probe.differing(whole_books) is None
+    assert held(book) == tuple([(Decimal(p), Decimal(q)) for p, q in pairs] for pairs in (BIDS, ASKS))
+    assert book.status is BookState.LIVE
 
 
 # ---- spoilt frames
@@ -383,12 +493,14 @@ class OwnForm:
         first, other = rng.sample(["kind", "more"], 2)      # the text that names the stream must repeat
         self.keys_of_frame = [first, *rng.sample([*keys, other], len(keys) + 1)]
         self.bare = rng.random() < 0.5          # numbers of the frame
+        self.alone = self.kind != "seq" and rng.random() < 0.3      # changes come one by one, each in no list
 
     def spec(self):
         rows = {key: name for key, name in zip(self.keys, self.names, strict=True) if name}
         one = "BOTH" if self.mixed or self.kind == "id" else "BIDS"
         fields = [("kind", "TEXT", "SPARE"), ("s", "SYMBOL", "SPARE"), ("u", "INT", "LAST_SEQ"), ("b", "LEVELS", one),
-                  ("a", "LEVELS", "ASKS"), ("t", self.rng.choice(["TIME", "INT"]), "TIME"),
+                  ("a", "LEVELS", "ASKS"), ("lb", "LEVEL", one), ("la", "LEVEL", "ASKS"),
+                  ("t", self.rng.choice(["TIME", "INT"]), "TIME"),
                   ("f", self.rng.choice(["DOUBLE", "ID", "TIME"]), "SPARE")]
         return own_spec(fields=fields, form=rows if self.object else tuple(self.names), words=self.words,
                         parser={"marks": self.rng.choice([2, 2, 4])})
@@ -416,12 +528,26 @@ class OwnForm:
                  "b": f"[{','.join(levels)}]", "a": f"[{','.join(lists[1])}]", "more": '{"x":[null,{}]}',
                  "t": str(1618678072000 + number) if self.bare else f'"{1618678072000 + number}"',
                  "f": f"{number % 7}.{number}"}
-        return "frame", ("{" + ",".join(f'"{key}":{texts[key]}' for key in self.keys_of_frame) + "}").encode()
+        keys = self.keys_of_frame
+        if self.alone and kind == "delta":
+            level, = lists[0] or lists[1]
+            texts["l"] = level
+            key = "b" if levels else "a"
+            keys = ["l" if name == key else name for name in keys if name == key or name not in "ab"]
+        return "frame", ("{" + ",".join(f'"{"l" + key if name == "l" else name}":{texts[name]}' for name in keys)
+                         + "}").encode()
+
+    def delta(self, symbol: str, number: int, bids, asks) -> list[tuple[str, bytes]]:
+        if not self.alone:
+            return [self.frame("delta", symbol, number, bids, asks)]
+        frames = [self.frame("beat", symbol, number, [], [])] if self.rng.random() < 0.3 else []
+        frames += [self.frame("delta", symbol, number, [pair], []) for pair in bids]
+        return frames + [self.frame("delta", symbol, number, [], [pair]) for pair in asks]
 
     def row(self, symbol: str = "BTC-USD") -> Row:
         return Row(venue="own", symbol=symbol, other="ETH_2", named=self.row,
                    snapshot=lambda number, bids, asks: [self.frame("snapshot", symbol, number, bids, asks)],
-                   delta=lambda last, number, bids, asks: [self.frame("delta", symbol, number, bids, asks)])
+                   delta=lambda last, number, bids, asks: self.delta(symbol, number, bids, asks))
 
 
 @pytest.fixture

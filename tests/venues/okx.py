@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
+from itertools import zip_longest
+from zlib import crc32
 
 from tests.venues import Pairs, Row
 
@@ -17,6 +20,37 @@ def book(symbol: str, action: str, previous: int, sequence: int, bids: Pairs, as
                "prevSeqId": previous, **more}
     frame = {"arg": {"channel": "books", "instId": symbol}, "action": action, "data": [element]}
     return json.dumps(frame, separators=(",", ":")).encode()
+
+
+class Checked:
+    """What the venue held of one symbol in 2022 and 2023, and its frames: no seqId, a CRC-32 of the best 25 levels."""
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.sides: tuple[dict[Decimal, tuple[str, str]], dict[Decimal, tuple[str, str]]] = ({}, {})
+
+    def frame(self, action: str, bids: Pairs, asks: Pairs) -> list[tuple[str, bytes]]:
+        for side, pairs in zip(self.sides, (bids, asks), strict=True):
+            for price, qty in pairs:
+                if Decimal(qty):
+                    side[Decimal(price)] = price, qty
+                else:
+                    side.pop(Decimal(price), None)
+        best = [[side[key] for key in sorted(side, reverse=not i)[:25]] for i, side in enumerate(self.sides)]
+        texts = [number for pair in zip_longest(*best) for level in pair if level for number in level]
+        value = crc32(":".join(texts).encode())
+        element = {"asks": levels(asks), "bids": levels(bids), "ts": "1652459186401",
+                   "checksum": value - (1 << 32) if value >> 31 else value}
+        message = {"arg": {"channel": "books", "instId": self.symbol}, "action": action, "data": [element]}
+        return [("frame", json.dumps(message, separators=(",", ":")).encode())]
+
+    def snapshot(self, sequence: int, bids: Pairs, asks: Pairs) -> list[tuple[str, bytes]]:
+        for side in self.sides:
+            side.clear()
+        return self.frame("snapshot", bids, asks)
+
+    def delta(self, stands: int, sequence: int, bids: Pairs, asks: Pairs) -> list[tuple[str, bytes]]:
+        return self.frame("update", bids, asks)
 
 
 def row(symbol: str) -> Row:
@@ -79,3 +113,12 @@ def row(symbol: str) -> Row:
 
 
 ROW = row("BTC-USDT")
+
+
+def old_row(symbol: str) -> Row:
+    market = Checked(symbol)
+    return Row(venue="okx", symbol=symbol, snapshot=market.snapshot, delta=market.delta, other="ETH-USDT-SWAP",
+               named=old_row)
+
+
+OLD_ROW = old_row("BTC-USDT")
