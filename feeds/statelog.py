@@ -8,6 +8,7 @@ from time import monotonic
 
 log = logging.getLogger("feeds.states")
 
+CLOSED = "connection closed"
 PER_SECOND = 20         # lines; a lost connection changes thousands of books at once
 
 
@@ -26,8 +27,11 @@ class StateLog:
         self._written = 0           # lines since then
 
     def note(self, symbol: str, old: str, new: str, reason: str, bad: bool) -> None:
-        """A book went from one state to another; `bad`: it was LIVE, or is STALE now."""
-        level = logging.WARNING if bad else logging.INFO
+        """A book went from one state to another; `bad`: it was LIVE, or is STALE now.
+
+        Of a line that has ended nobody is warned book by book: whoever keeps the line up says whether it was meant to.
+        """
+        level = logging.WARNING if bad and reason != CLOSED else logging.INFO
         if not log.isEnabledFor(level):
             return
         if not self._may_write():

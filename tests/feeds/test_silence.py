@@ -150,5 +150,6 @@ async def test_a_line_whose_books_are_all_silent_is_made_anew_once():
             drop(exchange, symbol)
         await until(lambda: feed.stats()["silences"]["reconnect"] >= 3)
         assert feed.stats()["silences"]["resubscribe"] <= 1
+        await until(lambda: feed.stats()["lines"][0]["opens"] == 2)
         await until(lambda: all(feed.book(symbol).status is BookState.LIVE for symbol in symbols))
         assert feed.stats()["lines"][0]["opens"] == 2
