@@ -127,7 +127,7 @@ def test_every_change_is_an_event_a_counter_a_time_and_a_line(caplog):
     assert lines[2].startswith("binance_usdm BTCUSDT: LIVE -> STALE: gap: the book stands at 2")
     assert len(lines) == 5
     levels = [record.levelno for record in caplog.records if record.name == "feeds.states"]
-    assert levels == [logging.INFO, logging.INFO, logging.WARNING, logging.INFO, logging.WARNING]
+    assert levels == [logging.INFO, logging.INFO, logging.WARNING, logging.INFO, logging.INFO]
 
 
 def test_since_when_is_that_of_the_last_change():
