@@ -44,7 +44,7 @@ cdef inline uint64_t name_hash(const char* name, Py_ssize_t size, int variant) n
         memcpy(&half[0], name, 4)
         memcpy(&half[1], name + size - 4, 4)
         word = half[0] | <uint64_t> half[1] << 32
-    else:
+    elif size > 0:                            # a message may name nothing
         memcpy(&word, name, size)
     hash = (hash ^ word) * <uint64_t> 0x9E3779B97F4A7C15
     return hash ^ (hash >> 32)
