@@ -62,7 +62,7 @@ demo: build
 
 # The sanitizers belong to the suite: Cython's bounds checks do not see C arrays and pointers.
 test: build
-	$(RUN) -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+	$(RUN) -m pytest -n auto --dist loadscope $(PYTEST_ARGS)
 	$(MAKE) --no-print-directory sanitize
 
 lint: $(VENV)/lint.stamp
@@ -110,7 +110,7 @@ NOT_SANITIZED := $(patsubst %,tests/feeds/test_%.py,audit capture chains cli con
 SANITIZED_TESTS := $(filter-out $(NOT_SANITIZED),$(wildcard tests/orderbook/test_*.py tests/feeds/test_*.py))
 
 asan: SHORT =
-sanitize: SHORT = -m "not slow" --maxfail=3 -n auto --dist loadgroup
+sanitize: SHORT = -m "not slow" --maxfail=3 -n auto --dist loadscope
 # The short form inside `make test` keeps to bytes, numbers and levels: every venue's frames, cut, changed and recorded.
 sanitize: SANITIZED_TESTS := tests/orderbook $(patsubst %,tests/feeds/test_%.py,bad_input checksum layout_forms levelmap \
 	levels numbers odd parser pipeline protobuf scan sync venues) tests/feeds/venues/test_binance_sbe.py -k "not other_forms and not twin"

@@ -6,15 +6,33 @@ import json
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Files whose tests build on each other in one place: each goes to one worker, and the longest begins first. The mark
+# xdist_group would say so as well, but newer releases of pytest do not let xdist write it into a test's name.
+TOGETHER = {"tests/test_wheel.py"}
+
 # Time limits per example fail on a busy machine and prove nothing there.
 settings.register_profile("wirebook", deadline=None, print_blob=True)
 settings.load_profile("wirebook")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Any test to the worker that is free, but those of `TOGETHER` to the same one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return file if file in TOGETHER else nodeid
+
+    return Scheduling(config, log)
 
 
 def find_data() -> Path:

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 VERSION = PROJECT["project"]["version"]
 TREE = ROOT / "build" / "wheel"
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]      # builds in one place: one worker
+pytestmark = pytest.mark.slow
 
 
 # ---- interpreters
