@@ -158,7 +158,7 @@ class Directory:
         return Listing(spec, found, min(part.fetched_ns for part in parts), failures)
 
     def _shown(self, name: str) -> str:
-        return ", ".join(moved(address, self.rest.moved_to) for address in _addresses(self.spec, name))
+        return ", ".join(moved(address, self.rest.moved_to) for address in self.spec.instruments_addresses[name])
 
     async def _part(self, name: str, max_age_s: float, within_s: float | None, limit: asyncio.Semaphore) -> _Part:
         kept = self.cache.read(self.spec.name, name, max_age_s) if max_age_s > 0 else None
@@ -177,7 +177,7 @@ class Directory:
     async def _ask(self, name: str, part: _Part, limit: asyncio.Semaphore) -> None:
         """Ask all addresses of a list, and those that the answers name."""
         asked: set[str] = set()
-        new = list(_addresses(self.spec, name))
+        new = list(self.spec.instruments_addresses[name])
         while new:
             asked.update(new)
             if len(asked) > MOST_PAGES:
@@ -217,11 +217,6 @@ class _Part:
     instruments: list[Instrument]
     fetched_ns: int
     failures: list[str]
-
-
-def _addresses(spec: VenueSpec, name: str) -> tuple[str, ...]:
-    held = spec.instruments_addresses[name]
-    return (held,) if isinstance(held, str) else tuple(held)
 
 
 def _placed(spec: VenueSpec, instrument: Instrument, name: str) -> Instrument:

@@ -243,7 +243,7 @@ class VenueSpec:
     snapshot_weight: Callable[[int], int] = lambda limit: 1             # limit -> REST weight
     read_address: Callable[[str], Answer | None] = lambda url: None     # what an answer from there is; None: no use
     # market -> full addresses of its lists
-    instruments_addresses: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    instruments_addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     read_instruments: Callable[[bytes], list[Instrument]] = lambda body: []     # ValueError if it is no such list
     # address and answer of a list -> full addresses of what has to be asked besides: its next page, details
     next_page: Callable[[str, bytes], Sequence[str]] = lambda url, body: ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
 import hashlib
 import json
 import shutil
@@ -44,6 +45,15 @@ async def until(condition, what="the condition"):
         assert time.monotonic() < deadline, f"waited {PATIENCE:g} s for {what}"
         await asyncio.sleep(0.002)
     return value
+
+
+def looped(test):
+    """A test that is a coroutine, run in an event loop of its own."""
+    @functools.wraps(test)
+    def run(*arguments, **named):
+        asyncio.run(test(*arguments, **named))
+
+    return run
 
 
 @contextlib.asynccontextmanager

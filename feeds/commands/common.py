@@ -11,6 +11,8 @@ from contextlib import contextmanager
 
 import typer
 
+from feeds.extras import MissingExtra
+
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130        # exit statuses
 
 
@@ -33,7 +35,7 @@ def clean_end() -> Iterator[None]:
         # The reader of our output is gone. What is still buffered for it must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(FAILED) from None
-    except (ValueError, OSError, TimeoutError, CommandError) as error:
+    except (ValueError, OSError, TimeoutError, MissingExtra, CommandError) as error:
         complain(str(error) or type(error).__name__)
         raise typer.Exit(getattr(error, "code", FAILED) if isinstance(error, CommandError) else FAILED) from None
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from feeds.capture import check_readable
 from feeds.commands.common import FAILED, complain
-from feeds.replay import Replay, venue_of
+from feeds.figures import Replay, venue_of
 
 _COLUMNS = ("symbol", "status", "updates", "changes", "gaps", "stale", "levels", "best bid", "best ask", "trades",
             "quotes")

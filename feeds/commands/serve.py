@@ -14,9 +14,9 @@ from typing import Any
 
 from feeds.capture import check_readable
 from feeds.commands.common import MISUSED, CommandError
+from feeds.figures import venue_of
 from feeds.instruments import Instrument
 from feeds.listing import Listing, needs_list
-from feeds.replay import venue_of
 from feeds.simulator.exchange import Exchange
 from feeds.simulator.faults import VENUE_KINDS, Faults, Script, read_script
 from feeds.simulator.hall import Hall

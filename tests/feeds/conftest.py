@@ -6,9 +6,12 @@ from functools import lru_cache
 
 import pytest
 
+import feeds.simulator.market as market_module
+import feeds.simulator.server as server_module
 from feeds.pipeline import Pipeline
 from orderbook import BookState
 from tests import frames
+from tests.clock import run_virtually
 from tests.log import Log
 from tests.model import Line, read_capture
 
@@ -40,3 +43,17 @@ def pipeline(log: Log) -> Pipeline:
     assert pipeline.book("BTCUSDT").status is BookState.LIVE
     log.take()
     return pipeline
+
+
+@pytest.fixture
+def thin_markets(monkeypatch):
+    """Markets that open fast: it is about how much is asked for, not about what is told."""
+    monkeypatch.setattr(server_module, "LONGEST_SLEEP_S", 0.5)
+    monkeypatch.setattr(market_module, "OPEN_LEVELS", 45)
+    monkeypatch.setattr(market_module, "BURSTS_PER_SECOND", 0.0)
+
+
+@pytest.fixture
+def virtually(monkeypatch):
+    """Runs a coroutine in virtual time."""
+    return lambda coroutine: run_virtually(coroutine, monkeypatch)

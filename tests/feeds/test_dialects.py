@@ -22,7 +22,7 @@ MOST = 1_500            # frames of a capture that are written again
 
 
 def recorded(path):
-    """The first frames of a capture: in their order and without a gap, as some forms tell what is new since the last."""
+    """The first frames of a capture, without a gap: some forms tell what is new since the last."""
     frames = (record.payload for record in CaptureReader(path) if record.kind in "<B")
     return list(islice(frames, MOST))
 
@@ -176,7 +176,7 @@ def test_the_simulated_list_is_read_as_the_venues(venue):
     spec = wire.spec
     found = {}
     for market, addresses in spec.instruments_addresses.items():
-        left = [addresses] if isinstance(addresses, str) else list(addresses)
+        left = list(addresses)
         while left:
             address = left.pop(0)
             place = urlsplit(address)

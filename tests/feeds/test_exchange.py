@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
-from functools import wraps
 from importlib import import_module
 
 import aiohttp
@@ -19,7 +18,7 @@ from feeds.venue import UnsupportedChannel
 from feeds.venues import load
 from feeds.venues.dialects import SPOKEN, speech
 from orderbook import BookState
-from tests.loopback import until
+from tests.loopback import looped, until
 
 ROWS = {name: import_module(f"tests.venues.{name}").ROW for name in SPOKEN}
 
@@ -41,15 +40,6 @@ class Serving:
     async def __aexit__(self, *error):
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
-
-
-def looped(test):
-    """A test that is a coroutine, run in an event loop of its own."""
-    @wraps(test)
-    def run(*arguments, **named):
-        asyncio.run(test(*arguments, **named))
-
-    return run
 
 
 def told(exchange, symbol, market):
@@ -148,7 +138,7 @@ async def test_the_limits_are_enforced(venue):
         with pytest.raises(aiohttp.WSServerHandshakeError, match="429"):
             await session.ws_connect(exchange.url + path)
         addresses = next(iter(spec.instruments_addresses.values()))
-        address = addresses if isinstance(addresses, str) else addresses[0]
+        address = addresses[0]
         url = exchange.url.replace("ws", "http") + "/" + address.split("/", 3)[3].partition("#")[0]
         ask = session.post if "#" in address else session.get
         for _ in range(62):

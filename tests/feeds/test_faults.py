@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
-from functools import wraps
 
 import aiohttp
 import pytest
@@ -19,19 +18,10 @@ from feeds.simulator.proxy import Proxy
 from feeds.venues import load
 from feeds.venues.dialects import speech
 from orderbook import BookState
-from tests.loopback import until
+from tests.loopback import looped, until
 
 VENUE, SYMBOL = "okx", "BTC-USDT"
 FRAME = b'{"arg":{"channel":"books","instId":"BTC-USDT"},"data":[{"ts":"1786","seqId":10,"asks":[["1.5","2"]]}]}'
-
-
-def looped(test):
-    """A test that is a coroutine, run in an event loop of its own."""
-    @wraps(test)
-    def run(*arguments, **named):
-        asyncio.run(test(*arguments, **named))
-
-    return run
 
 
 # ---- scripts

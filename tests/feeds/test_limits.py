@@ -16,29 +16,13 @@ from feeds.connection import message_window
 from feeds.plan import make_plan
 from feeds.rest import RestError, shared_places, with_slack
 from feeds.session import Feed
-from feeds.simulator import market as market_module
-from feeds.simulator import server as server_module
 from feeds.simulator.live import LiveSource
 from feeds.simulator.server import FIRST_BAN_S, REFUSALS_BORNE, Server
 from feeds.venues import load
-from tests.clock import run_virtually
 
 SYMBOLS = [f"S{number:04d}USDT" for number in range(2000)]
 CHANNELS = ("book", "trades", "quotes")
-
-
-@pytest.fixture(autouse=True)
-def thin_markets(monkeypatch):
-    """Markets that open fast: it is about how much is asked for, not about what is told."""
-    monkeypatch.setattr(server_module, "LONGEST_SLEEP_S", 0.5)
-    monkeypatch.setattr(market_module, "OPEN_LEVELS", 45)
-    monkeypatch.setattr(market_module, "BURSTS_PER_SECOND", 0.0)
-
-
-@pytest.fixture
-def virtually(monkeypatch):
-    """Runs a coroutine in virtual time."""
-    return lambda coroutine: run_virtually(coroutine, monkeypatch)
+pytestmark = pytest.mark.usefixtures("thin_markets")
 
 
 @asynccontextmanager

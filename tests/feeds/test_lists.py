@@ -90,7 +90,7 @@ def test_the_addresses_of_the_lists_are_known_as_such(venue):
     assert spec.instruments_addresses, venue
     for market, addresses in spec.instruments_addresses.items():
         assert market in (*spec.markets, "")
-        for address in [addresses] if isinstance(addresses, str) else addresses:
+        for address in addresses:
             assert address.startswith("https://")
             answer = spec.read_address(address)
             assert answer is not None and answer.kind == "instruments", address

@@ -15,7 +15,7 @@ import pytest
 import feeds
 from feeds.capture import CaptureReader
 from feeds.commands.serve import player_of
-from feeds.replay import Replay, book_sha256
+from feeds.figures import Replay, book_sha256
 from feeds.simulator.player import Player
 from feeds.venues import VENUES, load
 from feeds.venues.dialects import DIALECTS

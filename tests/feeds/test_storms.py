@@ -9,29 +9,13 @@ from dataclasses import replace
 import pytest
 
 from feeds.plan import make_plan
-from feeds.simulator import market as market_module
-from feeds.simulator import server as server_module
 from feeds.venues import load
 from orderbook import BookState
 from tests import frames
-from tests.clock import run_virtually
 from tests.feeds.test_limits import connect, serving
 
 SYMBOLS = [f"S{number:04d}USDT" for number in range(500)]
-
-
-@pytest.fixture(autouse=True)
-def thin_markets(monkeypatch):
-    """Markets that open fast: it is about how much is asked for, not about what is told."""
-    monkeypatch.setattr(server_module, "LONGEST_SLEEP_S", 0.5)
-    monkeypatch.setattr(market_module, "OPEN_LEVELS", 45)
-    monkeypatch.setattr(market_module, "BURSTS_PER_SECOND", 0.0)
-
-
-@pytest.fixture
-def virtually(monkeypatch):
-    """Runs a coroutine in virtual time."""
-    return lambda coroutine: run_virtually(coroutine, monkeypatch)
+pytestmark = pytest.mark.usefixtures("thin_markets")
 
 
 class Watching:

@@ -12,7 +12,7 @@ import pytest
 
 from feeds import VENUES, Pipeline
 from feeds.capture import CaptureReader
-from feeds.replay import Replay
+from feeds.figures import Replay
 from feeds.venue import ERRORS, Control, Count, Link, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 import feeds
+from feeds.figures import Replay
 from feeds.pipeline import Pipeline
-from feeds.replay import Replay
 from feeds.simulator.live import LiveSource
 from feeds.simulator.market import ASK, BID
 from feeds.simulator.packed import MARK

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from types import ModuleType
 
+from feeds.simulator.dialect import decimal
 from feeds.simulator.market import Instrument, Market
 from feeds.venues.dialects import binance_sbe
 
@@ -68,11 +69,7 @@ class Dialect:
         """`units * 10**-decimals` as the venue writes it."""
         if self.decimals is not None:
             units, decimals = units * 10 ** (self.decimals - decimals), self.decimals
-        if not decimals:
-            return str(units)
-        sign = "-" if units < 0 else ""
-        whole, part = divmod(abs(units), 10 ** decimals)
-        return f"{sign}{whole}.{part:0{decimals}d}"
+        return decimal(units, decimals)
 
     def weight(self, limit: int) -> int:
         """REST weight of a depth snapshot."""

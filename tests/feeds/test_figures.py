@@ -10,7 +10,7 @@ import re
 import pytest
 
 from feeds.capture import CaptureError
-from feeds.replay import Replay, VenueUnclear, decimal_text, venue_of
+from feeds.figures import Replay, VenueUnclear, decimal_text, venue_of
 from feeds.venue import UnsupportedChannel
 from tests.model import plain
 
