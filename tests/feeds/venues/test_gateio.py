@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from math import isnan
 
 import pytest
@@ -14,49 +15,22 @@ from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from feeds.venues.dialects import speech
 from orderbook import BookState
+from tests import kept
 from tests.dialects import Wire
+from tests.kept import feed
 from tests.model import read_capture
 from tests.venues.gateio import REFUSED, ROW, SPOT_ACK, frame
 
 SPEC = load("gateio")
+events = partial(kept.events, "gateio")
+fed = partial(kept.fed, "gateio")
 BIDS, ASKS = [("100", "1"), ("99.5", "2")], [("101", "3")]
 SPOT_URL = "https://api.gateio.ws/api/v4/spot/order_book?currency_pair=HAI_ETH&limit=100&with_id=true"
 FUTURES_URL = "https://api.gateio.ws/api/v4/futures/usdt/order_book?contract=RDNT_USDT&limit=100&with_id=true"
 
 
-class Events:
-    """A handler that keeps a copy of every event but books."""
-
-    def __init__(self):
-        self.kept = []
-
-    def keep(self, event):
-        self.kept.append(event.copy())
-
-    on_trade = on_quote = on_ticker = on_mark = on_open_interest = on_liquidation = keep
-
-
-def fed(*frames, handler=None):
-    """A pipeline that took the frames without an error."""
-    pipeline = Pipeline("gateio", handler)
-    feed(pipeline, *frames)
-    return pipeline
-
-
-def feed(pipeline, *frames):
-    for one in frames:
-        pipeline.feed(one if isinstance(one, bytes) else one.encode() if isinstance(one, str) else pack(one))
-    assert pipeline.counters["errors"] == 0, pipeline.last_error
-
-
 def pack(message):
     return json.dumps(message, separators=(",", ":")).encode()
-
-
-def events(*frames):
-    handler = Events()
-    fed(*frames, handler=handler)
-    return handler.kept
 
 
 def push(channel, result, **more):

@@ -4,53 +4,26 @@ from __future__ import annotations
 
 import gzip
 import json
+from functools import partial
 from math import isnan
 
 import pytest
 
-from feeds import Pipeline
 from feeds.instruments import Instrument
 from feeds.simulator.dialect import Line
 from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from feeds.venues.dialects import speech
 from orderbook import BookState
+from tests import kept
 from tests.dialects import Wire
+from tests.kept import feed
 from tests.model import read_capture
 from tests.venues.htx import ROW, answer, change, swap
 
 SPEC = load("htx")
-
-
-class Events:
-    """A handler that keeps a copy of every event but books."""
-
-    def __init__(self):
-        self.kept = []
-
-    def keep(self, event):
-        self.kept.append(event.copy())
-
-    on_trade = on_quote = on_ticker = on_mark = on_open_interest = on_liquidation = keep
-
-
-def feed(pipeline, *frames):
-    for one in frames:
-        pipeline.feed(one if isinstance(one, bytes) else one.encode() if isinstance(one, str) else pack(one))
-    assert pipeline.counters["errors"] == 0, pipeline.last_error
-
-
-def fed(*frames, handler=None):
-    """A pipeline that took the frames without an error."""
-    pipeline = Pipeline("htx", handler)
-    feed(pipeline, *frames)
-    return pipeline
-
-
-def events(*frames):
-    handler = Events()
-    fed(*frames, handler=handler)
-    return handler.kept
+events = partial(kept.events, "htx")
+fed = partial(kept.fed, "htx")
 
 
 def pack(message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
@@ -11,47 +12,20 @@ from feeds.instruments import Instrument
 from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
+from tests import kept
+from tests.kept import feed
 from tests.model import read_capture
 from tests.venues.kucoin import ROW, unified
 
 SPEC = load("kucoin")
+events = partial(kept.events, "kucoin")
+fed = partial(kept.fed, "kucoin")
 SPOT_URL = "https://api.kucoin.com/api/v1/market/orderbook/level2_100?symbol=BTC-USDT"
 FUTURES_URL = "https://api-futures.kucoin.com/api/v1/level2/snapshot?symbol=XBTUSDTM"
 
 
-class Events:
-    """A handler that keeps a copy of every event but books."""
-
-    def __init__(self):
-        self.kept = []
-
-    def keep(self, event):
-        self.kept.append(event.copy())
-
-    on_trade = on_quote = on_ticker = on_mark = on_open_interest = on_liquidation = keep
-
-
 def pack(message):
     return json.dumps(message, separators=(",", ":")).encode()
-
-
-def feed(pipeline, *frames):
-    for one in frames:
-        pipeline.feed(one if isinstance(one, bytes) else one.encode() if isinstance(one, str) else pack(one))
-    assert pipeline.counters["errors"] == 0, pipeline.last_error
-
-
-def fed(*frames, handler=None):
-    """A pipeline that took the frames without an error."""
-    pipeline = Pipeline("kucoin", handler)
-    feed(pipeline, *frames)
-    return pipeline
-
-
-def events(*frames):
-    handler = Events()
-    fed(*frames, handler=handler)
-    return handler.kept
 
 
 def topic(name, data, subject="level2", **more):
