@@ -148,8 +148,7 @@ def install(version: str, sdist: Path, cwd: Path) -> Installed:
     pip = [executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     # The environment of the suite has the build requirements already; another interpreter gets them for this once.
     isolation = ["--no-build-isolation"] if executable == sys.executable else []
-    quick = {} if executable == sys.executable else {"WIREBOOK_OPT": "-O1"}
-    run(*pip, "wheel", source, "--no-deps", *isolation, "-w", cwd / "wheel", cwd=cwd, **quick)
+    run(*pip, "wheel", source, "--no-deps", *isolation, "-w", cwd / "wheel", cwd=cwd, WIREBOOK_OPT="-O1")
     wheel, = (cwd / "wheel").iterdir()
     run(executable, "-m", "venv", cwd / "env", cwd=cwd)
     binaries = cwd / "env" / "bin"
