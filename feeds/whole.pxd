@@ -119,7 +119,8 @@ cdef inline void kept_begin(Kept* self) noexcept nogil:
 
 
 cdef inline bint kept_current(const Kept* self) noexcept nogil:
-    """Whether the lists of the message at work hold what differs, and the book is still as it was when they were read."""
+    """Whether the lists of the message at work hold what differs, and the book is still as it was when they were
+    read."""
     return self.differs and self.applied_at == self.version[0]
 
 

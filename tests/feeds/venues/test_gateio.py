@@ -16,6 +16,7 @@ from feeds.venues.dialects import speech
 from orderbook import BookState
 from tests.dialects import Wire
 from tests.model import read_capture
+from tests.venues import without
 from tests.venues.gateio import REFUSED, ROW, SPOT_ACK, frame
 
 SPEC = load("gateio")
@@ -119,6 +120,28 @@ def test_every_order_of_the_keys(text):
     market = "futures" if "futures" in text else "spot"
     assert sides(pipeline, "BTC_USDT", market=market) == ([[115765.1, 0.337839]], [[115765.2, 0.631155]])
     assert pipeline.book("BTC_USDT", market=market).raw.exchange_ns == 1754006400261000000
+
+
+@pytest.mark.parametrize(("first", "key"), [(11, "U"), (11, "u"), (None, "u"), (None, "full")])
+def test_a_book_without_its_number_is_bad(first, key):
+    """Nor is a whole book one that does not say that it is whole."""
+    for lacking in without(frame("BTC_USDT", 12, [("100.5", "4")], [], first=first), key):
+        pipeline = fed(frame("BTC_USDT", 10, BIDS, ASKS))
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book("BTC_USDT").status is BookState.STALE
+        assert sides(pipeline, "BTC_USDT") == ([[100, 1], [99.5, 2]], [[101, 3]])
+
+
+@pytest.mark.parametrize("key", ["U", "u"])
+def test_a_change_without_a_number_is_bad(key):
+    for lacking in without(pack(change("HAI_ETH", 11, 11, [("5", "4")])), key):
+        pipeline = fed(change("HAI_ETH", 10, 10))
+        pipeline.rest(SPOT_URL, b'{"id":10,"asks":[["7","1"]],"bids":[["6","1"]]}')
+        assert pipeline.book("HAI_ETH").status is BookState.LIVE
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book("HAI_ETH").status is BookState.STALE
 
 
 def test_a_name_that_is_no_stream_of_a_symbol_is_an_error():
