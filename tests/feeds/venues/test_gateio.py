@@ -192,6 +192,36 @@ def test_an_answer_older_than_the_first_change_is_fetched_again():
     assert [want.kind for want in pipeline.wanted()] == ["snapshot"]
 
 
+@pytest.mark.parametrize(("name", "sides_of_100"), [("spot_20210422", 10), ("futures_usdt_20230524", 1)])
+def test_the_venue_keeps_the_window_of_a_book_of_changes(data_dir, name, sides_of_100):
+    """Why nothing is cut here: a recorded side of as many levels as the stream has never has more, or fewer."""
+    pipeline = Pipeline("gateio", on_gap="count", market=name.partition("_")[0])
+    counts = {}
+
+    def note(book):
+        for side, levels in (("bids", book.raw.bids_int()), ("asks", book.raw.asks_int())):
+            counts.setdefault((book.symbol, side), []).append(len(levels))
+
+    pipeline.on_applied = note
+    for _, kind, payload in read_capture(data_dir / "gateio" / f"{name}.ws.gz"):
+        if kind == "h":
+            url, body = payload.split(b" ", 1)
+            pipeline.rest(url.decode(), body)
+        elif kind == "<":
+            pipeline.feed(payload)
+    full = [found for found in counts.values() if found[0] == 100]
+    assert len(full) == sides_of_100
+    assert all(set(found) == {100} for found in full)
+
+
+@pytest.mark.parametrize("market", ["spot", "futures"])
+@pytest.mark.parametrize("depth", [100, 20, 50, None])
+def test_a_rest_answer_has_no_more_levels_than_the_stream(market, depth):
+    stream, = SPEC.streams(["BTC_USDT"], ["book"], depth=depth, market=market)
+    assert stream.levels == (depth if depth in (20, 100) else 0)          # obu: the whole book is in the stream
+    assert f"&limit={stream.levels or 100}&" in SPEC.snapshot_url("BTC_USDT", None, stream.levels, market)
+
+
 def test_levels_of_futures_are_objects_with_numbers_or_texts():
     pipeline = fed(change("RDNT_USDT", 203083179, 203083180, [("0.2943", "0")], [("0.3004", "36916")], "futures"))
     pipeline.rest(FUTURES_URL, pack({
