@@ -133,7 +133,7 @@ class Feed:
         self._events = EventQueue(queue_limit, self._wake.set, on_lag, self._pause, self._tell_lag)
         self.pipeline = Pipeline(spec.name, handler, (), conflate=conflate, market=self.market, wire=spec.wire)
         self.rest = Rest(spec, rest_beside(url) if rest_url is None and url is not None else rest_url, ssl)
-        self.snapshots = Snapshots(self.pipeline, self.rest, self.market)
+        self.snapshots = Snapshots(self.pipeline, self.rest, self.market, self.snapshot_levels)
         self.names = Names(self.rest, market)
         self.silences = Silences(self, self.patience)
 
@@ -361,6 +361,10 @@ class Feed:
     def asked_book(self, symbol: str) -> Asked:
         """The book stream of a symbol."""
         return self._books[symbol]
+
+    def snapshot_levels(self, symbol: str) -> int:
+        """Levels a side that a snapshot of the symbol is asked for, 0: as many as the venue's SPEC says."""
+        return self._books[symbol].stream.levels if symbol in self._books else 0
 
     def on_error(self, connection: Connection, error: VenueError, names: Iterable[str]) -> None:
         """Keep and tell an error of the venue; `names` are the streams it is about, if it is known about which."""

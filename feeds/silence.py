@@ -147,13 +147,14 @@ class Silences:
         spec, pipeline = feed.spec, feed.pipeline
         watch, book = self._watches[symbol]
         try:
-            url = spec.snapshot_url(symbol, feed.rest.moved_to, market=feed.market)
-            body, receive_ns = await feed.rest.get(url, spec.snapshot_weight(spec.snapshot_limit))
+            limit = feed.snapshot_levels(symbol) or spec.snapshot_limit
+            url = spec.snapshot_url(symbol, feed.rest.moved_to, limit, feed.market)
+            body, receive_ns = await feed.rest.get(url, spec.snapshot_weight(limit))
             number, taken = number_of(book), pipeline.counters["snapshots"]
             now = asyncio.get_running_loop().time()
             if book.status != BookState.LIVE or watch.step != RESUBSCRIBE:
                 return
-            pipeline.rest(spec.snapshot_url(symbol, None, market=feed.market), body, receive_ns)
+            pipeline.rest(spec.snapshot_url(symbol, None, limit, feed.market), body, receive_ns)
             if pipeline.counters["snapshots"] == taken:         # an old one, or a wrong one: it proves nothing
                 watch.did(PROBE, now, -1)
             elif number_of(book) == number:

@@ -19,6 +19,7 @@ from tests import kept
 from tests.dialects import Wire
 from tests.kept import named
 from tests.model import read_capture
+from tests.venues import without
 from tests.venues.bitmex import entry, number, partial, rows
 
 SPEC = load("bitmex")
@@ -70,6 +71,16 @@ def test_an_id_that_no_row_has_told_of_is_a_gap(action, row, more):
     assert [(want.kind, want.symbol) for want in pipeline.wanted()] == [("resubscribe", "XBTUSD")]
     pipeline.feed(partial("XBTUSD", BIDS, ASKS))
     assert pipeline.book("XBTUSD").status is BookState.LIVE
+
+
+@pytest.mark.parametrize("more", [0, 1], ids=["one row", "two rows"])
+@pytest.mark.parametrize("action", ["insert", "update", "delete"])
+def test_a_row_without_an_id_is_bad(action, more):
+    for lacking in without(rows(action, entry("XBTUSD", "Buy", "98", "7"), *[bare("Buy", "100", 8)] * more), "id"):
+        pipeline = live()
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book("XBTUSD").status is BookState.STALE
 
 
 def test_in_a_recording_such_a_row_is_a_break_and_left_out():

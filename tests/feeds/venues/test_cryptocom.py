@@ -17,6 +17,7 @@ from tests import kept
 from tests.dialects import Again
 from tests.kept import named
 from tests.model import read_capture
+from tests.venues import without
 from tests.venues.cryptocom import ROW, book, frame
 
 SPEC = load("cryptocom")
@@ -82,6 +83,16 @@ def test_the_book_is_cut_to_its_window():
     assert pipeline.book(SYMBOL).bid_levels == 10
     assert pipeline.book(SYMBOL).best_bid == (101.0, 1.0)
     assert pipeline.book(SYMBOL).bids(10).tolist()[-1] == [92.0, 1.0]
+
+
+@pytest.mark.parametrize("key", ["u", "pu"])
+def test_an_update_without_a_number_is_bad(key):
+    for lacking in without(book(SYMBOL, 100, 101, [("100.5", "4")], []), key):
+        pipeline = live()
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book(SYMBOL).status is BookState.STALE
+        assert pipeline.book(SYMBOL).raw.bids()[0].tolist() == [100, 1]
 
 
 def test_what_looks_like_a_checksum_is_not_checked():

@@ -15,6 +15,7 @@ from orderbook import BookState
 from tests.dialects import Again
 from tests.kept import Events, fed
 from tests.model import read_capture
+from tests.venues import without
 from tests.venues.dydx import CONNECTION, ROW, changes, frame, whole
 
 SPEC = load("dydx")
@@ -59,6 +60,16 @@ def test_the_sheets_frames():
     assert levels(book) == ([[43920, 2017130]], [[43922, 0.2], [43925, 1.2]])
     assert book.raw.exchange_ns == 0                          # frames of the book have no time
     assert pipeline.symbol_stats("BTC-USD")["updates"] == 3   # each part of a batch is one
+
+
+def test_a_book_without_the_number_of_its_connection_is_bad():
+    for made in (snapshot(2, [("9", "1")], []), delta(2, [("9", "1")], [])):
+        for lacking in without(made, "message_id"):
+            pipeline, _ = feed(snapshot(1, [("10", "1")], [("11", "1")]))
+            pipeline.feed(lacking)
+            assert pipeline.counters["errors"] == 1
+            assert pipeline.book("BTC-USD").status is BookState.STALE
+            assert levels(pipeline.book("BTC-USD")) == ([[10, 1]], [[11, 1]])
 
 
 def test_a_level_of_size_0_in_a_snapshot_is_none():

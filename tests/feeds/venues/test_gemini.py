@@ -14,6 +14,7 @@ from orderbook import BookState
 from tests.dialects import Again
 from tests.kept import Events, fed
 from tests.model import read_capture
+from tests.venues import without
 from tests.venues.gemini import ROW, update
 
 SPEC = load("gemini")
@@ -55,6 +56,26 @@ def test_the_gap_rule(first, last, applied, status):
                        update("btcusd", first, last, [("10", "5")], []))
     assert sides(pipeline, "btcusd")[0] == [[10, 5 if applied else 1]]
     assert pipeline.book("btcusd").status is status
+
+
+@pytest.mark.parametrize("key", ["U", "u"])
+@pytest.mark.parametrize("first", [10, 12], ids=["a delta", "a whole book"])
+def test_a_book_without_a_number_is_bad(first, key):
+    for lacking in without(update("btcusd", first, 12, [("10", "5")], []), key):
+        pipeline, _ = feed(update("btcusd", 10, 10, [("10", "1")], [("11", "1")]))
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book("btcusd").status is BookState.STALE
+        assert sides(pipeline, "btcusd") == ([[10, 1]], [[11, 1]])
+
+
+def test_a_partial_book_without_its_number_is_bad():
+    whole = b'{"lastUpdateId":7,"symbol":"btcusd","bids":[["10","1"]],"asks":[["11","2"]]}'
+    for lacking in without(whole, "lastUpdateId"):
+        pipeline, _ = feed(update("btcusd", 10, 10, [("10", "1")], [("11", "1")]), whole)
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book("btcusd", 20).status is BookState.STALE
 
 
 def test_a_whole_book_is_told_by_its_numbers_however_often_deltas_came():
