@@ -53,15 +53,19 @@ def spoil(book, price=None, qty="777"):
 
 
 def tampered(exchange, side, at, qty):
-    """Let a level of every REST answer have this quantity."""
+    """Let every REST answer have a level more with this quantity, between two ticks, where nothing rests that could
+    change meanwhile; the worst level of its side goes for it."""
     hall = exchange.hall
     plain = type(hall).book
+    price = ""
 
     def book(symbol, count=0, market=""):
+        nonlocal price
         event = plain(hall, symbol, count, market)
-        levels = [level for level in event.levels if level.side == side]
-        index = event.levels.index(levels[at])
-        event.levels[index] = levels[at]._replace(qty=qty)
+        levels = event.side(side)
+        price = price or levels[at].price + ("5" if "." in levels[at].price else ".5")
+        event.levels[event.levels.index(levels[-1])] = levels[-1]._replace(price=price, qty=qty)
+        event.levels.sort(key=lambda level: (-level.side, -level.side * Decimal(level.price)))
         return event
 
     hall.book = book
