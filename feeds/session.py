@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from feeds.audit import Audit
 from feeds.connection import Connection, Timing
 from feeds.directory import ListError
 from feeds.instruments import Instrument
@@ -94,7 +95,7 @@ class Feed:
                  ssl: tls.SSLContext | None, market: str | None,
                  on_instrument: Callable[[InstrumentChange], object] | None = None,
                  headers: Mapping[str, str] | None = None, compression: bool = False, lines: int = 1,
-                 on_lag: str = "drop", queue_limit: int = 10_000) -> None:
+                 on_lag: str = "drop", queue_limit: int = 10_000, verify: bool = False) -> None:
         self.spec = spec
         self.market = spec.check_market(market)
         self.headers = headers              # of every handshake; they may hold a key
@@ -136,6 +137,7 @@ class Feed:
         self.snapshots = Snapshots(self.pipeline, self.rest, self.market, self.snapshot_levels)
         self.names = Names(self.rest, market)
         self.silences = Silences(self, self.patience)
+        self.audit = Audit(self, depth) if verify else None
 
     async def __aenter__(self) -> Self:
         try:
@@ -158,6 +160,8 @@ class Feed:
             await self.close()
             raise
         self._follow_lists()
+        if self.audit is not None:
+            self.audit.start()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -171,6 +175,8 @@ class Feed:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self.audit is not None:
+            await self.audit.stop()
         await self._rollover.close()
         await asyncio.gather(*(connection.stop() for connection in self.connections))
         await self.silences.close()
@@ -274,7 +280,8 @@ class Feed:
 
     def stats(self) -> dict[str, Any]:
         """Figures of the feed: per line, the states of the books, the silent symbols and what was done about them,
-        refused streams, the venue's errors (the newest 100 `feeds.VenueError`), REST, and the pipeline's counters."""
+        refused streams, the venue's errors (the newest 100 `feeds.VenueError`), REST, the audit (None without one), and
+        the pipeline's counters."""
         return {
             "venue": self.spec.name,
             "market": self.market,
@@ -289,6 +296,7 @@ class Feed:
                      "weight": self.rest.window().used, "snapshots": self.snapshots.fetched,
                      "in_flight": self.snapshots.in_flight, "failed": dict(self.snapshots.failed)},
             "queue": self._events.stats(),
+            "audit": None if self.audit is None else self.audit.stats(),
             "counters": self.pipeline.counters,
         }
 
@@ -685,7 +693,7 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
             speed: str | None = None, market: str | None = None, conflate: bool = False,
             ssl: tls.SSLContext | None = None, on_instrument: Callable[[InstrumentChange], object] | None = None,
             wire: str | None = None, api_key: str | None = None, compression: bool = False, lines: int = 1,
-            on_lag: str = "drop", queue_limit: int = 10_000) -> Feed:
+            on_lag: str = "drop", queue_limit: int = 10_000, verify: bool = False) -> Feed:
     """Plan a live feed; `async with connect(...) as feed` opens it, and reconnects for as long as it is open.
 
     Parameters:
@@ -710,6 +718,8 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
     lines -- connections that carry each subscription, 1 to 4. Where the venue's numbers are the same on every one
     (`SPEC.shared_ids`) the first copy of a message counts and the loss of a line loses nothing; elsewhere one line
     counts and another stands by.
+    verify -- hold every book against a fresh snapshot by REST about once a minute (`feeds.audit`, `feed.audit`), and
+    fetch one anew that has drifted: its reason tells the levels.
 
     Raises: UnknownVenue, UnsupportedChannel or ValueError that say what there is. Opening raises ConnectionError if no
     connection can be made within 20 s, UnknownInstrument with near names if the venue's list does not have a name.
@@ -724,6 +734,8 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
     spec.check_channels(channels)
     if not 1 <= lines <= MOST_LINES:
         raise ValueError(f"{venue}: lines must be 1 to {MOST_LINES}, not {lines!r}")
+    if verify and "book" not in channels:
+        raise ValueError(f"{venue}: verify is about books, and the channels are {', '.join(channels)}")
     if ssl is not None and not isinstance(ssl, tls.SSLContext):
         raise ValueError(f"ssl must be an ssl.SSLContext or None, not {ssl!r}")
     if url is not None:
@@ -731,7 +743,7 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
     if rest_url is not None:
         check_url("rest_url", rest_url, ("http", "https"))
     return Feed(spec, symbols, channels, handler, url, rest_url, depth, speed, conflate, ssl, market,
-                on_instrument, key_headers(spec, api_key, url), compression, lines, on_lag, queue_limit)
+                on_instrument, key_headers(spec, api_key, url), compression, lines, on_lag, queue_limit, verify)
 
 
 def key_headers(spec: VenueSpec, api_key: str | None, url: str | None) -> dict[str, str] | None:
