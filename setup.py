@@ -32,6 +32,7 @@ MODULES = {
     "orderbook.types": [],
     "orderbook.book": [],
     "orderbook.analytics": [],
+    "orderbook.tape": [],
     "feeds.run_scalar": [],
     "feeds.parser": [],
     "feeds.events": [],
