@@ -32,6 +32,7 @@ MODULES = {
     "orderbook.types": [],
     "orderbook.book": [],
     "orderbook.consolidated": [],
+    "orderbook.analytics": [],
     "feeds.run_scalar": [],
     "feeds.parser": [],
     "feeds.events": [],
