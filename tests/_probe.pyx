@@ -673,6 +673,11 @@ def touch(Book book):
     return (found.bid, found.bid_qty, found.ask, found.ask_qty), found.status
 
 
+def set_status(Book book, int status, str reason=""):
+    """Bring a book into a state as a pipeline does."""
+    book.set_status(status, reason)
+
+
 def cut(Book book, int64_t depth):
     """Drop the levels beyond the best `depth` of each side."""
     book_cut(book.data, depth)

@@ -48,7 +48,7 @@ def test_a_doctest_of_a_document(path: Path, text: str) -> None:
 
 def test_files_that_documents_name_exist() -> None:
     for path in DOCUMENTS:
-        named = set(re.findall(r"\b(?:orderbook|feeds|docs|benchmarks|tests)/[\w/.]+\w", path.read_text()))
+        named = set(re.findall(r"\b(?:orderbook|feeds|docs|benchmarks|tests|examples)/[\w/.]+\w", path.read_text()))
         missing = sorted(name for name in named if not (ROOT / name).exists() and name != "benchmarks/RESULTS.md")
         assert not missing, f"{path.name} names {missing}"
 

@@ -87,7 +87,7 @@ def project_files() -> Iterator[Path]:
         if path.is_file() and (path.suffix in KEEP or path.name in {"LICENSE", "Makefile"}):
             yield path
     packages = {name.split(".")[0] for name in PROJECT["tool"]["setuptools"]["packages"]}
-    for folder in (*packages, "tests", "benchmarks", "docs"):
+    for folder in (*packages, "tests", "benchmarks", "docs", "examples"):
         yield from (path for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix in KEEP)
 
 
