@@ -12,6 +12,7 @@ from feeds.symbols cimport Target
 cdef class Pipeline(Intake):
     cdef public Tap tap           # what copies all that goes in for a recorder; None: nothing does
     cdef public bint conflate     # on_book once a read batch instead of once a message
+    cdef public int64_t now_ns    # what the time is for what is replayed, ns since the Unix epoch; 0: the clock tells
     cdef bint any_dirty           # a book waits for its conflated delivery
     cdef Handler handler_c        # None: nothing is delivered
     cdef object handler_object

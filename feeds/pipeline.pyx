@@ -266,7 +266,7 @@ cdef class Pipeline(Intake):
         cdef list changes = []
         if n == 0:
             return 0
-        now = clock_ns()
+        now = self.now_ns if self.now_ns else clock_ns()
         for i in range(n):
             change = self.path.change[i]
             book = self.book_list[change.target]

@@ -35,7 +35,7 @@ LINES = {
     "outside": ["feeds.transport", "feeds.deflate", "feeds.picows_version", "feeds.capture", "feeds.figures",
                 "feeds.rest", "feeds.session", "feeds.connection", "feeds.requests", "feeds.plan", "feeds.directory",
                 "feeds.names", "feeds.chains", "feeds.rollover", "feeds.audit", "feeds.silence",
-                "feeds.staleness"],
+                "feeds.staleness", "feeds.rerun", "feeds.checkpoint"],
     "top": ["feeds.simulator", "feeds.simulator.*", "feeds.cli", "feeds.commands", "feeds.commands.*"],
     "package": ["feeds"],
 }
@@ -70,10 +70,11 @@ LIBRARIES = {
     "picows": {"feeds.transport", "feeds.session", "feeds.picows_version"},
     "aiofastnet": {"feeds.transport", "feeds.session"},
     "asyncio": {"feeds.transport", "feeds.rest", "feeds.session", "feeds.connection", "feeds.silence",
-                "feeds.directory", "feeds.chains", "feeds.rollover", "feeds.audit"},
+                "feeds.directory", "feeds.chains", "feeds.rollover", "feeds.audit", "feeds.rerun"},
     "aiohttp": {"feeds.rest"},
     "socket": {"feeds.transport", "feeds.rest", "feeds.session"},
-    "msgspec": {"feeds.rest", "feeds.session", "feeds.figures", "feeds.capture", "feeds.directory"},
+    "msgspec": {"feeds.rest", "feeds.session", "feeds.figures", "feeds.capture", "feeds.directory",
+                "feeds.checkpoint"},
     "typer": set(),
     "rich": set(),
 }
