@@ -48,6 +48,11 @@ _URL = struct.Struct("<I")              # size of a REST answer's URL, which sta
 _LOSS = struct.Struct("<QQQqq")         # records, bytes, those among them that are no frames, first and last ns
 
 
+def zstandard() -> Any:
+    """The library that packs. Raises: MissingExtra."""
+    return need("zstandard", "record")
+
+
 class FormError(ValueError):
     """Bytes are not what the form asks for: `expected` and `found`, `at` bytes into what was looked at."""
 
@@ -153,7 +158,7 @@ def records_of(data: bytes, at: int = 0) -> Iterator[Record]:
 def pack_chunk(kind: int, number: int, data: bytes, count: int, first_ns: int, last_ns: int, before: int,
                level: int = 3) -> tuple[bytes, Chunk]:
     """A chunk's bytes, packed, and its header with offset 0. Raises: MissingExtra without zstandard."""
-    packed = need("zstandard", "record").ZstdCompressor(level=level, write_content_size=True).compress(data)
+    packed = zstandard().ZstdCompressor(level=level, write_content_size=True).compress(data)
     packing = ZSTD
     if len(packed) >= len(data):
         packed, packing = data, PLAIN
@@ -191,10 +196,10 @@ def unpack_data(chunk: Chunk, data: bytes) -> bytes:
         raise FormError(f"data with checksum {chunk.crc:08x}", f"{crc:08x}", HEAD_SIZE)
     if chunk.packing == PLAIN:
         return data
-    zstandard = need("zstandard", "record")
+    library = zstandard()
     try:
-        raw: bytes = zstandard.ZstdDecompressor().decompress(data, max_output_size=chunk.raw_size)
-    except zstandard.ZstdError as error:
+        raw: bytes = library.ZstdDecompressor().decompress(data, max_output_size=chunk.raw_size)
+    except library.ZstdError as error:
         raise FormError("zstd data", str(error), HEAD_SIZE) from None
     if len(raw) != chunk.raw_size:
         raise FormError(f"{chunk.raw_size} bytes when unpacked", f"{len(raw)}", HEAD_SIZE)

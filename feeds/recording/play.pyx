@@ -4,6 +4,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int32_t, int64_t, INT64_MAX
 from libc.string cimport memcpy, memset
 from orderbook.types cimport BOOK_EMPTY
+from feeds.message cimport DEPTH_BITS
 from feeds.path cimport CAREFUL, MAX_LINES, SEVERAL, path_lose, path_step
 from feeds.pipeline cimport Pipeline
 from feeds.recording.tap cimport BINARY, Head, NO_LINE, TEXT
@@ -151,3 +152,32 @@ def touched(Pipeline pipeline not None, list before not None):
             before[i] = count
             found.append(i)
     return tuple(found)
+
+
+def hush(Pipeline pipeline not None):
+    """Let a pipeline that only follows another one write no lines of log of its own."""
+    pipeline.state_log.per_second = 0
+
+
+def arguments(Pipeline pipeline not None):
+    """What a pipeline was made with, as a segment tells it."""
+    return {"on_gap": "count" if pipeline.path.strict else "resync", "all_symbols": bool(pipeline.all_symbols),
+            "max_symbols": pipeline.max_symbols}
+
+
+def followed(Pipeline pipeline not None):
+    """(symbol, depth, market) of every instrument that is followed."""
+    cdef int32_t i
+    cdef int variant
+    cdef list found = []
+    for i in range(pipeline.path.engine.symbols.count):
+        variant = pipeline.path.engine.symbols.target[i].variant
+        if pipeline.path.engine.symbols.target[i].wanted:
+            found.append((pipeline.name_list[i], variant & DEPTH_BITS or None,
+                          pipeline.spec.markets[variant >> 20] if pipeline.spec.markets else None))
+    return found
+
+
+def names(Pipeline pipeline not None):
+    """Symbols of all instruments by place; those of several depths or markets stand there several times."""
+    return list(pipeline.name_list)

@@ -1,7 +1,7 @@
 """Recordings read back: directories, their segments, chunks and records.
 
 A segment that was ended in order has an index at its end. Where it has none (the recorder was killed, or is still at
-work) the chunks' headers are walked instead; a last chunk that is not whole is left out, and `Segment.torn` tells of it.
+work) the chunks' headers are walked instead; a last chunk that is not whole is left out, and `Segment.torn` tells it.
 Everything else that is not as it should be is a `RecordingError`.
 """
 
@@ -24,8 +24,8 @@ SEARCH = 1 << 20            # bytes read at a time in search of a header
 class RecordingError(ValueError):
     """A recording cannot be read (further). `str()` is one line with everything below.
 
-    path -- the file. offset -- byte of it where the trouble begins, -1: the file as a whole is meant. chunk -- number of
-    the chunk, -1: none. first_ns, last_ns -- the times that are concerned, 0: not known. expected, found -- what should
+    path -- the file. offset -- byte of it where the trouble begins, -1: the file as a whole is meant. chunk -- its
+    number, -1: none. first_ns, last_ns -- the times that are concerned, 0: not known. expected, found -- what should
     have been there, and what is.
     """
 

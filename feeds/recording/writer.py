@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
+import threading
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
@@ -16,6 +18,8 @@ from typing import Any
 from feeds.recording import form
 from feeds.recording.form import Chunk, Record
 from feeds.recording.reader import About, Segment
+
+log = logging.getLogger(__name__)
 
 CHUNK_SIZE = 4 << 20            # bytes of records in a chunk, about
 ROTATE_SIZE = 1 << 30           # bytes of a segment
@@ -36,6 +40,7 @@ class SegmentFile:
         self.chunks: list[Chunk] = []
         self.size = 0
         path.parent.mkdir(parents=True, exist_ok=True)
+        self.complete = False
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             self.append(form.ABOUT, form.pack_json(document_of(about)))
@@ -66,6 +71,7 @@ class SegmentFile:
             self._write(data + form.pack_trail(self.size))
             self.size += len(data) + form.TRAIL_SIZE
             os.fsync(self._fd)
+            self.complete = True
         finally:
             self.close()
 
@@ -106,6 +112,8 @@ class Store:
         self.records = 0
         self.segment: SegmentFile | None = None
         self.written = 0                    # bytes in segments before this one
+        self._ending: list[threading.Thread] = []
+        self._failure: OSError | None = None
         self.directory.mkdir(parents=True, exist_ok=True)
         update_manifest(self.directory, ())
 
@@ -137,11 +145,11 @@ class Store:
             except FileExistsError:
                 first_ns += 1000        # another recorder was as quick: the next microsecond is free
         self.about = replace(about, part=about.part + 1)
-        update_manifest(self.directory, [entry_of(self.segment)])
+        self._note(self.segment)
 
-    def records_chunk(self, data: bytes, count: int, first_ns: int, last_ns: int,
+    def write_records(self, data: bytes, count: int, first_ns: int, last_ns: int,
                       symbols: tuple[int, ...] | None = None) -> None:
-        """Write records. `begin` is for the caller to call where `is_due` says so."""
+        """Write a chunk of records. `begin` is for the caller to call where `is_due` says so."""
         assert self.segment is not None
         self.segment.append(form.RECORDS, data, count, first_ns, last_ns, self.records, symbols)
         self.records += count
@@ -152,15 +160,38 @@ class Store:
         self.segment.append(form.CHECKPOINT, data, 0, time_ns, time_ns, self.records)
 
     def end(self) -> None:
-        """End the segment at work with its index."""
+        """End the segment at work; its index is written and flushed to the disk by a thread of its own."""
         segment, self.segment = self.segment, None
-        if segment is None:
-            return
-        self.written += segment.size
+        if segment is not None:
+            self.written += segment.size
+            thread = threading.Thread(target=self._finish, args=(segment, list(self.symbols)), name="segment's end")
+            self._ending.append(thread)
+            thread.start()
+
+    def close(self) -> None:
+        """End the segment at work, and return when all are on the disk. Raises: OSError where one has no index."""
+        self.end()
+        for thread in self._ending:
+            thread.join()
+        self._ending.clear()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def _finish(self, segment: SegmentFile, symbols: list[str]) -> None:
         try:
-            segment.finish(self.symbols)
-        finally:
+            segment.finish(symbols)
+        except OSError as error:            # it can be read without
+            log.warning("%s: no index: %s", segment.path, error)
+            self._failure = error
+        self._note(segment)
+
+    def _note(self, segment: SegmentFile) -> None:
+        """Put a segment into the manifest, which nobody needs for reading."""
+        try:
             update_manifest(self.directory, [entry_of(segment)])
+        except OSError as error:
+            log.warning("%s: the manifest is not up to date: %s", self.directory, error)
 
 
 class RecordWriter:
@@ -193,7 +224,7 @@ class RecordWriter:
         first, last = min(self._times), max(self._times)
         if self.store.is_due(last):
             self.store.begin(first)
-        self.store.records_chunk(b"".join(self._parts), len(self._parts), first, last)
+        self.store.write_records(b"".join(self._parts), len(self._parts), first, last)
         self._parts.clear()
         self._times.clear()
         self._size = 0
@@ -201,7 +232,7 @@ class RecordWriter:
     def close(self) -> None:
         """Write the rest and end the segment."""
         self.flush()
-        self.store.end()
+        self.store.close()
 
     def __enter__(self) -> RecordWriter:
         return self
@@ -228,7 +259,7 @@ def entry_of(segment: SegmentFile | Segment) -> dict[str, Any]:
             "first_ns": min((chunk.first_ns for chunk in chunks), default=0),
             "last_ns": max((chunk.last_ns for chunk in chunks), default=0),
             "records": sum(chunk.count for chunk in chunks), "bytes": segment.size,
-            "complete": segment.complete if isinstance(segment, Segment) else segment._fd < 0}
+            "complete": segment.complete}
 
 
 def read_manifest(directory: Path) -> dict[str, Any] | None:
