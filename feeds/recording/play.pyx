@@ -64,10 +64,11 @@ cdef class Block:
         return Record(self.head.time_ns, self.head.kind, self.head.line if self.head.line != NO_LINE else -1,
                       self.data[begin:self.at])
 
-    def feed(self, Pipeline pipeline not None, int64_t until_ns=INT64_MAX, int64_t most=INT64_MAX):
+    def feed(self, Pipeline pipeline not None, int64_t until_ns=INT64_MAX, int64_t most=INT64_MAX, queue=None):
         """Feed the frames up to the next record that is none; returns how many.
 
-        Parameters: until_ns -- a frame of that time or later stays. most -- frames at a time.
+        Parameters: until_ns -- a frame of that time or later stays. most -- frames at a time. queue -- with it, only
+        until something is in it; a handler puts its events there.
         Raises: FormError; what a handler raises, its frame counts as taken then.
         """
         cdef int64_t before = self.taken, n
@@ -85,7 +86,10 @@ cdef class Block:
                 self.step()
                 if pipeline.tap is not None:
                     pipeline.tap.binary = self.head.kind == BINARY
+                pipeline.now_ns = self.head.time_ns
                 pipeline.feed_c(data + self.at - self.head.size, self.head.size, end - self.at, self.head.time_ns, line)
+                if queue is not None and len(queue):
+                    break
                 continue
             n = 0
             with nogil:                     # up to a frame that the path leaves to others, or to the end
@@ -105,7 +109,7 @@ cdef class Block:
                             <Py_ssize_t> self.head.size > end - self.at - <Py_ssize_t> sizeof(Head)):
                         break
                     line = self.head.line if self.head.line != NO_LINE else -1
-            self.time_ns = pipeline.receive_ns = time_ns
+            self.time_ns = pipeline.receive_ns = pipeline.now_ns = time_ns
             if todo == CAREFUL:
                 pipeline.path.counts.slow += 1
                 pipeline.careful(frame, size, time_ns, line)
