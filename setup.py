@@ -41,6 +41,7 @@ MODULES = {
     "feeds.intake": [],
     "feeds.pipeline": [],
     "feeds.transport": [],
+    "feeds.checkpoint": [],
 }
 VENUES = {f"feeds.venues.{path.stem}": [] for path in sorted(Path("feeds/venues").glob("*.pyx"))}
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from feeds.pipeline import Pipeline
     from feeds.plan import LagError
     from feeds.report import FeedError, Want
+    from feeds.rerun import RangeError, Rerun, SymbolError, replay
     from feeds.session import Feed, SubscribeError, connect
 
 # name -> the module that has it
@@ -44,14 +45,15 @@ _LAZY = {
     "Feed": "feeds.session", "FeedError": "feeds.report", "Handler": "feeds.handler",
     "LagError": "feeds.plan", "Liquidation": "feeds.events", "Mark": "feeds.events", "OpenInterest": "feeds.events",
     "Pipeline": "feeds.pipeline", "Quote": "feeds.events", "SubscribeError": "feeds.session",
+    "RangeError": "feeds.rerun", "Rerun": "feeds.rerun", "SymbolError": "feeds.rerun", "replay": "feeds.rerun",
     "Ticker": "feeds.events", "Trade": "feeds.events", "Want": "feeds.report", "connect": "feeds.session",
 }
 
 __all__ = ["VENUES", "BadSymbol", "Chain", "Feed", "FeedError", "Handler", "Instrument", "InstrumentChange",
            "LagError", "Liquidation", "ListError", "Listing", "Maintenance", "Mark", "NotAuthorised", "OpenInterest",
-           "Pipeline", "Quote", "RateLimited", "StreamLost", "SubscribeError", "Ticker", "Trade",
-           "UnknownInstrument", "UnknownVenue", "UnsupportedChannel", "VenueError", "Want", "chain", "connect",
-           "fetch_instruments"]
+           "Pipeline", "Quote", "RangeError", "RateLimited", "Rerun", "StreamLost", "SubscribeError", "SymbolError",
+           "Ticker", "Trade", "UnknownInstrument", "UnknownVenue", "UnsupportedChannel", "VenueError", "Want", "chain",
+           "connect", "fetch_instruments", "replay"]
 
 
 def __getattr__(name: str) -> object:

@@ -106,6 +106,76 @@ def watch(
 
 
 @app.command()
+def record(
+    venue: Annotated[str, typer.Argument(help="Name of the venue; `wirebook venues` lists them.")],
+    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL...", help="What to record.")],
+    out: Annotated[str, typer.Option(metavar="DIR", help="Directory of the recording; there may be others in it.")],
+    channels: Annotated[list[str] | None, typer.Option("--channels", help="Channels; without it book and trades.")
+                        ] = None,
+    url: Annotated[str | None, typer.Option(help="ws://host:port to connect to instead of the venue.")] = None,
+    rest_url: Annotated[str | None, typer.Option(help="http://host:port for REST; that of --url.")] = None,
+    market: MarketOption = None,
+    wire: WireOption = None,
+    depth: Annotated[int | None, typer.Option(help="Levels a side of partial books; without it whole books.")] = None,
+    speed: Annotated[str | None, typer.Option(help="Of the books, as the venue writes it.")] = None,
+    lines: Annotated[int, typer.Option(min=1, max=4, help="Connections that carry each subscription.")] = 1,
+    compression: Annotated[bool, typer.Option("--compression", help="Let the venue compress its messages.")] = False,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="End after so long.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.01, help="End after so long.")] = None,
+    chunk_size: Annotated[int, typer.Option(min=1024, help="Bytes of records in a chunk.")] = 4 << 20,
+    chunk_seconds: Annotated[float, typer.Option(min=0.01, help="Until what there is becomes a chunk: what a kill can "
+                                                                "cost.")] = 1.0,
+    rotate_size: Annotated[int, typer.Option(min=1024, help="Bytes after which a new segment begins.")] = 1 << 30,
+    rotate_minutes: Annotated[float, typer.Option(min=0.01, help="Minutes after which a new one does.")] = 60.0,
+    buffer: Annotated[int, typer.Option(min=1 << 16, help="Bytes that wait for the disk at most.")] = 32 << 20,
+) -> None:
+    """Record all that a venue sends, until Ctrl-C: status 1 if anything was lost."""
+    with clean_end():
+        from feeds.commands.record import run
+
+        code = run(venue, read_symbols(symbols), read_symbols(channels or ["book", "trades"]), out,
+                   seconds=seconds if minutes is None else 60 * minutes + (seconds or 0.0),
+                   sizes={"chunk_size": chunk_size, "chunk_s": chunk_seconds, "rotate_size": rotate_size,
+                          "rotate_s": 60 * rotate_minutes, "buffer_size": buffer},
+                   url=url, rest_url=rest_url, market=market, wire=wire, depth=depth, speed=speed, lines=lines,
+                   compression=compression)
+    raise typer.Exit(code)
+
+
+@app.command()
+def check(
+    path: Annotated[str, typer.Argument(metavar="DIR", help="A recording, or one segment of it.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON document.")] = False,
+) -> None:
+    """Verify a recording, and mend the end that a killed recorder has left: status 1 if something else is damaged."""
+    with clean_end():
+        from feeds.commands.check import run
+
+        code = run(path, dry_run=dry_run, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@app.command("import")
+def import_(
+    files: Files,
+    out: Annotated[str, typer.Option(metavar="DIR", help="Directory of the recording; there may be others in it.")],
+    venue: VenueOption = None,
+    market: MarketOption = None,
+    wire: WireOption = None,
+    chunk_size: Annotated[int, typer.Option(min=1024, help="Bytes of records in a chunk.")] = 4 << 20,
+    rotate_size: Annotated[int, typer.Option(min=1024, help="Bytes after which a new segment begins.")] = 1 << 30,
+) -> None:
+    """Turn captures of the text format into a recording."""
+    with clean_end():
+        from feeds.commands.check import run_import
+
+        code = run_import(files, out, venue=venue, market=market, wire=wire,
+                          sizes={"chunk_size": chunk_size, "rotate_size": rotate_size})
+    raise typer.Exit(code)
+
+
+@app.command()
 def demo(
     seconds: Annotated[float, typer.Option(min=1.0, help="How long it runs.")] = 20.0,
     venue: Annotated[str | None, typer.Option(help="Which venue is simulated.")] = None,

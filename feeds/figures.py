@@ -8,7 +8,7 @@ opened resets nothing, and one book goes on through all the files given.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from time import perf_counter_ns
@@ -24,6 +24,7 @@ BATCH_SIZE = 512                # frames a call of `Pipeline.feed_many`
 
 _COUNTS = ("snapshots", "updates", "changes", "absent", "stale", "breaks", "crossed")
 _COUNTS_AFTER = ("gaps", "resyncs")
+_COUNTS_MORE = ("crc_ok", "crc_bad", "trades", "quotes")
 
 
 class VenueUnclear(ValueError):
@@ -62,7 +63,7 @@ class Replay:
         self.bytes = 0              # their payload bytes, as they came over the wire
         self.failures: list[CaptureError] = []      # files that could not be read to their end
         self._spent_ns = 0          # inside the pipeline, without what the digests cost
-        self._digests = _Digests() if digests else None
+        self._digests = Digests() if digests else None
         if self._digests is not None:
             self.pipeline.on_applied = self._digests.on_applied
 
@@ -163,34 +164,47 @@ class Replay:
             "bytes": self.bytes,
             "seconds": self.seconds,
             "errors": self.errors,
-            "symbols": {symbol: self._symbol(symbol) for symbol in sorted(self.pipeline.books)},
+            "symbols": {symbol: symbol_figures(self.pipeline, symbol, self._digests)
+                        for symbol in sorted(self.pipeline.books)},
         }
 
-    def _symbol(self, symbol: str) -> dict[str, Any]:
-        book = self.pipeline.books[symbol]
-        stats = self.pipeline.symbol_stats(symbol)
-        figures: dict[str, Any] = {key: stats[key] for key in _COUNTS}
-        figures["best_bid"] = _best(book, book.raw.best_bid_int)
-        figures["best_ask"] = _best(book, book.raw.best_ask_int)
-        figures["bid_levels"] = book.bid_levels
-        figures["ask_levels"] = book.ask_levels
-        if self._digests is not None:
-            figures["bbo_sha256"] = self._digests.bbo_sha256(book)
-            figures["book_sha256"] = book_sha256(book)
-        for key in ("crc_ok", "crc_bad"):
-            if key in stats:
-                figures[key] = stats[key]
-        figures["status"] = book.status.name
-        figures["sequence"] = None if self.pipeline.spec.link == Link.NONE else book.sequence
-        figures.update((key, stats[key]) for key in _COUNTS_AFTER)
-        last_price = stats["last_trade_price"]
-        figures["trades"] = {
-            "count": stats["trades"],
-            "qty": decimal_text(stats["trade_qty"], stats["qty_scale"]),
-            "last_price": None if last_price is None else decimal_text(last_price, stats["price_scale"]),
-        }
-        figures["quotes"] = {"count": stats["quotes"]}
-        return figures
+
+def symbol_figures(pipeline: Pipeline, symbol: str, digests: Digests | None = None,
+                   before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The figures of one book, JSON-ready; those of `digests` besides.
+
+    Parameters: before -- an earlier `symbol_stats` of the book: what was counted by then is left out.
+    """
+    book = pipeline.books[symbol]
+    stats = pipeline.symbol_stats(symbol)
+    qty, scale = stats["trade_qty"], stats["qty_scale"]
+    if before is not None:
+        for key in before.keys() & {*_COUNTS, *_COUNTS_AFTER, *_COUNTS_MORE}:
+            stats[key] = stats.get(key, 0) - before[key]
+        scale = max(scale, before["qty_scale"])
+        qty = qty * 10 ** (scale - stats["qty_scale"]) - before["trade_qty"] * 10 ** (scale - before["qty_scale"])
+    figures: dict[str, Any] = {key: stats[key] for key in _COUNTS}
+    figures["best_bid"] = _best(book, book.raw.best_bid_int)
+    figures["best_ask"] = _best(book, book.raw.best_ask_int)
+    figures["bid_levels"] = book.bid_levels
+    figures["ask_levels"] = book.ask_levels
+    if digests is not None:
+        figures["bbo_sha256"] = digests.bbo_sha256(book)
+        figures["book_sha256"] = book_sha256(book)
+    for key in ("crc_ok", "crc_bad"):
+        if key in stats:
+            figures[key] = stats[key]
+    figures["status"] = book.status.name
+    figures["sequence"] = None if pipeline.spec.link == Link.NONE else book.sequence
+    figures.update((key, stats[key]) for key in _COUNTS_AFTER)
+    last_price = stats["last_trade_price"] if stats["trades"] else None
+    figures["trades"] = {
+        "count": stats["trades"],
+        "qty": decimal_text(qty, scale),
+        "last_price": None if last_price is None else decimal_text(last_price, stats["price_scale"]),
+    }
+    figures["quotes"] = {"count": stats["quotes"]}
+    return figures
 
 
 def decimal_text(units: int, scale: int) -> str:
@@ -218,7 +232,7 @@ def _best(book: Any, level: tuple[int, int] | None) -> list[str | None]:
     return [decimal_text(level[0], book.price_scale), decimal_text(*qty_parts(level[1], book.qty_scale))]
 
 
-class _Digests:
+class Digests:
     """`bbo_sha256` of every book: one line for every applied message."""
 
     def __init__(self) -> None:

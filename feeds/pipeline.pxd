@@ -1,14 +1,18 @@
 """Pipeline: frames in; books, trades and quotes out. The transport calls `feed_c`."""
 
+cimport cython
 from libc.stdint cimport int32_t, int64_t
 from feeds.events cimport Liquidation, Mark, OpenInterest, Quote, Ticker, Trade
 from feeds.handler cimport Handler
 from feeds.intake cimport Intake
 from feeds.message cimport Message
+from feeds.recording.tap cimport Tap
 from feeds.symbols cimport Target
 
 cdef class Pipeline(Intake):
+    cdef public Tap tap           # what copies all that goes in for a recorder; None: nothing does
     cdef public bint conflate     # on_book once a read batch instead of once a message
+    cdef public int64_t now_ns    # what the time is for what is replayed, ns since the Unix epoch; 0: the clock tells
     cdef bint any_dirty           # a book waits for its conflated delivery
     cdef Handler handler_c        # None: nothing is delivered
     cdef object handler_object
@@ -25,7 +29,10 @@ cdef class Pipeline(Intake):
     cdef str lost_reason          # the words for a book that is given up from outside, None: the usual ones
 
     cdef int feed_c(self, const char* data, Py_ssize_t size, Py_ssize_t slack, int64_t receive_ns, int line) except -1
+    @cython.final
+    cdef int take(self, const char* data, Py_ssize_t size, Py_ssize_t slack, int64_t receive_ns, int line) except -1
     cdef int unpack(self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) except -1
+    cdef int refine_all(self, bytes body) except -1
     cdef int deliver_mark(self, const Message* m, const Target* target) except -1
     cdef int deliver_open_interest(self, const Message* m, const Target* target) except -1
     cpdef flush(self)

@@ -28,6 +28,8 @@ class Pipeline(Intake):
 
     conflate: bool
     """on_book once a read batch instead of once a message."""
+    now_ns: int
+    """What the time is for what is replayed, ns since the Unix epoch; 0: the clock tells. See `Book.since_ns`."""
     sample_every: int
     """Messages per latency sample; 1 takes all."""
 

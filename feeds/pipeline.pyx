@@ -5,6 +5,7 @@ no learned layout fits goes through `careful` (feeds.intake: the venue's parser,
 path. A pipeline knows neither sockets nor asyncio nor any venue by name. One thread feeds it.
 """
 
+cimport cython
 from cpython.buffer cimport PyObject_GetBuffer, PyBuffer_Release, PyBUF_SIMPLE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
 from cpython.list cimport PyList_CheckExact
@@ -57,6 +58,7 @@ cdef extern from "Python.h":
     PyObject* PySequence_Fast_GET_ITEM(object, Py_ssize_t)
 
 cdef enum:
+    NO_LINE = -1              # of `opened` and `closed`: books that belong to no connection
     BATCH = 1024              # frames of feed_many taken in one go without the GIL
     AHEAD = 24                # frames between the one taken hold of and the one fetched from memory
     MAX_LIMIT = 1 << 30       # levels a side that an address can sensibly ask for
@@ -146,6 +148,8 @@ cdef class Pipeline(Intake):
         error.
         """
         body = body.encode() if isinstance(body, str) else bytes(memoryview(body))
+        if self.tap is not None:
+            self.tap.rest(url, body, receive_ns)
         try:
             answer = self.spec.read_address(url)
         except ValueError:                                # urlsplit does not take everything
@@ -155,7 +159,7 @@ cdef class Pipeline(Intake):
         if answer is None:
             self.path.counts.ignored += 1
         elif answer.kind == "instruments":
-            self.take_instruments(body)
+            self.refine_all(body)
         else:
             if not answer.symbol:
                 message_clear(&self.path.message)
@@ -186,6 +190,8 @@ cdef class Pipeline(Intake):
     @wire.setter
     def wire(self, name):
         self.read_wire(name)
+        if self.tap is not None:
+            self.tap.call("wire", name)
 
     cdef int market_index(self, market) except -1:
         """Index of a market by its name, "" and None: the pipeline's own."""
@@ -199,6 +205,8 @@ cdef class Pipeline(Intake):
     @market.setter
     def market(self, name):
         self.market_name = self.spec.check_market(name)
+        if self.tap is not None:
+            self.tap.call("market", name)
         self.parser.market = self.spec.markets.index(self.market_name) if self.spec.markets else 0
         routes_free(&self.path.engine.routes)             # what was learned names the books of another market
 
@@ -214,6 +222,8 @@ cdef class Pipeline(Intake):
         silent -- because nothing comes for it; it only counts as that.
         """
         cdef int32_t index = self.index_of(symbol, depth)
+        if self.tap is not None:
+            self.tap.call("lose", symbol, depth, reason, bool(silent))
         path_lose(&self.path, index, WHY_SILENT if silent else WHY_TOLD, 0, 0)
         self.lost_reason = reason
         try:
@@ -223,6 +233,12 @@ cdef class Pipeline(Intake):
 
     def take_instruments(self, bytes body):
         """Refine the ticks of the books by the body of a venue's list of instruments."""
+        if self.tap is not None:
+            self.tap.call("take_instruments", body.decode("utf-8", "surrogateescape"))
+        self.refine_all(body)
+
+    cdef int refine_all(self, bytes body) except -1:
+        """Refine the ticks of the books that a list of instruments names."""
         cdef int32_t i
         cdef int market
         markets = self.spec.markets or ("",)
@@ -250,7 +266,7 @@ cdef class Pipeline(Intake):
         cdef list changes = []
         if n == 0:
             return 0
-        now = clock_ns()
+        now = self.now_ns if self.now_ns else clock_ns()
         for i in range(n):
             change = self.path.change[i]
             book = self.book_list[change.target]
@@ -385,6 +401,13 @@ cdef class Pipeline(Intake):
 
     cdef int feed_c(self, const char* data, Py_ssize_t size, Py_ssize_t slack, int64_t receive_ns, int line) except -1:
         """One frame; up to `slack` bytes past its end may be read. A handler's exception comes out of here."""
+        if unlikely(self.tap is not None):
+            self.tap.frame(data, size, receive_ns, line)
+        return self.take(data, size, slack, receive_ns, line)
+
+    @cython.final
+    cdef int take(self, const char* data, Py_ssize_t size, Py_ssize_t slack, int64_t receive_ns, int line) except -1:
+        """A frame that has been recorded, if anything is."""
         cdef int todo
         self.receive_ns = receive_ns
         if unlikely(self.parser.packed and size > 2 and data[0] == 0x1f and data[1] == <char> 0x8b):
@@ -408,7 +431,7 @@ cdef class Pipeline(Intake):
             text = None
             found = str(error)
         if text is not None and inflater.eof and not inflater.unused_data:
-            return self.feed_c(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), 0, receive_ns, line)
+            return self.take(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), 0, receive_ns, line)
         if text is not None:
             found = "a cut one" if not inflater.eof and len(text) < MAX_INFLATED else "more"
         message_clear(&self.path.message)
@@ -445,7 +468,7 @@ cdef class Pipeline(Intake):
                 raise TypeError(f"expected a sequence of bytes-like objects, not {type(payloads).__name__}")
             payloads = list(payloads)
         self.receive_ns = 0
-        if self.path.wants or self.parser.packed:
+        if self.path.wants or self.parser.packed or self.tap is not None:
             for payload in payloads:
                 self.feed(payload, 0, line)
             self.flush()
@@ -481,12 +504,16 @@ cdef class Pipeline(Intake):
 
     # ---- connections
 
-    def opened(self, int line=0):
-        """A connection was opened: the books of that line start clean."""
+    def opened(self, int line=0, str url=""):
+        """A connection was opened, to that address: the books of that line start clean."""
+        if self.tap is not None and NO_LINE <= line < MAX_LINES:
+            self.tap.opened(line, url)
         self.reset_books(line, True)
 
-    def closed(self, int line=0):
+    def closed(self, int line=0, str reason=""):
         """A connection was lost: the books of that line are STALE."""
+        if self.tap is not None and NO_LINE <= line < MAX_LINES:
+            self.tap.closed(line, reason)
         self.reset_books(line, False)
 
     def share(self, *lines):
@@ -497,19 +524,28 @@ cdef class Pipeline(Intake):
         Raises: ValueError for more than 8 lines, lines of two groups, and where gaps are counted.
         """
         self.group_lines(list(lines))
+        if self.tap is not None:
+            self.tap.call("share", *lines)
 
     def part(self, int line):
         """A line that was closed carries nothing any more. Raises: ValueError if it is open."""
         self.ungroup_line(line)
+        if self.tap is not None:
+            self.tap.call("part", line)
 
     def hand_over(self, int line):
         """Let a line that stands by take over book by book, each with the whole book that the line brings of it."""
+        if self.tap is not None:
+            self.tap.call("hand_over", line)
         if self.path.of.lane[line].group:
             self.path.of.group[self.path.of.lane[line].group].heir = line
 
     def carry(self, int line, symbol, depth=None):
         """The venue has confirmed that a line carries a book. KeyError if the symbol is unknown."""
-        lines_carry(&self.path.of, &self.path.track[self.index_of(symbol, depth)], line)
+        cdef int32_t index = self.index_of(symbol, depth)
+        if self.tap is not None:
+            self.tap.call("carry", line, symbol, depth)
+        lines_carry(&self.path.of, &self.path.track[index], line)
 
     def carries(self, int line, symbol, depth=None):
         """Whether a line carries a book, as far as is known: it has brought a message of it or is said to.
@@ -535,6 +571,8 @@ cdef class Pipeline(Intake):
         cdef int32_t i
         if self.path.of.wanted == 1:
             return
+        if self.tap is not None:
+            self.tap.call("settle", now)
         for i in range(self.path.engine.symbols.count):
             if self.path.track[i].shared != NULL and self.path.track[i].shared.held.count:
                 self.settle_held(i, now)
@@ -560,6 +598,8 @@ cdef class Pipeline(Intake):
         index = symbols_find(&self.path.engine.symbols, text, len(text), variant)
         if index < 0:
             index = self.instrument(name, variant)
+        if self.tap is not None:
+            self.tap.call("follow", name, depth, market)
         self.path.engine.symbols.target[index].wanted = self.path.of.wanted
         return self.book_list[index]
 
@@ -567,6 +607,8 @@ cdef class Pipeline(Intake):
         """Stop following an instrument: its books are EMPTY, its messages ignored until it is followed again."""
         cdef int32_t i
         name = self.spec.symbol(symbol)
+        if self.tap is not None:
+            self.tap.call("forget", name)
         for i in range(self.path.engine.symbols.count):
             if self.name_list[i] != name:
                 continue

@@ -1019,3 +1019,24 @@ cdef inline bint notes_add(Cursor* c, Notes* notes, const Note* new) noexcept no
     notes.note[n] = new[0]
     notes.count += 1
     return True
+
+
+cdef inline bytes notes_kept(const Notes* notes):
+    """All notes, for a checkpoint of the parser."""
+    return (<const char*> notes.note)[:notes.count * sizeof(Note)] if notes.count else b""
+
+
+cdef inline int notes_restore(Notes* notes, bytes kept) except -1:
+    """Have the notes that `notes_kept` gave."""
+    cdef const char* at = kept
+    cdef Py_ssize_t i
+    cdef Note note
+    cdef Cursor c
+    notes.count = 0
+    cursor_init(&c, at, 0, NULL)
+    for i in range(len(kept) // <Py_ssize_t> sizeof(Note)):
+        memcpy(&note, at + i * sizeof(Note), sizeof(Note))
+        note.size = max(0, min(note.size, <Py_ssize_t> MAX_NAME))
+        if not notes_add(&c, notes, &note):
+            raise MemoryError("no memory for what a parser has noted")
+    return 0

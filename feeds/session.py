@@ -13,7 +13,7 @@ import ssl as tls
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from feeds.audit import Audit
 from feeds.connection import Connection, Timing
@@ -32,6 +32,9 @@ from feeds.staleness import Patience
 from feeds.venue import Stream, VenueError, VenueSpec
 from feeds.venues import load
 from orderbook import Book, BookState
+
+if TYPE_CHECKING:
+    from feeds.recording.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +98,8 @@ class Feed:
                  ssl: tls.SSLContext | None, market: str | None,
                  on_instrument: Callable[[InstrumentChange], object] | None = None,
                  headers: Mapping[str, str] | None = None, compression: bool = False, lines: int = 1,
-                 on_lag: str = "drop", queue_limit: int = 10_000, verify: bool = False) -> None:
+                 on_lag: str = "drop", queue_limit: int = 10_000, verify: bool = False,
+                 record: str | os.PathLike[str] | None = None) -> None:
         self.spec = spec
         self.market = spec.check_market(market)
         self.headers = headers              # of every handshake; they may hold a key
@@ -138,11 +142,20 @@ class Feed:
         self.names = Names(self.rest, market)
         self.silences = Silences(self, self.patience)
         self.audit = Audit(self, depth) if verify else None
+        self.recorder: Recorder | None = None
+        if record is not None:
+            from feeds.recording.recorder import Recorder
+
+            self.recorder = Recorder(self, record)
 
     async def __aenter__(self) -> Self:
         try:
+            if self.recorder is not None:
+                self.recorder.check()
             symbols = await self._resolved(self._asked, self._channels)
             self._first = self._planned(symbols, self._channels)
+            if self.recorder is not None:
+                self.recorder.start()
             self._add_streams(self._first)
         except BaseException:
             await self.close()
@@ -182,6 +195,9 @@ class Feed:
         await self.silences.close()
         await self.snapshots.close()
         await self.rest.close()
+        if self.recorder is not None:
+            self.recorder.detach()
+            await asyncio.to_thread(self.recorder.stop)
 
     # ---- what a user asks
 
@@ -280,8 +296,8 @@ class Feed:
 
     def stats(self) -> dict[str, Any]:
         """Figures of the feed: per line, the states of the books, the silent symbols and what was done about them,
-        refused streams, the venue's errors (the newest 100 `feeds.VenueError`), REST, the audit (None without one), and
-        the pipeline's counters."""
+        refused streams, the venue's errors (the newest 100 `feeds.VenueError`), REST, the audit (None without one), the
+        pipeline's counters, and what is recorded (None if nothing is)."""
         return {
             "venue": self.spec.name,
             "market": self.market,
@@ -298,6 +314,7 @@ class Feed:
             "queue": self._events.stats(),
             "audit": None if self.audit is None else self.audit.stats(),
             "counters": self.pipeline.counters,
+            "recorder": None if self.recorder is None else self.recorder.stats(),
         }
 
     def _states(self) -> dict[str, Any]:
@@ -600,6 +617,8 @@ class Feed:
                     silent_at = now + self.timing.check
                     self._report_silent()
                     self.pipeline.flush_log()
+                    for text in self.recorder.news() if self.recorder is not None else ():
+                        self._tell(text)
                 if now >= judged_at:
                     judged_at = now + self.timing.judge
                     self.silences.look(now, self._books)
@@ -693,7 +712,8 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
             speed: str | None = None, market: str | None = None, conflate: bool = False,
             ssl: tls.SSLContext | None = None, on_instrument: Callable[[InstrumentChange], object] | None = None,
             wire: str | None = None, api_key: str | None = None, compression: bool = False, lines: int = 1,
-            on_lag: str = "drop", queue_limit: int = 10_000, verify: bool = False) -> Feed:
+            on_lag: str = "drop", queue_limit: int = 10_000, verify: bool = False,
+            record: str | os.PathLike[str] | None = None) -> Feed:
     """Plan a live feed; `async with connect(...) as feed` opens it, and reconnects for as long as it is open.
 
     Parameters:
@@ -717,9 +737,11 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
     newest of each symbol and kind is kept), "pause" reading from the venue, "disconnect" (it raises `feeds.LagError`);
     lines -- connections that carry each subscription, 1 to 4. Where the venue's numbers are the same on every one
     (`SPEC.shared_ids`) the first copy of a message counts and the loss of a line loses nothing; elsewhere one line
-    counts and another stands by.
+    counts and another stands by;
     verify -- hold every book against a fresh snapshot by REST about once a minute (`feeds.audit`, `feed.audit`), and
-    fetch one anew that has drifted: its reason tells the levels.
+    fetch one anew that has drifted: its reason tells the levels;
+    record -- a directory that all of it is recorded into as long as the feed is open; `feeds.recording.recorder` has
+    more to choose.
 
     Raises: UnknownVenue, UnsupportedChannel or ValueError that say what there is. Opening raises ConnectionError if no
     connection can be made within 20 s, UnknownInstrument with near names if the venue's list does not have a name.
@@ -743,7 +765,7 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
     if rest_url is not None:
         check_url("rest_url", rest_url, ("http", "https"))
     return Feed(spec, symbols, channels, handler, url, rest_url, depth, speed, conflate, ssl, market,
-                on_instrument, key_headers(spec, api_key, url), compression, lines, on_lag, queue_limit, verify)
+                on_instrument, key_headers(spec, api_key, url), compression, lines, on_lag, queue_limit, verify, record)
 
 
 def key_headers(spec: VenueSpec, api_key: str | None, url: str | None) -> dict[str, str] | None:

@@ -21,6 +21,9 @@ class Line(WSListener):
     exception is logged, counted, and the line goes on. Everything here belongs to the thread of the event loop.
     """
 
+    address: str
+    """What a recording says was connected to."""
+
     def __new__(cls, pipeline: Pipeline, line: int = 0, max_message: int = 8388608) -> Self: ...
     @property
     def line(self) -> int:
@@ -105,11 +108,13 @@ async def open_line(
     timeout: float = 10.0,
     headers: Mapping[str, str] | None = None,
     compression: bool = False,
+    address: str | None = None,
 ) -> Line:
     """Connect, and return the open line; `pipeline.opened(line)` has been called, `closed` is called at its end.
 
     Parameters: url -- ws:// or wss://, with path and query; ssl_context -- None means the system's certificates and a
     verified name; timeout -- seconds for name, connection, TLS and upgrade together; headers -- sent with the
-    handshake, never logged; compression -- offer permessage-deflate, which the server may decline.
+    handshake, never logged; compression -- offer permessage-deflate, which the server may decline; address -- what a
+    recording says was connected to, None is url without query, which may hold a key.
     Raises: ConnectionError that says the address (without query) and why, in one line.
     """

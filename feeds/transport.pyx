@@ -62,6 +62,7 @@ cdef class Line(WSListener):
         Py_ssize_t joined_capacity  # without the slack
         bint joining                # a message has begun and its last fragment is still to come
         bint packed                 # and is compressed
+        bint binary                 # and is no text
         object inflater             # of compressed messages, None: none was agreed on
         bint dead                   # frames that are still in picows' buffer after the end are not ours any more
         bint opened                 # pipeline.opened has been called
@@ -82,6 +83,7 @@ cdef class Line(WSListener):
     cdef readonly int64_t last_frame_ns
     cdef readonly int close_code
     cdef readonly str close_reason
+    cdef public str address         # what a recording says was connected to
 
     def __cinit__(self, Pipeline pipeline not None, int line=0, Py_ssize_t max_message=8 << 20):
         if max_message < 1:
@@ -92,6 +94,7 @@ cdef class Line(WSListener):
         self.joined = NULL
         self.writable = True
         self.close_reason = ""
+        self.address = ""
 
     def __dealloc__(self):
         free(self.joined)
@@ -109,7 +112,7 @@ cdef class Line(WSListener):
         limit_read(transport.underlying_transport)
         self.opened = True
         try:
-            self.pipeline.opened(self.line)
+            self.pipeline.opened(self.line, self.address)
         except Exception:
             self._handler_failed()
 
@@ -122,7 +125,7 @@ cdef class Line(WSListener):
         self.batch_frames += 1
         if (frame.fin and not self.joining and (frame.msg_type == WSMsgType.TEXT or frame.msg_type == WSMsgType.BINARY)
                 and not (frame.rsv1 or frame.rsv2 or frame.rsv3)):
-            self._deliver(frame.payload_ptr, frame.payload_size)
+            self._deliver(frame.payload_ptr, frame.payload_size, frame.msg_type == WSMsgType.BINARY)
         else:
             self._take_other(frame)
         if frame.last_in_buffer:
@@ -148,7 +151,7 @@ cdef class Line(WSListener):
         if not self.opened:
             return
         try:
-            self.pipeline.closed(self.line)
+            self.pipeline.closed(self.line, f"{self.close_code} {self.close_reason}".rstrip())
         except Exception:
             self._handler_failed()
 
@@ -168,10 +171,12 @@ cdef class Line(WSListener):
         self.batch_ns = now_ns()
         self.last_frame_ns = self.batch_ns
 
-    cdef inline int _deliver(self, const char* payload, Py_ssize_t size) except -1:
+    cdef inline int _deliver(self, const char* payload, Py_ssize_t size, bint binary) except -1:
         self.messages += 1
         self.bytes += size
         self.wire_bytes += size
+        if self.pipeline.tap is not None:
+            self.pipeline.tap.binary = binary
         try:
             self.pipeline.feed_c(payload, size, SLACK, self.batch_ns, self.line)
         except Exception:
@@ -219,6 +224,7 @@ cdef class Line(WSListener):
         if self.joining:
             return self._refuse(WSCloseCode.PROTOCOL_ERROR, "new message inside a fragmented one")
         self.packed = frame.rsv1
+        self.binary = frame.msg_type == WSMsgType.BINARY
         if frame.fin:                               # the only way here is that it is compressed
             return self._inflate(frame.payload_ptr, frame.payload_size)
         self.joining = True
@@ -236,7 +242,7 @@ cdef class Line(WSListener):
             if self.packed:
                 return self._inflate(self.joined, self.joined_size)
             memset(self.joined + self.joined_size, 0, SLACK)
-            self._deliver(self.joined, self.joined_size)
+            self._deliver(self.joined, self.joined_size, self.binary)
         return 0
 
     cdef int _inflate(self, const char* payload, Py_ssize_t size) except -1:
@@ -252,7 +258,7 @@ cdef class Line(WSListener):
         memcpy(self.joined, PyBytes_AS_STRING(text), length)
         memset(self.joined + length, 0, SLACK)
         self.wire_bytes += size - length
-        return self._deliver(self.joined, length)
+        return self._deliver(self.joined, length, self.binary)
 
     cdef int _reserve(self, Py_ssize_t size) except -1:
         """Room for `size` joined bytes; the buffer only grows, at most to `max_message`."""
@@ -319,6 +325,8 @@ cdef class Line(WSListener):
     def send_text(self, str text not None):
         if self.transport is None or self.dead:
             raise ConnectionError(f"line {self.line} is not open")
+        if self.pipeline.tap is not None:
+            self.pipeline.tap.sent(self.line, text.encode())
         self.transport.send(WSMsgType.TEXT, text.encode())
 
     def send_ping(self):
@@ -354,9 +362,10 @@ cdef class Line(WSListener):
 
 
 async def open_line(pipeline, str url not None, int line=0, *, Py_ssize_t max_message=8 << 20, ssl_context=None,
-                    double timeout=10.0, headers=None, bint compression=False):
+                    double timeout=10.0, headers=None, bint compression=False, address=None):
     cdef Line listener = Line(pipeline, line, max_message)
     shown = url.partition("?")[0]
+    listener.address = address or shown
     sent = dict(headers or {})
     logger = logging.getLogger(f"picows.line.{line}")
     if sent and logger.getEffectiveLevel() < logging.DEBUG:

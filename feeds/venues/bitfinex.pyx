@@ -26,9 +26,9 @@ from feeds.message cimport (Form, Message, bit, CHECKSUM_SIGNED, KIND_CONTROL, K
 from feeds.parser cimport Parser
 from feeds.scan cimport (Cursor, Field, Note, Notes, Text, at_end, begins, expect, fail, find_count, find_text,
                          find_value, first_item, go_to, is_digit, list_form, list_places, next_item, note_more,
-                         notes_add, open_array, peek, read_count, read_text, skip_object, skip_value, take_any,
-                         take_array, take_constant, take_int, take_level_alone, take_levels, take_price, take_rest,
-                         take_signed, take_time, take_value, word_is)
+                         notes_add, notes_kept, notes_restore, open_array, peek, read_count, read_text, skip_object,
+                         skip_value, take_any, take_array, take_constant, take_int, take_level_alone, take_levels,
+                         take_price, take_rest, take_signed, take_time, take_value, word_is)
 
 from feeds.venue import (Answer, Control, Count, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
                          check_known, frame_text, read_object)
@@ -63,6 +63,15 @@ cdef class BitfinexParser(Parser):
 
     def __dealloc__(self):
         free(self.channels.note)
+
+    @property
+    def memory(self):
+        """What is remembered, as bytes; for checkpoints."""
+        return notes_kept(&self.channels)
+
+    @memory.setter
+    def memory(self, bytes kept):
+        notes_restore(&self.channels, kept)
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         if peek(c) == c'[':

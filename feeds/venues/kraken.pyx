@@ -21,10 +21,10 @@ from feeds.message cimport (Form, Message, bit, CHECKSUM_DIGITS, KIND_CONTROL, K
 from feeds.parser cimport Parser
 from feeds.scan cimport (Cursor, Field, Note, Notes, Text, NAME_SYMBOL, TAKE_SIDE, at_end, begins, expect, fail,
                          find_count, find_text, find_value, first_item, go_to, list_fields, list_form, list_places,
-                         next_item, next_key, note_more, notes_add, number_at, open_array, open_object, peek, read_text,
-                         scan_number, skip_object, skip_value, take_aggressor, take_any, take_array, take_constant,
-                         take_field, take_object, take_price, take_qty, take_rest, take_symbol, take_time, text_is,
-                         word_is)
+                         next_item, next_key, note_more, notes_add, notes_kept, notes_restore, number_at, open_array,
+                         open_object, peek, read_text, scan_number, skip_object, skip_value, take_aggressor, take_any,
+                         take_array, take_constant, take_field, take_object, take_price, take_qty, take_rest,
+                         take_symbol, take_time, text_is, word_is)
 
 from feeds.venue import (Control, Evidence, Limits, Link, Stream, VenueSpec, by_channel, check_known, frame_text,
                          instruments_at, read_object, reason_of, request_number)
@@ -48,6 +48,15 @@ cdef class KrakenParser(Parser):
 
     def __dealloc__(self):
         free(self.depths.note)
+
+    @property
+    def memory(self):
+        """What is remembered, as bytes; for checkpoints."""
+        return notes_kept(&self.depths)
+
+    @memory.setter
+    def memory(self, bytes kept):
+        notes_restore(&self.depths, kept)
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         if peek(c) == c'[':

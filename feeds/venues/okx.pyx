@@ -52,6 +52,15 @@ cdef class OkxParser(Parser):
         self.route_mark = c'"'
         self.route_marks = 10                     # {"arg":{"channel":"books","instId":"BTC-USDT"
 
+    @property
+    def memory(self):
+        """What is remembered, as bytes; for checkpoints."""
+        return b"numbered" if self.numbered else b""
+
+    @memory.setter
+    def memory(self, bytes kept):
+        self.numbered = kept == b"numbered"
+
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         # {"arg":{"channel":"books","instId":"BTC-USDT"},"action":"update","data":[{...}]}
         # {"event":"subscribe","arg":{"channel":"books5","instId":"BTC-USDT"},"connId":"bd21fccc"}, and the text pong
