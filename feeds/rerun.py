@@ -74,8 +74,8 @@ def replay(path: PathText | Sequence[PathText], handler: object = None, *, start
     Parameters: start, end -- from `start` on, and before `end`: a datetime with a time zone, ISO text, or ns since the
     Unix epoch. The books are at `start` what they were then; nothing before it is told. symbols -- nothing but these.
     speed -- times the recorded pace; None or "max": as fast as it goes. venue, market -- of a recording of several;
-    of a capture whose folder is not named after the venue, or where the venue has several markets. wire -- of a capture,
-    where the venue has several forms.
+    of a capture whose folder is not named after the venue, or where the venue has several markets. wire -- of a
+    capture, where the venue has several forms.
     Raises: RecordingError, CaptureError for what cannot be read: at once where nothing can, else after all that can be
     was told. RangeError, SymbolError (both name what there is), VenueUnclear, UnknownVenue, UnsupportedChannel,
     ValueError.
