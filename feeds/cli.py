@@ -152,6 +152,39 @@ def record(
 
 
 @app.command()
+def check(
+    path: Annotated[str, typer.Argument(metavar="DIR", help="A recording, or one segment of it.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON document.")] = False,
+) -> None:
+    """Verify a recording, and mend the end that a killed recorder has left: status 1 if something else is damaged."""
+    with clean_end():
+        from feeds.commands.check import run
+
+        code = run(path, dry_run=dry_run, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@app.command("import")
+def import_(
+    files: Files,
+    out: Annotated[str, typer.Option(metavar="DIR", help="Directory of the recording; there may be others in it.")],
+    venue: VenueOption = None,
+    market: MarketOption = None,
+    wire: WireOption = None,
+    chunk_size: Annotated[int, typer.Option(min=1024, help="Bytes of records in a chunk.")] = 4 << 20,
+    rotate_size: Annotated[int, typer.Option(min=1024, help="Bytes after which a new segment begins.")] = 1 << 30,
+) -> None:
+    """Turn captures of the text format into a recording."""
+    with clean_end():
+        from feeds.commands.check import run_import
+
+        code = run_import(files, out, venue=venue, market=market, wire=wire,
+                          sizes={"chunk_size": chunk_size, "rotate_size": rotate_size})
+    raise typer.Exit(code)
+
+
+@app.command()
 def demo(
     seconds: Annotated[float, typer.Option(min=1.0, help="How long it runs.")] = 20.0,
     venue: Annotated[str | None, typer.Option(help="Which venue is simulated.")] = None,
