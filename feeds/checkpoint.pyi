@@ -17,7 +17,7 @@ def restore(pipeline: Pipeline, state: bytes, symbols: Container[str] | None = N
     """Make a pipeline of the same venue go on from a checkpoint. Books it has already stay the same objects, and are
     EMPTY if the checkpoint does not know them.
 
-    Parameters: symbols -- of these only, as the venue writes them. reason -- what a handler's on_status is told of books
-    whose state is another one now; None: it is told nothing.
+    Parameters: symbols -- of these only, as the venue writes them. reason -- what a handler's on_status is told of
+    books whose state is another one now; None: it is told nothing.
     Raises: CheckpointError, with the pipeline as it was, for a checkpoint of another version, kind of machine or venue.
     """

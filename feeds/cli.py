@@ -40,17 +40,26 @@ def _wirebook(version: Annotated[bool, typer.Option("--version", callback=_print
 
 @app.command()
 def replay(
-    files: Files,
+    files: Annotated[list[str], typer.Argument(metavar="FILE|DIR...", help="Captures, plain or gzip'd, in their order, "
+                                                                           "or recordings.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document with exact figures and digests.")] = False,
     venue: VenueOption = None,
     market: MarketOption = None,
     wire: WireOption = None,
+    start: Annotated[str | None, typer.Option(metavar="TIME", help="From this time on: 2026-11-22T10:00:00Z, or ns "
+                                                                   "since 1970.")] = None,
+    end: Annotated[str | None, typer.Option(metavar="TIME", help="Before this time.")] = None,
+    symbols: Annotated[list[str] | None, typer.Option("--symbols", help="Nothing but these.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Days and venues for themselves, in N "
+                                                                      "processes.")] = None,
+    cluster: Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="The same on a Dask cluster.")] = None,
 ) -> None:
-    """Feed captures through the pipeline: the books they end in, and the speed."""
+    """Feed captures or recordings through the pipeline: the books they end in, and the speed."""
     with clean_end():
         from feeds.commands.replay import run
 
-        code = run(files, venue, market, as_json, wire)
+        code = run(files, venue, market, as_json, wire, start=start, end=end,
+                   symbols=None if symbols is None else read_symbols(symbols), jobs=jobs, cluster=cluster)
     raise typer.Exit(code)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from os import PathLike, fspath
 from pathlib import Path
@@ -29,6 +29,7 @@ __all__ = ["RangeError", "Rerun", "SymbolError", "moment_text", "read_moment", "
 PathText = str | PathLike[str]
 Moment = datetime | str | int
 
+STEPS = 200             # in which a replay tells its progress
 TURN_S = 0.005          # for how long an `async for` keeps the loop to itself
 
 
@@ -74,8 +75,8 @@ def replay(path: PathText | Sequence[PathText], handler: object = None, *, start
     Parameters: start, end -- from `start` on, and before `end`: a datetime with a time zone, ISO text, or ns since the
     Unix epoch. The books are at `start` what they were then; nothing before it is told. symbols -- nothing but these.
     speed -- times the recorded pace; None or "max": as fast as it goes. venue, market -- of a recording of several;
-    of a capture whose folder is not named after the venue, or where the venue has several markets. wire -- of a capture,
-    where the venue has several forms.
+    of a capture whose folder is not named after the venue, or where the venue has several markets. wire -- of a
+    capture, where the venue has several forms.
     Raises: RecordingError, CaptureError for what cannot be read: at once where nothing can, else after all that can be
     was told. RangeError, SymbolError (both name what there is), VenueUnclear, UnknownVenue, UnsupportedChannel,
     ValueError.
@@ -121,9 +122,20 @@ class Rerun:
 
     # ---- running
 
-    def run(self) -> Rerun:
-        """Play to the end; a pace is kept by sleeping. Raises: see `replay`, and what the handler raises."""
-        for wait_s in self._course():
+    def run(self, on_progress: Callable[[float], object] | None = None) -> Rerun:
+        """Play to the end; a pace is kept by sleeping. Raises: see `replay`, and what the handler raises.
+
+        Parameters: on_progress -- told the share of the time that is over, now and then; not of a capture, whose end
+        is not known before.
+        """
+        span = self._source.span() if isinstance(self._source, Recorded) and on_progress is not None else None
+        if span is None or on_progress is None:
+            span = (0, FOREVER)
+        first = max(span[0], self.start_ns or 0)
+        whole = max(min(span[1], self.end_ns) - first, 1)
+        for wait_s in self._course(max(whole // STEPS, 1)):
+            if on_progress is not None and span[1] != FOREVER:
+                on_progress(min(max(self.last_ns - first, 0) / whole, 1.0))
             if wait_s:
                 time.sleep(wait_s)
         return self
@@ -152,8 +164,11 @@ class Rerun:
         self._handler = self._queue = EventQueue(1 << 62, lambda: None, clock=lambda: 0.0)
         return self._queue
 
-    def _course(self) -> Iterator[float]:
-        """Play what is due, bit by bit; yields how many seconds are to be waited before the next."""
+    def _course(self, step_ns: int = FOREVER) -> Iterator[float]:
+        """Play what is due, bit by bit; yields how many seconds are to be waited before the next.
+
+        step_ns -- recorded time that is played at once, at most.
+        """
         if self._begun:
             raise RuntimeError("this replay has run; call replay() for another one")
         self._begun = True
@@ -168,7 +183,7 @@ class Rerun:
                 pipeline.on_applied = self._digests.on_applied
             pace: tuple[int, int] | None = None         # our clock and the recorded time when it began
             while (at := source.next_ns()) is not None and at < self.end_ns:
-                until = self.end_ns
+                until = min(self.end_ns, at + step_ns)
                 self.first_ns = self.first_ns or at
                 if self.speed is not None:
                     now = time.monotonic_ns()
@@ -243,6 +258,11 @@ class Rerun:
         return [loss for loss in self._source.losses if loss[2] >= first or self.start_ns is None]
 
     @property
+    def failures(self) -> list[Exception]:
+        """What could not be read; the first of them is raised at the end."""
+        return self._source.failures
+
+    @property
     def errors(self) -> int:
         """Messages that were not understood, and files that could not be read to their end."""
         return self.pipeline.counters["errors"] + len(self._source.failures)
@@ -250,7 +270,7 @@ class Rerun:
     def document(self) -> dict[str, Any]:
         """Everything as one JSON-ready document, as that of `feeds.figures.Replay`; counts are those of the time that
         was asked for."""
-        span = self._source.span()
+        span, last_error = self._source.span(), self.pipeline.last_error
         return {
             "files": self.files,
             "venue": self.pipeline.venue,
@@ -259,10 +279,12 @@ class Rerun:
             "end": None if self.end_ns == FOREVER else moment_text(self.end_ns),
             "first": None if span is None else moment_text(span[0]),
             "last": None if span is None else moment_text(span[1]),
+            "lines": self.lines,
             "messages": self.messages,
             "bytes": self.bytes,
             "seconds": self.seconds,
             "errors": self.errors,
+            "last_error": None if last_error is None else str(last_error),
             "losses": sum(loss[0] for loss in self.losses),
             "symbols": {symbol: symbol_figures(self.pipeline, symbol, self._digests, self._before.get(symbol))
                         for symbol in sorted(self.pipeline.books)},
@@ -281,9 +303,12 @@ def read_pace(speed: float | str | None) -> float | None:
 def source_of(paths: Sequence[PathText], venue: str | None, market: str | None, wire: str | None) -> Source:
     """What is to be replayed. Raises: see `replay`."""
     files = [fspath(path) for path in paths]
+    return (Recorded if is_recorded(files) else Captures)(files, venue, market, wire)
+
+
+def is_recorded(files: Sequence[str]) -> bool:
+    """Whether these are recordings, and not captures. Raises: ValueError if some are, and some are not."""
     recorded = [Path(file).is_dir() or is_recording(file) for file in files]
-    if all(recorded):
-        return Recorded(files, venue, market, wire)
-    if any(recorded):
+    if any(recorded) and not all(recorded):
         raise ValueError(f"expected recordings or captures, not both: {', '.join(files)}")
-    return Captures(files, venue, market, wire)
+    return any(recorded)

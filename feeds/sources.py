@@ -20,7 +20,7 @@ from feeds.recording import form
 from feeds.recording.acts import act, pipeline_of
 from feeds.recording.form import FormError, time_text
 from feeds.recording.play import Block, doubt
-from feeds.recording.reader import Recording, RecordingError, Segment, Session, Torn
+from feeds.recording.reader import Recording, RecordingError, Segment, Session
 from feeds.venue import VenueSpec
 from feeds.venues import load
 
@@ -181,14 +181,16 @@ class Recorded:
         if len(sources) > 1:
             known = ", ".join(f"{venue} {market}".strip() for venue, market in sorted(sources))
             raise ValueError(f"{', '.join(files)}: which of {known}? Say it by venue and market")
-        self.sessions = sorted((session for session in sessions_of(list(segments.values()), recordings[0]) if session.last_ns),
+        recordings[0].segments = sorted(segments.values(), key=lambda segment: (
+            segment.about.began_ns, segment.about.session, segment.about.part))
+        self.sessions = sorted((session for session in recordings[0].sessions() if session.last_ns),
                                key=lambda session: session.first_ns)
         if not self.sessions:
             raise RecordingError(files[0], "records", "none")
         for one, other in zip(self.sessions, self.sessions[1:], strict=False):
             if other.first_ns <= one.last_ns:
-                raise ValueError(f"{', '.join(files)}: two recorders were at work at {time_text(other.first_ns)}; replay "
-                                 f"the segments of one of them, from {one.segments[0].path} or "
+                raise ValueError(f"{', '.join(files)}: two recorders were at work at {time_text(other.first_ns)}; "
+                                 f"replay the segments of one of them, from {one.segments[0].path} or "
                                  f"{other.segments[0].path} on")
         about = self.sessions[0].about
         if wire is not None and wire != about.wire:
@@ -279,7 +281,7 @@ class Recorded:
                             if of.complete or entry.end < of.end:
                                 yield partial(self._skip, error, entry)
                             else:
-                                of.torn = Torn(entry.offset, of.size - entry.offset, error.expected, error.found)
+                                of.cut(entry, error)
                 chunk = 0
                 if of.torn is not None:
                     log.warning("%s: the last %d bytes are no whole chunk and are left out", of.path, of.torn.size)
@@ -376,7 +378,6 @@ class Recorded:
 
     def _act(self, pipeline: Pipeline, record: form.Record) -> None:
         """Play a record that is no frame."""
-        pipeline.now_ns = record.time_ns
         if record.kind == form.LOSS:
             loss = record.loss()
             self.losses.append((loss.records, loss.first_ns, loss.last_ns))
@@ -388,13 +389,6 @@ class Recorded:
 
     def close(self) -> None:
         self._course = iter(())
-
-
-def sessions_of(segments: list[Segment], recording: Recording) -> list[Session]:
-    """The sessions of segments that may come from several recordings."""
-    recording.segments = sorted(segments, key=lambda segment: (segment.about.began_ns, segment.about.session,
-                                                               segment.about.part))
-    return recording.sessions()
 
 
 def play_all(block: Block, pipeline: Pipeline) -> None:
