@@ -35,7 +35,7 @@ LINES = {
     "outside": ["feeds.transport", "feeds.deflate", "feeds.picows_version", "feeds.capture", "feeds.figures",
                 "feeds.rest", "feeds.session", "feeds.connection", "feeds.requests", "feeds.plan", "feeds.directory",
                 "feeds.names", "feeds.chains", "feeds.rollover", "feeds.audit", "feeds.silence",
-                "feeds.staleness", "feeds.rerun", "feeds.checkpoint"],
+                "feeds.staleness", "feeds.rerun", "feeds.checkpoint", "feeds.plotdata", "feeds.plots"],
     "top": ["feeds.simulator", "feeds.simulator.*", "feeds.cli", "feeds.commands", "feeds.commands.*"],
     "package": ["feeds"],
 }
@@ -75,6 +75,7 @@ LIBRARIES = {
     "socket": {"feeds.transport", "feeds.rest", "feeds.session"},
     "msgspec": {"feeds.rest", "feeds.session", "feeds.figures", "feeds.capture", "feeds.directory",
                 "feeds.checkpoint"},
+    "matplotlib": {"feeds.plots"},
     "typer": set(),
     "rich": set(),
 }
