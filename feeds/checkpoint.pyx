@@ -19,12 +19,12 @@ from feeds.arbiter cimport MAX_PLACES
 from feeds.levelmap cimport LevelMap, map_put, map_reserve
 from feeds.lines cimport ANY_LINES, Group, Lane, Shared
 from feeds.message cimport message_clear
-from feeds.path cimport Counters, Path
+from feeds.path cimport Counters, Path, path_note
 from feeds.pipeline cimport Pipeline
 from feeds.routes cimport PREFIX, Route, SHORTEST_PREFIX, routes_add, routes_free
 from feeds.symbols cimport symbols_find
 from feeds.sync cimport LineCount
-from feeds.track cimport Held, Pending, Track, track_free
+from feeds.track cimport Held, Pending, Track, WHY_TOLD, track_free
 
 from sys import byteorder
 
@@ -283,11 +283,12 @@ cdef int drop(Pipeline self, int32_t i) except -1:
     return 0
 
 
-def restore(Pipeline pipeline not None, bytes state not None, symbols=None):
-    """Make a pipeline of the same venue go on from a checkpoint. Nobody is told; books it has already stay the same
-    objects, and are EMPTY if the checkpoint does not know them.
+def restore(Pipeline pipeline not None, bytes state not None, symbols=None, str reason=None):
+    """Make a pipeline of the same venue go on from a checkpoint. Books it has already stay the same objects, and are
+    EMPTY if the checkpoint does not know them.
 
-    Parameters: symbols -- of these only, as the venue writes them.
+    Parameters: symbols -- of these only, as the venue writes them. reason -- what a handler's on_status is told of
+    books whose state is another one now; None: it is told nothing.
     Raises: CheckpointError, with the pipeline as it was, for a checkpoint of another version, kind of machine or venue.
     """
     cdef Path* path = &pipeline.path
@@ -296,6 +297,7 @@ def restore(Pipeline pipeline not None, bytes state not None, symbols=None):
     cdef Book book
     cdef bytes prefix, name
     cdef dict places = {}
+    cdef list before = [(<Book> book).status for book in pipeline.book_list] if reason is not None else []
     try:
         told = msgpack.decode(state, strict=False)
         if not isinstance(told, list) or len(told) < 3 or told[0] != VERSION or tuple(told[1]) != SIZES:
@@ -303,8 +305,8 @@ def restore(Pipeline pipeline not None, bytes state not None, symbols=None):
             raise CheckpointError(f"expected a checkpoint of version {VERSION} for {SIZES}, found {found}")
         if told[2] != pipeline.venue:
             raise CheckpointError(f"expected a checkpoint of {pipeline.venue}, found {told[2]!r}")
-        (wire, market, all_symbols, strict, counts, needs, newest, wanted, lanes, groups, lines, memory, routes, changed,
-         error, books) = told[3:]
+        (wire, market, all_symbols, strict, counts, needs, newest, wanted, lanes, groups, lines, memory, routes,
+         changed, error, books) = told[3:]
     except (MsgspecError, TypeError, ValueError) as failure:
         if isinstance(failure, CheckpointError):
             raise
@@ -362,3 +364,11 @@ def restore(Pipeline pipeline not None, bytes state not None, symbols=None):
                 route.book = is_book
     pipeline.changed = {(places[i], why): count for i, why, count in changed if i in places}
     pipeline.error = None if error is None else FeedError(pipeline.venue, *error)
+    for i, old in enumerate(before):
+        if old != pipeline.book_list[i].status:
+            path_note(path, i, old, pipeline.book_list[i].status, WHY_TOLD, 0, 0)
+    pipeline.lost_reason = reason
+    try:
+        pipeline.tell()
+    finally:
+        pipeline.lost_reason = None

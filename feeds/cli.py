@@ -40,17 +40,26 @@ def _wirebook(version: Annotated[bool, typer.Option("--version", callback=_print
 
 @app.command()
 def replay(
-    files: Files,
+    files: Annotated[list[str], typer.Argument(metavar="FILE|DIR...", help="Captures, plain or gzip'd, in their order, "
+                                                                           "or recordings.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document with exact figures and digests.")] = False,
     venue: VenueOption = None,
     market: MarketOption = None,
     wire: WireOption = None,
+    start: Annotated[str | None, typer.Option(metavar="TIME", help="From this time on: 2026-11-22T10:00:00Z, or ns "
+                                                                   "since 1970.")] = None,
+    end: Annotated[str | None, typer.Option(metavar="TIME", help="Before this time.")] = None,
+    symbols: Annotated[list[str] | None, typer.Option("--symbols", help="Nothing but these.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Days and venues for themselves, in N "
+                                                                      "processes.")] = None,
+    cluster: Annotated[str | None, typer.Option(metavar="tcp://HOST:PORT", help="The same on a Dask cluster.")] = None,
 ) -> None:
-    """Feed captures through the pipeline: the books they end in, and the speed."""
+    """Feed captures or recordings through the pipeline: the books they end in, and the speed."""
     with clean_end():
         from feeds.commands.replay import run
 
-        code = run(files, venue, market, as_json, wire)
+        code = run(files, venue, market, as_json, wire, start=start, end=end,
+                   symbols=None if symbols is None else read_symbols(symbols), jobs=jobs, cluster=cluster)
     raise typer.Exit(code)
 
 
@@ -143,30 +152,35 @@ def record(
 
 
 @app.command()
-def plot(
-    files: Annotated[list[str], typer.Argument(metavar="DIR|FILE...", help="A recording, or captures in their order.")],
-    symbol: Annotated[str | None, typer.Option(help="Whose book; without it that with the most updates.")] = None,
-    kind: Annotated[list[str] | None, typer.Option(help="depth, heatmap, spread, latency, gaps; without it all.")
-                    ] = None,
-    start: Annotated[str | None, typer.Option(metavar="TIME", help="From then on, in UTC: 2026-11-22T10:00.")] = None,
-    end: Annotated[str | None, typer.Option(metavar="TIME", help="Until then.")] = None,
-    out: Annotated[str | None, typer.Option(metavar="PATH", help="Folder, or the file for one plot; this folder.")
-                   ] = None,
-    form: Annotated[str | None, typer.Option("--format", metavar="png|svg", help="Of the files; png.")] = None,
-    width: Annotated[float | None, typer.Option(min=5, max=60, help="Inches; 11.")] = None,
-    height: Annotated[float | None, typer.Option(min=3, max=60, help="Inches; 6.5, of gaps what their books need.")
-                      ] = None,
-    dpi: Annotated[float, typer.Option(min=20, max=1200, help="Pixels an inch of a PNG.")] = 120,
+def check(
+    path: Annotated[str, typer.Argument(metavar="DIR", help="A recording, or one segment of it.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as one JSON document.")] = False,
+) -> None:
+    """Verify a recording, and mend the end that a killed recorder has left: status 1 if something else is damaged."""
+    with clean_end():
+        from feeds.commands.check import run
+
+        code = run(path, dry_run=dry_run, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@app.command("import")
+def import_(
+    files: Files,
+    out: Annotated[str, typer.Option(metavar="DIR", help="Directory of the recording; there may be others in it.")],
     venue: VenueOption = None,
     market: MarketOption = None,
     wire: WireOption = None,
+    chunk_size: Annotated[int, typer.Option(min=1024, help="Bytes of records in a chunk.")] = 4 << 20,
+    rotate_size: Annotated[int, typer.Option(min=1024, help="Bytes after which a new segment begins.")] = 1 << 30,
 ) -> None:
-    """Draw what was recorded: depth, heat map with trades, spread and imbalance, latency, gaps."""
+    """Turn captures of the text format into a recording."""
     with clean_end():
-        from feeds.commands.plot import run
+        from feeds.commands.check import run_import
 
-        code = run(files, read_symbols(kind or []), symbol=symbol, start=start, end=end, out=out, form=form,
-                   width=width, height=height, dpi=dpi, venue=venue, market=market, wire=wire)
+        code = run_import(files, out, venue=venue, market=market, wire=wire,
+                          sizes={"chunk_size": chunk_size, "rotate_size": rotate_size})
     raise typer.Exit(code)
 
 
@@ -268,6 +282,34 @@ def doctor(
         from feeds.commands.doctor import run
 
         code = run(as_json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def plot(
+    files: Annotated[list[str], typer.Argument(metavar="DIR|FILE...", help="A recording, or captures in their order.")],
+    symbol: Annotated[str | None, typer.Option(help="Whose book; without it that with the most updates.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="depth, heatmap, spread, latency, gaps; without it all.")
+                    ] = None,
+    start: Annotated[str | None, typer.Option(metavar="TIME", help="From then on, in UTC: 2026-11-22T10:00.")] = None,
+    end: Annotated[str | None, typer.Option(metavar="TIME", help="Until then.")] = None,
+    out: Annotated[str | None, typer.Option(metavar="PATH", help="Folder, or the file for one plot; this folder.")
+                   ] = None,
+    form: Annotated[str | None, typer.Option("--format", metavar="png|svg", help="Of the files; png.")] = None,
+    width: Annotated[float | None, typer.Option(min=5, max=60, help="Inches; 11.")] = None,
+    height: Annotated[float | None, typer.Option(min=3, max=60, help="Inches; 6.5, of gaps what their books need.")
+                      ] = None,
+    dpi: Annotated[float, typer.Option(min=20, max=1200, help="Pixels an inch of a PNG.")] = 120,
+    venue: VenueOption = None,
+    market: MarketOption = None,
+    wire: WireOption = None,
+) -> None:
+    """Draw what was recorded: depth, heat map with trades, spread and imbalance, latency, gaps."""
+    with clean_end():
+        from feeds.commands.plot import run
+
+        code = run(files, read_symbols(kind or []), symbol=symbol, start=start, end=end, out=out, form=form,
+                   width=width, height=height, dpi=dpi, venue=venue, market=market, wire=wire)
     raise typer.Exit(code)
 
 

@@ -177,12 +177,12 @@ def symbol_figures(pipeline: Pipeline, symbol: str, digests: Digests | None = No
     """
     book = pipeline.books[symbol]
     stats = pipeline.symbol_stats(symbol)
-    qty = stats["trade_qty"]
-    for key, count in (before or {}).items():
-        if key in _COUNTS + _COUNTS_AFTER + _COUNTS_MORE:
-            stats[key] -= count
-        elif key == "trade_qty":        # at the scale of then
-            qty -= count * 10 ** (stats["qty_scale"] - (before or {})["qty_scale"])
+    qty, scale = stats["trade_qty"], stats["qty_scale"]
+    if before is not None:
+        for key in before.keys() & {*_COUNTS, *_COUNTS_AFTER, *_COUNTS_MORE}:
+            stats[key] = stats.get(key, 0) - before[key]
+        scale = max(scale, before["qty_scale"])
+        qty = qty * 10 ** (scale - stats["qty_scale"]) - before["trade_qty"] * 10 ** (scale - before["qty_scale"])
     figures: dict[str, Any] = {key: stats[key] for key in _COUNTS}
     figures["best_bid"] = _best(book, book.raw.best_bid_int)
     figures["best_ask"] = _best(book, book.raw.best_ask_int)
@@ -200,7 +200,7 @@ def symbol_figures(pipeline: Pipeline, symbol: str, digests: Digests | None = No
     last_price = stats["last_trade_price"] if stats["trades"] else None
     figures["trades"] = {
         "count": stats["trades"],
-        "qty": decimal_text(qty, stats["qty_scale"]),
+        "qty": decimal_text(qty, scale),
         "last_price": None if last_price is None else decimal_text(last_price, stats["price_scale"]),
     }
     figures["quotes"] = {"count": stats["quotes"]}

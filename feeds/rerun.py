@@ -4,7 +4,8 @@
     for event in feeds.replay("session/", speed=10): ...        # ten times the recorded pace
     async for event in feeds.replay("session/", start="2026-11-22T10:00Z"): ...
 
-A capture of the text format is read by the rules of `feeds.figures`: it cannot answer a request for a new snapshot.
+A recording makes the same calls to its pipeline as the live feed did, so it comes to the same books. A capture of the
+text format is read by the rules of `feeds.figures`: it cannot answer a request for a new snapshot.
 """
 
 from __future__ import annotations
@@ -12,35 +13,28 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from difflib import get_close_matches
-from itertools import islice
 from os import PathLike, fspath
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
-from feeds.capture import CaptureError, CaptureReader, Record, check_readable
-from feeds.figures import Digests, symbol_figures, venue_of
-from feeds.pipeline import Pipeline
+from feeds.figures import Digests, symbol_figures
 from feeds.plan import EventQueue
-from feeds.venue import VenueSpec
-from feeds.venues import load
+from feeds.recording.reader import is_recording
+from feeds.sources import FOREVER, Captures, Recorded, Source, SymbolError
+
+__all__ = ["RangeError", "Rerun", "SymbolError", "moment_text", "read_moment", "replay"]
 
 PathText = str | PathLike[str]
 Moment = datetime | str | int
 
-FOREVER = (1 << 63) - 1
-BATCH = 512             # lines of a capture read in one go
-TURN = 4096             # records after which an iteration sees to others, if no event came meanwhile
+STEPS = 200             # in which a replay tells its progress
 TURN_S = 0.005          # for how long an `async for` keeps the loop to itself
 
 
 class RangeError(ValueError):
     """Nothing was recorded in the time that was asked for; the message says in which time something was."""
-
-
-class SymbolError(ValueError):
-    """A symbol that was asked for is not in what was recorded; the message has near names."""
 
 
 def read_moment(moment: Moment) -> int:
@@ -73,54 +67,25 @@ def replay(path: PathText | Sequence[PathText], handler: object = None, *, start
            end: Moment | None = None, symbols: str | Iterable[str] | None = None,
            speed: float | str | None = None, venue: str | None = None, market: str | None = None,
            wire: str | None = None) -> Rerun:
-    """Replay a capture of the text format, or several of one venue one after the other.
+    """Replay a recording, a capture of the text format, or several of one venue one after the other.
 
     With a handler (as `feeds.connect` takes it) it runs to the end and the `Rerun` that comes back has the result;
     without one the `Rerun` is to be iterated over, by `for` or `async for`: copies of events, as a live feed gives
     them, the Book itself where a book changed.
     Parameters: start, end -- from `start` on, and before `end`: a datetime with a time zone, ISO text, or ns since the
     Unix epoch. The books are at `start` what they were then; nothing before it is told. symbols -- nothing but these.
-    speed -- times the recorded pace; None or "max": as fast as it goes. venue -- where the folder of a capture is not
-    named after it; market, wire -- where the venue has several.
-    Raises: CaptureError for what cannot be read: at once where nothing can, else after all that can be was told.
-    RangeError, SymbolError (both name what there is), VenueUnclear, UnknownVenue, UnsupportedChannel, ValueError.
+    speed -- times the recorded pace; None or "max": as fast as it goes. venue, market -- of a recording of several;
+    of a capture whose folder is not named after the venue, or where the venue has several markets. wire -- of a
+    capture, where the venue has several forms.
+    Raises: RecordingError, CaptureError for what cannot be read: at once where nothing can, else after all that can be
+    was told. RangeError, SymbolError (both name what there is), VenueUnclear, UnknownVenue, UnsupportedChannel,
+    ValueError.
     """
     rerun = Rerun(path, handler, start=start, end=end, symbols=symbols, speed=speed, venue=venue, market=market,
                   wire=wire)
     if handler is not None:
         rerun.run()
     return rerun
-
-
-class Source(Protocol):
-    """Where records come from, in their order."""
-
-    files: list[str]
-    venue: str
-    messages: int               # frames and bytes that were played so far
-    bytes: int
-    lines: int                  # records of any kind
-    spent_ns: int               # inside the pipeline
-    losses: list[tuple[int, int, int]]      # (messages, first ns, last ns) that the recorder had to leave out
-    failures: list[Exception]   # what could not be read
-
-    def pipeline(self, symbols: Sequence[str] | None) -> Pipeline:
-        """A pipeline as it was when the first record came. Raises: SymbolError."""
-
-    def seek(self, pipeline: Pipeline, start_ns: int) -> None:
-        """Bring the pipeline to where it was before the first record from `start_ns` on."""
-
-    def next_ns(self) -> int | None:
-        """Time of the next record, None if there is none."""
-
-    def play(self, pipeline: Pipeline, until_ns: int, queue: EventQueue | None) -> None:
-        """Play the records before `until_ns`, with a `queue` only until an event is in it."""
-
-    def span(self) -> tuple[int, int] | None:
-        """Times of the first and the last record, None if there is none."""
-
-    def close(self) -> None:
-        """Close what is open."""
 
 
 class Rerun:
@@ -143,7 +108,8 @@ class Rerun:
             raise RangeError(f"expected an end after the start {moment_text(self.start_ns)}, not "
                              f"{moment_text(self.end_ns)}")
         self.speed = read_pace(speed)
-        self._source: Source = Captures([fspath(path) for path in paths], venue, market, wire)
+        self._source = source_of(paths, venue, market, wire)
+        self._source.on_reset = self._carry_over
         wanted = [symbols] if isinstance(symbols, str) else None if symbols is None else list(symbols)
         self.pipeline = self._source.pipeline(wanted)
         self._handler = handler
@@ -156,9 +122,20 @@ class Rerun:
 
     # ---- running
 
-    def run(self) -> Rerun:
-        """Play to the end; a pace is kept by sleeping. Raises: see `replay`, and what the handler raises."""
-        for wait_s in self._course():
+    def run(self, on_progress: Callable[[float], object] | None = None) -> Rerun:
+        """Play to the end; a pace is kept by sleeping. Raises: see `replay`, and what the handler raises.
+
+        Parameters: on_progress -- told the share of the time that is over, now and then; not of a capture, whose end
+        is not known before.
+        """
+        span = self._source.span() if isinstance(self._source, Recorded) and on_progress is not None else None
+        if span is None or on_progress is None:
+            span = (0, FOREVER)
+        first = max(span[0], self.start_ns or 0)
+        whole = max(min(span[1], self.end_ns) - first, 1)
+        for wait_s in self._course(max(whole // STEPS, 1)):
+            if on_progress is not None and span[1] != FOREVER:
+                on_progress(min(max(self.last_ns - first, 0) / whole, 1.0))
             if wait_s:
                 time.sleep(wait_s)
         return self
@@ -187,8 +164,11 @@ class Rerun:
         self._handler = self._queue = EventQueue(1 << 62, lambda: None, clock=lambda: 0.0)
         return self._queue
 
-    def _course(self) -> Iterator[float]:
-        """Play what is due, bit by bit; yields how many seconds are to be waited before the next."""
+    def _course(self, step_ns: int = FOREVER) -> Iterator[float]:
+        """Play what is due, bit by bit; yields how many seconds are to be waited before the next.
+
+        step_ns -- recorded time that is played at once, at most.
+        """
         if self._begun:
             raise RuntimeError("this replay has run; call replay() for another one")
         self._begun = True
@@ -203,7 +183,7 @@ class Rerun:
                 pipeline.on_applied = self._digests.on_applied
             pace: tuple[int, int] | None = None         # our clock and the recorded time when it began
             while (at := source.next_ns()) is not None and at < self.end_ns:
-                until = self.end_ns
+                until = min(self.end_ns, at + step_ns)
                 self.first_ns = self.first_ns or at
                 if self.speed is not None:
                     now = time.monotonic_ns()
@@ -233,6 +213,18 @@ class Rerun:
         return RangeError(f"{', '.join(self.files)}: nothing {asked}; there are {there}")
 
     # ---- what came of it
+
+    def _carry_over(self) -> None:
+        """Figures of the books are about to begin anew: what they are now is to be added in the end."""
+        for symbol in self.pipeline.books:
+            stats = self.pipeline.symbol_stats(symbol)
+            before = self._before.get(symbol) or {"qty_scale": stats["qty_scale"]}
+            self._before[symbol] = {key: before.get(key, 0) - count for key, count in stats.items()
+                                    if isinstance(count, int)}
+            scale = max(stats["qty_scale"], before["qty_scale"])
+            self._before[symbol] |= {"qty_scale": scale, "trade_qty": (
+                before.get("trade_qty", 0) * 10 ** (scale - before["qty_scale"])
+                - stats["trade_qty"] * 10 ** (scale - stats["qty_scale"]))}
 
     @property
     def files(self) -> list[str]:
@@ -266,6 +258,11 @@ class Rerun:
         return [loss for loss in self._source.losses if loss[2] >= first or self.start_ns is None]
 
     @property
+    def failures(self) -> list[Exception]:
+        """What could not be read; the first of them is raised at the end."""
+        return self._source.failures
+
+    @property
     def errors(self) -> int:
         """Messages that were not understood, and files that could not be read to their end."""
         return self.pipeline.counters["errors"] + len(self._source.failures)
@@ -273,7 +270,7 @@ class Rerun:
     def document(self) -> dict[str, Any]:
         """Everything as one JSON-ready document, as that of `feeds.figures.Replay`; counts are those of the time that
         was asked for."""
-        span = self._source.span()
+        span, last_error = self._source.span(), self.pipeline.last_error
         return {
             "files": self.files,
             "venue": self.pipeline.venue,
@@ -282,10 +279,12 @@ class Rerun:
             "end": None if self.end_ns == FOREVER else moment_text(self.end_ns),
             "first": None if span is None else moment_text(span[0]),
             "last": None if span is None else moment_text(span[1]),
+            "lines": self.lines,
             "messages": self.messages,
             "bytes": self.bytes,
             "seconds": self.seconds,
             "errors": self.errors,
+            "last_error": None if last_error is None else str(last_error),
             "losses": sum(loss[0] for loss in self.losses),
             "symbols": {symbol: symbol_figures(self.pipeline, symbol, self._digests, self._before.get(symbol))
                         for symbol in sorted(self.pipeline.books)},
@@ -301,98 +300,15 @@ def read_pace(speed: float | str | None) -> float | None:
     return float(speed)
 
 
-def check_symbols(spec: VenueSpec, wanted: Sequence[str], known: Sequence[str], where: str) -> list[str]:
-    """The symbols as the venue writes them. Raises: SymbolError for the first that is not `known`."""
-    found = []
-    for text in wanted:
-        symbol = text if text in known else spec.symbol(text)
-        if symbol not in known:
-            near = get_close_matches(symbol, known, 3) or known[:3]
-            raise SymbolError(f"{where}: no {text}; {'near' if near else 'it has no symbols'}: {', '.join(near)}")
-        found.append(symbol)
-    return found
+def source_of(paths: Sequence[PathText], venue: str | None, market: str | None, wire: str | None) -> Source:
+    """What is to be replayed. Raises: see `replay`."""
+    files = [fspath(path) for path in paths]
+    return (Recorded if is_recorded(files) else Captures)(files, venue, market, wire)
 
 
-class Captures:
-    """Captures of the text format, one after the other, as the source of a replay."""
-
-    def __init__(self, files: list[str], venue: str | None, market: str | None, wire: str | None):
-        check_readable(files)
-        self.files = files
-        self.venue = venue or venue_of(files)
-        self.messages = self.bytes = self.lines = self.spent_ns = 0
-        self.losses: list[tuple[int, int, int]] = []
-        self.failures: list[Exception] = []
-        self._market, self._wire = market, wire
-        # address of a connection -> market, where nobody has said which and the frames do not tell by themselves
-        self._market_of = load(self.venue).market_of if market is None else None
-        self._first: int | None = None
-        self._last = 0
-        self._records = self._read()
-        self._batch: list[Record] = []
-        self._at = 0
-
-    def pipeline(self, symbols: Sequence[str] | None) -> Pipeline:
-        if symbols is not None:             # what is in a capture shows when it was read
-            known = Captures(self.files, self.venue, self._market, self._wire)
-            all_of_it = known.pipeline(None)
-            known.play(all_of_it, FOREVER, None)
-            symbols = check_symbols(all_of_it.spec, symbols, all_of_it.symbols(), ", ".join(self.files))
-        return Pipeline(self.venue, None, symbols, on_gap="count", market=self._market, wire=self._wire)
-
-    def seek(self, pipeline: Pipeline, start_ns: int) -> None:
-        self.play(pipeline, start_ns, None)
-
-    def _read(self) -> Iterator[Record]:
-        """The records of every file; where one cannot be read further, `failures` says why and the next begins."""
-        for path in self.files:
-            try:
-                yield from CaptureReader(path)
-            except CaptureError as error:
-                self.failures.append(error)
-
-    def next_ns(self) -> int | None:
-        if self._at == len(self._batch):
-            self._batch = list(islice(self._records, BATCH))
-            self._at = 0
-            if self._batch:
-                self._last = self._batch[-1].recv_ns
-                if self._first is None:
-                    self._first = self._batch[0].recv_ns
-        return self._batch[self._at].recv_ns if self._batch else None
-
-    def span(self) -> tuple[int, int] | None:
-        while self.next_ns() is not None:           # the end of a capture is where it ends
-            self._at = len(self._batch)
-        return None if self._first is None else (self._first, self._last)
-
-    def play(self, pipeline: Pipeline, until_ns: int, queue: EventQueue | None) -> None:
-        turn = self.lines + TURN if queue is not None else FOREVER
-        while self.next_ns() is not None:
-            batch, began = self._batch, time.perf_counter_ns()
-            try:
-                for at in range(self._at, len(batch)):
-                    recv_ns, kind, payload, _, _, size = batch[at]
-                    if recv_ns >= until_ns:
-                        return
-                    self._at = at + 1               # a handler may raise
-                    self.lines += 1
-                    pipeline.now_ns = recv_ns
-                    if kind in "<B":
-                        self.messages += 1
-                        self.bytes += size
-                        pipeline.feed(payload, recv_ns)
-                    elif kind == "h":
-                        url, _, body = payload.partition(b" ")
-                        pipeline.rest(url.decode("utf-8", "replace"), body, recv_ns)
-                    elif kind == "=" and self._market_of is not None:
-                        market = self._market_of(payload.decode("utf-8", "replace"))
-                        if market and market != pipeline.market:
-                            pipeline.market = market
-                    if queue is not None and (queue or self.lines >= turn):
-                        return
-            finally:
-                self.spent_ns += time.perf_counter_ns() - began
-
-    def close(self) -> None:
-        self._records.close()                       # type: ignore[attr-defined]
+def is_recorded(files: Sequence[str]) -> bool:
+    """Whether these are recordings, and not captures. Raises: ValueError if some are, and some are not."""
+    recorded = [Path(file).is_dir() or is_recording(file) for file in files]
+    if any(recorded) and not all(recorded):
+        raise ValueError(f"expected recordings or captures, not both: {', '.join(files)}")
+    return any(recorded)

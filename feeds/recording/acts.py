@@ -31,6 +31,7 @@ def act(pipeline: Pipeline, record: Record) -> None:
     Raises: what a handler raises; ValueError for a call that this version does not know.
     """
     kind = record.kind
+    pipeline.now_ns = record.time_ns
     if kind in (form.TEXT, form.BINARY):
         pipeline.feed(record.payload, record.time_ns, record.line)
     elif kind == form.REST:

@@ -11,7 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from feeds.extras import need
 
@@ -26,6 +26,7 @@ MAGIC = b"WBRC"
 _HEAD = struct.Struct("<4sBBHIIIIqqqI")
 _CRC = struct.Struct("<I")
 HEAD_SIZE = _HEAD.size + _CRC.size
+SEARCH = 1 << 20                # bytes looked through at a time for a header
 MAX_RAW = 1 << 30               # bytes of a chunk when unpacked
 
 ABOUT, RECORDS, CHECKPOINT, INDEX = 1, 2, 3, 4      # kinds of chunks
@@ -95,8 +96,13 @@ class Record(NamedTuple):
 
     def rest(self) -> tuple[str, bytes]:
         """URL and body of a REST answer."""
+        url, body = self.rest_bytes()
+        return url.decode("utf-8", "replace"), body
+
+    def rest_bytes(self) -> tuple[bytes, bytes]:
+        """The same with the URL as it stands there."""
         (size,) = _URL.unpack_from(self.payload)
-        return self.payload[4:4 + size].decode("utf-8", "replace"), self.payload[4 + size:]
+        return self.payload[4:4 + size], self.payload[4 + size:]
 
     def loss(self) -> Loss:
         """What a loss record tells."""
@@ -117,10 +123,9 @@ class Loss(NamedTuple):
     last_ns: int
 
 
-def rest_payload(url: str, body: bytes) -> bytes:
+def rest_payload(url: bytes, body: bytes) -> bytes:
     """A REST answer as a record has it."""
-    address = url.encode()
-    return _URL.pack(len(address)) + address + body
+    return _URL.pack(len(url)) + url + body
 
 
 def loss_payload(loss: Loss) -> bytes:
@@ -185,6 +190,28 @@ def read_head(head: bytes, offset: int) -> Chunk:
     if kind not in KIND_NAMES or packing not in (PLAIN, ZSTD) or raw > MAX_RAW:
         raise FormError("a known kind of chunk", f"kind {kind}, packing {packing}, {raw} bytes")
     return Chunk(number, kind, packing, offset, size, raw, count, first_ns, last_ns, before, data_crc)
+
+
+def find_chunk(file: IO[bytes], at: int, size: int) -> Chunk | None:
+    """The next chunk of records of a segment of `size` bytes that begins at byte `at` or behind, by a sound header."""
+    kept = b""
+    while True:
+        file.seek(at)
+        data = kept + file.read(SEARCH)
+        if len(data) == len(kept):
+            return None
+        base = at - len(kept)
+        place = data.find(MAGIC)
+        while 0 <= place <= len(data) - HEAD_SIZE:
+            try:
+                chunk = read_head(data[place:place + HEAD_SIZE], base + place)
+                if chunk.kind == RECORDS and chunk.end <= size:
+                    return chunk
+            except FormError:
+                pass
+            place = data.find(MAGIC, place + 1)
+        at = base + len(data)
+        kept = data[-(HEAD_SIZE - 1):]
 
 
 def unpack_data(chunk: Chunk, data: bytes) -> bytes:

@@ -1,13 +1,13 @@
 """Recorded frames into a pipeline, as fast as it takes them."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport int32_t, int64_t, INT64_MAX
+from libc.stdint cimport int32_t, int64_t, INT64_MAX, INT64_MIN
 from libc.string cimport memcpy, memset
 from orderbook.types cimport BOOK_EMPTY
 from feeds.message cimport DEPTH_BITS
 from feeds.path cimport CAREFUL, MAX_LINES, SEVERAL, path_lose, path_step
 from feeds.pipeline cimport Pipeline
-from feeds.recording.tap cimport BINARY, Head, NO_LINE, TEXT
+from feeds.recording.tap cimport BINARY, Head, LOSS, NO_LINE, TEXT
 from feeds.sync cimport LineCount
 from feeds.track cimport Track, WHY_TOLD
 
@@ -64,10 +64,11 @@ cdef class Block:
         return Record(self.head.time_ns, self.head.kind, self.head.line if self.head.line != NO_LINE else -1,
                       self.data[begin:self.at])
 
-    def feed(self, Pipeline pipeline not None, int64_t until_ns=INT64_MAX, int64_t most=INT64_MAX):
+    def feed(self, Pipeline pipeline not None, int64_t until_ns=INT64_MAX, int64_t most=INT64_MAX, queue=None):
         """Feed the frames up to the next record that is none; returns how many.
 
-        Parameters: until_ns -- a frame of that time or later stays. most -- frames at a time.
+        Parameters: until_ns -- a frame of that time or later stays. most -- frames at a time. queue -- with it, only
+        until something is in it; a handler puts its events there.
         Raises: FormError; what a handler raises, its frame counts as taken then.
         """
         cdef int64_t before = self.taken, n
@@ -85,7 +86,10 @@ cdef class Block:
                 self.step()
                 if pipeline.tap is not None:
                     pipeline.tap.binary = self.head.kind == BINARY
+                pipeline.now_ns = self.head.time_ns
                 pipeline.feed_c(data + self.at - self.head.size, self.head.size, end - self.at, self.head.time_ns, line)
+                if queue is not None and len(queue):
+                    break
                 continue
             n = 0
             with nogil:                     # up to a frame that the path leaves to others, or to the end
@@ -105,7 +109,7 @@ cdef class Block:
                             <Py_ssize_t> self.head.size > end - self.at - <Py_ssize_t> sizeof(Head)):
                         break
                     line = self.head.line if self.head.line != NO_LINE else -1
-            self.time_ns = pipeline.receive_ns = time_ns
+            self.time_ns = pipeline.receive_ns = pipeline.now_ns = time_ns
             if todo == CAREFUL:
                 pipeline.path.counts.slow += 1
                 pipeline.careful(frame, size, time_ns, line)
@@ -177,3 +181,33 @@ def followed(Pipeline pipeline not None):
 def names(Pipeline pipeline not None):
     """Symbols of all instruments by place; those of several depths or markets stand there several times."""
     return list(pipeline.name_list)
+
+
+def survey(bytes data not None):
+    """(records, smallest time, largest time, [Loss]) of a chunk's data; times 0 without records. Raises: FormError."""
+    cdef Py_ssize_t at = 0, total = PyBytes_GET_SIZE(data)
+    cdef const char* bytes_ = PyBytes_AS_STRING(data)
+    cdef int64_t count = 0, first = INT64_MAX, last = INT64_MIN
+    cdef Head head
+    cdef list losses = []
+    while at < total:
+        if total - at < <Py_ssize_t> sizeof(Head):
+            raise FormError("the head of a record", f"{total - at} bytes", at)
+        memcpy(&head, bytes_ + at, sizeof(Head))
+        if <Py_ssize_t> head.size > total - at - <Py_ssize_t> sizeof(Head):
+            raise FormError(f"a record of {head.size} bytes", f"{total - at - <Py_ssize_t> sizeof(Head)}", at)
+        if head.kind == LOSS:
+            losses.append(Record(head.time_ns, LOSS, -1,
+                                 data[at + sizeof(Head):at + sizeof(Head) + head.size]).loss())
+        at += <Py_ssize_t> sizeof(Head) + <Py_ssize_t> head.size
+        count += 1
+        first = min(first, head.time_ns)
+        last = max(last, head.time_ns)
+    return (count, first, last, losses) if count else (0, 0, 0, losses)
+
+
+def drop_kept(Pipeline pipeline not None):
+    """Give up what books keep while they wait for a snapshot: for a pipeline that only finds out symbols."""
+    cdef int32_t i
+    for i in range(pipeline.path.engine.symbols.count):
+        pipeline.path.track[i].pending.size = pipeline.path.track[i].pending.count = 0

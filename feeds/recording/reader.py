@@ -18,8 +18,6 @@ from typing import IO, Any, NamedTuple
 from feeds.recording import form
 from feeds.recording.form import HEAD_SIZE, TRAIL_SIZE, Chunk, FormError, Record
 
-SEARCH = 1 << 20            # bytes read at a time in search of a header
-
 
 class RecordingError(ValueError):
     """A recording cannot be read (further). `str()` is one line with everything below.
@@ -135,7 +133,7 @@ class Segment:
                     except RecordingError as error:
                         if self.complete or chunk.end < self.end:
                             raise
-                        self.torn = Torn(chunk.offset, self.size - chunk.offset, error.expected, error.found)
+                        self.cut(chunk, error)
                         return
                     yield chunk, data
         except OSError as error:
@@ -153,6 +151,11 @@ class Segment:
             except FormError as error:
                 raise self._fail(error.expected, f"{error.found}, {error.at} bytes into the unpacked data",
                                  chunk) from None
+
+    def cut(self, chunk: Chunk, error: RecordingError) -> None:
+        """The last chunk has turned out not to be whole: it is none any more."""
+        self.torn = Torn(chunk.offset, self.size - chunk.offset, error.expected, error.found)
+        self.chunks.remove(chunk)
 
     # ---- inside
 
@@ -235,32 +238,11 @@ class Segment:
 
     def _end_walk(self, file: IO[bytes], at: int, error: FormError) -> None:
         """The chunk at byte `at` is not whole: nothing follows, or it is damage in the middle."""
-        following = self.find_chunk(file, at + 1)
+        following = form.find_chunk(file, at + 1, self.size)
         if following is not None:
             raise RecordingError(self.path, error.expected, error.found, offset=at + error.at, chunk=len(self.chunks),
                                  first_ns=self.chunks[-1].last_ns, last_ns=following.first_ns)
         self.torn = Torn(at, self.size - at, error.expected, error.found)
-
-    def find_chunk(self, file: IO[bytes], at: int) -> Chunk | None:
-        """The next chunk of records that begins at byte `at` or behind it, by a sound header."""
-        kept = b""
-        while True:
-            file.seek(at)
-            data = kept + file.read(SEARCH)
-            if len(data) == len(kept):
-                return None
-            base = at - len(kept)
-            place = data.find(form.MAGIC)
-            while 0 <= place <= len(data) - HEAD_SIZE:
-                try:
-                    chunk = form.read_head(data[place:place + HEAD_SIZE], base + place)
-                    if chunk.kind == form.RECORDS and chunk.end <= self.size:
-                        return chunk
-                except FormError:
-                    pass
-                place = data.find(form.MAGIC, place + 1)
-            at = base + len(data)
-            kept = data[-(HEAD_SIZE - 1):]
 
 
 class Session(NamedTuple):
@@ -293,7 +275,7 @@ class Recording:
         files = segment_files(self.path)
         if not files:
             raise RecordingError(path, f"a recording: a directory with segments (*{form.SUFFIX})", found_at(self.path))
-        self.segments = sorted((Segment(file) for file in files), key=_order)
+        self.segments = sorted((Segment(file) for file in files if not is_stillborn(file)), key=_order)
         self.segments = [segment for segment in self.segments
                          if venue in (None, segment.about.venue) and market in (None, segment.about.market)]
         if not self.segments:
@@ -338,6 +320,17 @@ def segment_files(path: Path) -> list[Path]:
         return sorted(file for file in [*path.glob(f"*{form.SUFFIX}"), *path.glob(f"*/*{form.SUFFIX}")]
                       if form.is_segment_name(file.name) and file.is_file())
     return [path] if path.is_file() else []
+
+
+def is_stillborn(path: Path) -> bool:
+    """Whether a segment was never begun in earnest: the recorder ended before it had told what it is."""
+    with open(path, "rb") as file:
+        head = file.read(HEAD_SIZE)
+        size = os.fstat(file.fileno()).st_size
+    try:
+        return form.read_head(head, 0).end > size
+    except FormError:
+        return len(head) < HEAD_SIZE and head[:4] == form.MAGIC[:len(head)]
 
 
 def is_recording(path: str | PathLike[str]) -> bool:

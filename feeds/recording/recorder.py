@@ -22,12 +22,14 @@ from os import PathLike, fspath
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Self
 
+from feeds import checkpoint
 from feeds.pipeline import Pipeline
-from feeds.recording import acts, form
-from feeds.recording.play import Block, arguments, followed, hush, names, touched
+from feeds.recording import form
+from feeds.recording.play import arguments, followed
 from feeds.recording.reader import About, RecordingError
+from feeds.recording.shadow import Shadow
 from feeds.recording.tap import Tap
-from feeds.recording.writer import CHUNK_SIZE, LEVEL, ROTATE_S, ROTATE_SIZE, SegmentFile, Store
+from feeds.recording.writer import CHUNK_SIZE, LEVEL, ROTATE_S, ROTATE_SIZE, Store
 
 if TYPE_CHECKING:
     from feeds.session import Feed
@@ -40,7 +42,6 @@ LOOK_S = 0.02                   # between two looks of the writer
 RETRY_S = 1.0                   # until a write that failed is tried again,
 LAST_TRIES_S = 2.0              # and for how long that goes on when the recorder is stopped
 BACKLOG = 64 << 20              # bytes that the second pipeline may be behind; more, and there is none any more
-CHECKPOINT_RAW = 16 << 20       # bytes of records between two checkpoints at least
 NEWS_KEPT = 100
 
 
@@ -48,7 +49,7 @@ class Recorder:
     """Records a Feed, from its opening to its end, or a Pipeline; use as a context manager.
 
     Parameters:
-    source -- the Feed or the Pipeline. One that is at work already is followed from the next snapshot of each book.
+    source -- the Feed or the Pipeline. Of one that is at work already the books are recorded first.
     directory -- of the recording; there may be others in it.
     chunk_size, chunk_s -- bytes and seconds of records after which a chunk is written.
     rotate_size, rotate_s -- bytes and seconds after which a new segment begins.
@@ -73,6 +74,7 @@ class Recorder:
         self._options = {"rotate_size": rotate_size, "rotate_s": rotate_s, "level": level}
         self._store: Store | None = None
         self._shadow: Shadow | None = None
+        self._state: bytes | None = None        # of a pipeline that was at work before
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._news: deque[str] = deque(maxlen=NEWS_KEPT)
@@ -98,10 +100,11 @@ class Recorder:
         known = followed(self.pipeline)
         store.about = About(self.pipeline.venue, self.pipeline.market or "", self.pipeline.wire, store.about.session,
                             0, 0, {**arguments(self.pipeline), "late": bool(known)})
-        if self.index:
-            self._shadow = Shadow(store)
-        for symbol, depth, market in known:
+        self._state = checkpoint.take(self.pipeline) if known else None
+        for symbol, depth, market in known if self._state is None else ():      # then from each book's next snapshot
             self.tap.call("follow", symbol, depth, market)
+        if self.index:
+            self._shadow = Shadow(store, self._state)
         self._thread = threading.Thread(target=self._run, name=f"{self.pipeline.venue} recorder", daemon=True)
         self._thread.start()
         self.pipeline.tap = self.tap
@@ -207,7 +210,10 @@ class Recorder:
         assert store is not None
         if not self._try(lambda: store.begin(first_ns)):
             return False
-        if shadow is not None and store.records and not shadow.behind:
+        state, self._state = self._state, None
+        if state is not None:
+            self._try(lambda: store.checkpoint(state, first_ns))
+        elif shadow is not None and store.records and not shadow.behind:
             self._guarded(shadow, shadow.checkpoint)
         return True
 
@@ -286,52 +292,3 @@ class Recorder:
     def _say(self, text: str, level: int) -> None:
         log.log(level, "%s: %s", self.directory, text)
         self._news.append(f"recording into {self.directory}: {text}")
-
-
-class Shadow:
-    """A pipeline that takes what was written: which symbols a chunk has, and what the books are after it.
-
-    Parameters: store -- where the records were written.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self.pipeline = acts.pipeline_of(store.about)
-        hush(self.pipeline)
-        self.behind = 0                     # bytes of records that wait to be taken
-        self._store = store
-        self._waiting: deque[tuple[bytes, SegmentFile, int]] = deque()
-        self._counts: list[int] = []
-        self._size = 0                      # bytes of the last checkpoint, packed,
-        self._at = 0                        # what was on disk after it,
-        self._raw = 0                       # and bytes of records since
-
-    def add(self, data: bytes) -> None:
-        """The records of the last chunk that was written."""
-        segment = self._store.segment
-        assert segment is not None
-        self._waiting.append((data, segment, len(segment.chunks) - 1))
-        self.behind += len(data)
-
-    def take(self) -> None:
-        """Take the next chunk."""
-        data, segment, place = self._waiting.popleft()
-        self.behind -= len(data)
-        self._raw += len(data)
-        block = Block(data)
-        while True:
-            block.feed(self.pipeline)
-            record = block.next()
-            if record is None:
-                break
-            acts.act(self.pipeline, record)
-        self.pipeline.control()             # nobody asks for them
-        self._store.symbols[:] = names(self.pipeline)
-        segment.chunks[place] = segment.chunks[place]._replace(symbols=touched(self.pipeline, self._counts))
-
-    def is_due(self) -> bool:
-        """Whether it is time for a checkpoint: seldom enough that they are a tenth of what is written."""
-        return self._raw >= CHECKPOINT_RAW and self._store.size - self._at >= 10 * self._size
-
-    def checkpoint(self) -> None:
-        """Write the state of all books, unless one is between two states. Raises: OSError."""
-        return

@@ -148,7 +148,7 @@ cdef class Tap:
 
     def rest(self, str url not None, bytes body not None, int64_t receive_ns):
         """A REST answer came."""
-        cdef bytes payload = rest_payload(url, body)
+        cdef bytes payload = rest_payload(url.encode(), body)
         self.put(REST, -1, receive_ns, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
 
     def opened(self, int line, str url not None):

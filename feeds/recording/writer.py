@@ -18,6 +18,7 @@ from typing import Any
 from feeds.recording import form
 from feeds.recording.form import Chunk, Record
 from feeds.recording.reader import About, Segment
+from feeds.recording.shadow import Shadow
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class SegmentFile:
         self.complete = False
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)        # so that nobody mends it meanwhile
             self.append(form.ABOUT, form.pack_json(document_of(about)))
         except OSError:
             os.close(self._fd)
@@ -154,10 +156,10 @@ class Store:
         self.segment.append(form.RECORDS, data, count, first_ns, last_ns, self.records, symbols)
         self.records += count
 
-    def checkpoint(self, data: bytes, time_ns: int) -> None:
-        """Write a checkpoint: the state after all records so far."""
+    def checkpoint(self, data: bytes, time_ns: int) -> int:
+        """Write a checkpoint: the state after all records so far. Returns: its bytes as stored."""
         assert self.segment is not None
-        self.segment.append(form.CHECKPOINT, data, 0, time_ns, time_ns, self.records)
+        return self.segment.append(form.CHECKPOINT, data, 0, time_ns, time_ns, self.records).size
 
     def end(self) -> None:
         """End the segment at work; its index is written and flushed to the disk by a thread of its own."""
@@ -197,12 +199,14 @@ class Store:
 class RecordWriter:
     """Writes records one by one: for imports, and for programs that make recordings of their own.
 
-    Use as a context manager; parameters as `Store`, and chunk_size -- bytes of records in a chunk.
+    Use as a context manager; parameters as `Store`, chunk_size -- bytes of records in a chunk, index -- False: neither
+    symbols in the index nor checkpoints.
     """
 
     def __init__(self, directory: str | PathLike[str], about: About, *, chunk_size: int = CHUNK_SIZE,
-                 **options: Any) -> None:
+                 index: bool = True, **options: Any) -> None:
         self.store = Store(directory, about, **options)
+        self._shadow = Shadow(self.store, None) if index else None
         self.chunk_size = chunk_size
         self._parts: list[bytes] = []
         self._size = 0
@@ -222,9 +226,17 @@ class RecordWriter:
         if not self._parts:
             return
         first, last = min(self._times), max(self._times)
+        shadow, data = self._shadow, b"".join(self._parts)
         if self.store.is_due(last):
             self.store.begin(first)
-        self.store.write_records(b"".join(self._parts), len(self._parts), first, last)
+            if shadow is not None and self.store.records:
+                shadow.checkpoint()
+        self.store.write_records(data, len(self._parts), first, last)
+        if shadow is not None:
+            shadow.add(data)
+            shadow.take()
+            if shadow.is_due():
+                shadow.checkpoint()
         self._parts.clear()
         self._times.clear()
         self._size = 0

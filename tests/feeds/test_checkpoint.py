@@ -1,4 +1,4 @@
-"""Checkpoints: what goes on from one ends in the same books as what never stopped, whatever the venue and its faults."""
+"""Checkpoints: what goes on from one ends in the same books as what never stopped, whatever venue and faults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 
 from feeds import checkpoint
 from feeds.capture import CaptureReader
-from feeds.checkpoint import CheckpointError
 from feeds.figures import book_sha256
 from feeds.pipeline import Pipeline
 from feeds.venues import VENUES, load

@@ -181,6 +181,11 @@ def test_replay_with_errors_prints_what_could_be_read(capture):
     assert "Traceback" not in result.stderr
 
 
+# What is said of a folder: a recording is one.
+A_FOLDER = {"replay": "a recording: a directory with segments (*.wbr), found a directory without any",
+            "serve": "a folder"}
+
+
 def bad_files(tmp_path):
     folder = tmp_path / "binance_usdm"
     folder.mkdir(exist_ok=True)
@@ -193,21 +198,21 @@ def bad_files(tmp_path):
 
 @pytest.mark.parametrize("command", ["replay", "serve"])
 @pytest.mark.parametrize("name, words", [
-    ("missing.ws", ["no such file"]), ("", ["a folder"]), ("empty.ws", ["an empty file"]),
+    ("missing.ws", ["no such file"]), ("", []), ("empty.ws", ["an empty file"]),
     ("corrupt.ws.gz", ["line 1", "byte 0", "gzip"]), ("text.ws", ["line 1", "byte 0", "recv_ns"]),
     ("number.ws", ["line 1", "byte 0", "nanoseconds"])])
 def test_bad_files_end_in_one_line(tmp_path, command, name, words):
     path = bad_files(tmp_path) / name
     line = complaint(call(command, path, "--venue", "binance_usdm"))
     assert str(path).rstrip("/") in line
-    for word in words:
+    for word in words or [A_FOLDER[command]]:
         assert word in line
 
 
 @pytest.mark.parametrize("command", ["replay", "serve"])
-@pytest.mark.parametrize("name, words", [("missing.ws", "no such file"), ("", "a folder")])
+@pytest.mark.parametrize("name, words", [("missing.ws", "no such file"), ("", "")])
 def test_a_file_that_is_not_there_is_said_so_before_its_venue_is_asked_for(tmp_path, command, name, words):
-    assert words in complaint(call(command, tmp_path / name))
+    assert (words or A_FOLDER[command]) in complaint(call(command, tmp_path / name))
 
 
 @pytest.mark.parametrize("args, words", [
