@@ -285,6 +285,34 @@ def doctor(
     raise typer.Exit(code)
 
 
+@app.command()
+def plot(
+    files: Annotated[list[str], typer.Argument(metavar="DIR|FILE...", help="A recording, or captures in their order.")],
+    symbol: Annotated[str | None, typer.Option(help="Whose book; without it that with the most updates.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="depth, heatmap, spread, latency, gaps; without it all.")
+                    ] = None,
+    start: Annotated[str | None, typer.Option(metavar="TIME", help="From then on, in UTC: 2026-11-22T10:00.")] = None,
+    end: Annotated[str | None, typer.Option(metavar="TIME", help="Until then.")] = None,
+    out: Annotated[str | None, typer.Option(metavar="PATH", help="Folder, or the file for one plot; this folder.")
+                   ] = None,
+    form: Annotated[str | None, typer.Option("--format", metavar="png|svg", help="Of the files; png.")] = None,
+    width: Annotated[float | None, typer.Option(min=5, max=60, help="Inches; 11.")] = None,
+    height: Annotated[float | None, typer.Option(min=3, max=60, help="Inches; 6.5, of gaps what their books need.")
+                      ] = None,
+    dpi: Annotated[float, typer.Option(min=20, max=1200, help="Pixels an inch of a PNG.")] = 120,
+    venue: VenueOption = None,
+    market: MarketOption = None,
+    wire: WireOption = None,
+) -> None:
+    """Draw what was recorded: depth, heat map with trades, spread and imbalance, latency, gaps."""
+    with clean_end():
+        from feeds.commands.plot import run
+
+        code = run(files, read_symbols(kind or []), symbol=symbol, start=start, end=end, out=out, form=form,
+                   width=width, height=height, dpi=dpi, venue=venue, market=market, wire=wire)
+    raise typer.Exit(code)
+
+
 def main() -> None:
     """Entry point of the `wirebook` command."""
     try:

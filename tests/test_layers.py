@@ -37,7 +37,8 @@ LINES = {
                 "feeds.rest", "feeds.session", "feeds.connection", "feeds.requests", "feeds.plan", "feeds.directory",
                 "feeds.names", "feeds.chains", "feeds.rollover", "feeds.audit", "feeds.silence",
                 "feeds.staleness", "feeds.rerun", "feeds.sources", "feeds.checkpoint",
-                "feeds.recording", "feeds.recording.*"],
+                "feeds.recording", "feeds.recording.*",
+                "feeds.plotdata", "feeds.plots"],
     "top": ["feeds.simulator", "feeds.simulator.*", "feeds.cli", "feeds.commands", "feeds.commands.*"],
     "package": ["feeds"],
 }
@@ -77,6 +78,7 @@ LIBRARIES = {
     "socket": {"feeds.transport", "feeds.rest", "feeds.session"},
     "msgspec": {"feeds.rest", "feeds.session", "feeds.figures", "feeds.capture", "feeds.directory",
                 "feeds.checkpoint"},
+    "matplotlib": {"feeds.plots"},
     "typer": set(),
     "rich": set(),
 }
