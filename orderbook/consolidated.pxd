@@ -22,6 +22,7 @@ cdef class ConsolidatedReads:
     cdef object owner         # keeps `parts` alive
     cdef readonly tuple books
     cdef readonly tuple names
+    cdef tuple alone          # (name,) of each venue, for the one that mostly stands at a best price
     cdef bint best(self, Best* bid, Best* ask) noexcept nogil
 
 cdef class ConsolidatedBook(ConsolidatedReads):

@@ -11,7 +11,7 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 from orderbook.book cimport Book
 from orderbook.core cimport BookData, POWER, Touch, book_touch, lock_drop, lock_take
-from orderbook.ladder cimport Ladder, Walk, walk_next, walk_start
+from orderbook.ladder cimport Ladder, Walk, ctz64, walk_next, walk_start
 from orderbook.quantity cimport qty_double, units_double
 from orderbook.types cimport BOOK_LIVE, qty_t
 
@@ -232,6 +232,7 @@ cdef class ConsolidatedBook(ConsolidatedReads):
                 names = [str(i) for i in range(len(books))]
         self.books = books
         self.names = tuple(names)
+        self.alone = tuple([(name,) for name in self.names])
         if len(self.names) != len(books):
             raise ValueError(f"names: expected one for each of {len(books)} books, not {len(self.names)}")
         if len(set(self.names)) < len(books):
@@ -262,7 +263,7 @@ cdef class ConsolidatedBook(ConsolidatedReads):
         reads.with_fees = True
         reads.owner = self
         reads.books = self.books
-        reads.names = self.names
+        reads.names, reads.alone = self.names, self.alone
         return reads
 
     def change(self, name, *, multiplier=None, rate=None, fee=None):
@@ -316,6 +317,8 @@ cdef int refuse(ConsolidatedReads self) except -1:
 
 cdef tuple names_of(ConsolidatedReads self, uint64_t venues):
     """The names of a word's bits."""
+    if venues != 0 and venues & (venues - 1) == 0:
+        return self.alone[ctz64(venues)]
     return tuple([self.names[i] for i in range(self.count) if (venues >> i) & 1])
 
 
