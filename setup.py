@@ -33,6 +33,7 @@ MODULES = {
     "orderbook.book": [],
     "orderbook.consolidated": [],
     "orderbook.analytics": [],
+    "orderbook.tape": [],
     "feeds.run_scalar": [],
     "feeds.parser": [],
     "feeds.events": [],

@@ -77,10 +77,11 @@ def test_the_simulated_venue_of_the_document_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_cython_strategy_compiles_and_runs(tmp_path: Path) -> None:
-    (tmp_path / "strategy.pyx").write_text(block("docs/cython.md", "strategy.pyx"))
-    (tmp_path / "program.py").write_text(block("docs/cython.md", "runs with strategy.pyx"))
-    run("-m", "Cython.Build.Cythonize", "-i", "-q", "strategy.pyx", cwd=tmp_path)
+@pytest.mark.parametrize(("document", "source"), [("docs/cython.md", "strategy.pyx"), ("docs/analytics.md", "signals.pyx")])
+def test_the_cython_strategy_compiles_and_runs(tmp_path: Path, document: str, source: str) -> None:
+    (tmp_path / source).write_text(block(document, source))
+    (tmp_path / "program.py").write_text(block(document, f"runs with {source}"))
+    run("-m", "Cython.Build.Cythonize", "-i", "-q", source, cwd=tmp_path)
     run("program.py", cwd=tmp_path)
 
 
