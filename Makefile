@@ -73,9 +73,9 @@ bench: build $(VENV)/bench.stamp
 	$(RUN) benchmarks/bench_peers.py
 	$(RUN) benchmarks/bench_venues.py
 	$(RUN) benchmarks/bench_checksum.py
-	$(RUN) benchmarks/bench_analytics.py
 	$(RUN) -m pytest -q --benchmark-quiet --benchmark-disable-gc benchmarks/bench_pipeline.py benchmarks/bench_book.py \
 		benchmarks/bench_consolidated.py
+	$(RUN) benchmarks/bench_analytics.py
 	$(RUN) benchmarks/bench_wire.py
 	$(RUN) benchmarks/bench_transport.py
 	$(RUN) benchmarks/bench_age.py

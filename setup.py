@@ -32,6 +32,7 @@ MODULES = {
     "orderbook.types": [],
     "orderbook.book": [],
     "orderbook.consolidated": [],
+    "orderbook.crossings": [],
     "orderbook.analytics": [],
     "orderbook.tape": [],
     "feeds.run_scalar": [],

@@ -8,7 +8,8 @@
 """
 
 from orderbook.book import Book
-from orderbook.consolidated import ConsolidatedBook, Crossing, CrossWatch
+from orderbook.consolidated import ConsolidatedBook
+from orderbook.crossings import Crossing, CrossWatch
 from orderbook.types import BookError, BookNotLive, BookState, Side
 
 __all__ = ["Book", "BookError", "BookNotLive", "BookState", "ConsolidatedBook", "CrossWatch", "Crossing", "Side"]

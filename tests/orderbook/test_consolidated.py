@@ -329,6 +329,24 @@ def test_a_crossing_ends_when_a_venue_is_out(two):
     assert ended.ended == "rate"
 
 
+def test_a_crossing_ends_with_the_connection_of_one(two):
+    """Through a pipeline: the time at which it made the book STALE is the end, also if `update` comes later."""
+    pipeline = Pipeline("binance_usdm")
+    pipeline.opened()
+    pipeline.feed(frames.delta(9, 10, 8), 50)
+    pipeline.rest(frames.rest_url(), frames.snapshot(10, [("101.5", "1")], [("103", "1")]), 60)
+    book = pipeline.book("BTCUSDT")
+    watch = CrossWatch(ConsolidatedBook([two[0], book], names=["x", "venue"]))
+    watch.update()
+    crossing, = watch.open
+    assert (crossing.buy_at, crossing.sell_at, crossing.since_ns) == ("x", "venue", book.receive_ns)
+    pipeline.closed()
+    two[1].apply_delta([], [], receive_ns=book.since_ns + 10**9)
+    ended, = watch.update()
+    assert (ended.until_ns, ended.ended) == (book.since_ns, "STALE")
+    assert ended.duration_ns > 10**18                           # that message had no real time
+
+
 def test_a_book_that_is_crossed_in_itself_is_no_crossing(two):
     x, y = two
     x.apply_delta([("101", "1")], [])
