@@ -146,8 +146,8 @@ def per_call(Book book, str name, double number, int64_t calls):
     cdef Read read = find(name)
     cdef const BookData* data = book.data
     cdef double value
-    cdef int64_t i, start = now_ns()
-    for i in range(calls):
+    cdef int64_t _i, start = now_ns()
+    for _i in range(calls):
         value = read(data, number)
         keep(&value)
     return (now_ns() - start) / <double> calls
@@ -158,7 +158,7 @@ def per_trade(str name, int64_t calls):
     cdef Tape tape = Tape(1_000_000)
     cdef Bars bars = Bars("volume", 1000.0)
     cdef Sums sums
-    cdef int64_t i, start
+    cdef int64_t i, _i, start
     start = now_ns()
     if name == "tape":
         for i in range(calls):
@@ -166,7 +166,7 @@ def per_trade(str name, int64_t calls):
     elif name == "read":
         window_add(&tape.window, 100.0, 1.0, 1, 0)
         start = now_ns()
-        for i in range(calls):
+        for _i in range(calls):
             window_sums(&tape.window, &sums)
             keep(&sums.bought)
     else:

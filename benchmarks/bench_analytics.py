@@ -1,7 +1,7 @@
 """Analytics of one recorded book: the C functions, the calls from Python, and numpy and pandas on the same levels.
 
-numpy and pandas get their arrays and frames made beforehand, which is not timed: a strategy would have to make them anew
-after every message, and the row "copy" says what that costs. Each result is compared with ours before it is timed.
+numpy and pandas get their arrays and frames made beforehand, which is not timed: a strategy would have to make them
+anew after every message, and the row "copy" says what that costs. Each result is compared with ours before it is timed.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def timed(name: str, call: Callable[[], object], rounds: int, calls: int = CALLS
 
 def bench_c(book: Book, rounds: int) -> None:
     loop = compiled("analytics_loop")
-    constant = ["touch", "mid", "spread_bps", "spread_ticks", "microprice", "imbalance_best", "is_crossed", "order_flow"]
-    for name in constant:
+    for name in ("touch", "mid", "spread_bps", "spread_ticks", "microprice", "imbalance_best", "is_crossed",
+                 "order_flow"):
         values = [loop.per_call(book, name, 0, C_CALLS) for _ in range(rounds)]
         figure(f"C: {name}", values, "ns", 30.0)
     walks = [("imbalance", 5), ("imbalance", 10), ("imbalance", 100), ("imbalance", 1000), ("depth_within", BPS),

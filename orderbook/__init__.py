@@ -5,6 +5,8 @@
     >>> book.apply_snapshot([("100.5", "2")], [("100.6", "1.25")], sequence=7)
     >>> book.best_bid, book.best_ask
     ((100.5, 2.0), (100.6, 1.25))
+
+Figures of a book and of trades: `from orderbook import analytics, tape`.
 """
 
 from orderbook.book import Book

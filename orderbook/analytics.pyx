@@ -443,7 +443,9 @@ cdef object rows_of(BookReads book, const Ladder* side, n, bucket):
                 raise ValueError(f"a bucket is above 0, not {bucket!r}")
             if more > MAX_SCALE or decimals > MAX_SCALE:
                 raise ValueError(f"a bucket has at most {MAX_SCALE} decimals, not {bucket!r}")
-            units = min(mantissa, INT64_MAX)
+            if mantissa > INT64_MAX:
+                raise ValueError(f"int64 cannot hold a bucket of {bucket!r} at a price scale of {scale + more}")
+            units = mantissa
         shape[0] = min(wanted, side.n_levels)
         array = cnp.PyArray_EMPTY(2, shape, cnp.NPY_FLOAT64, 0)
         begin(book)
@@ -605,7 +607,7 @@ cdef tuple parse_name(name):
     number = found[1] if found else ""
     known = form in FORMS and (found or "N" not in name)
     if known and FORMS[form][0] in (IMBALANCE_TOP, BID_SLOPE, ASK_SLOPE):         # a number of levels
-        known = "." not in number and int(number) >= (1 if FORMS[form][0] == IMBALANCE_TOP else 2)
+        known = "." not in number and (1 if FORMS[form][0] == IMBALANCE_TOP else 2) <= int(number) <= 10**15
     if not known:
         near = get_close_matches(form, FORMS, 3, 0.5)
         near = [other.replace("N", number if number and form != other else "5") for other in near]

@@ -77,7 +77,8 @@ def test_the_simulated_venue_of_the_document_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("document", "source"), [("docs/cython.md", "strategy.pyx"), ("docs/analytics.md", "signals.pyx")])
+@pytest.mark.parametrize(("document", "source"), [
+    ("docs/cython.md", "strategy.pyx"), ("docs/analytics.md", "signals.pyx")])
 def test_the_cython_strategy_compiles_and_runs(tmp_path: Path, document: str, source: str) -> None:
     (tmp_path / source).write_text(block(document, source))
     (tmp_path / "program.py").write_text(block(document, f"runs with {source}"))

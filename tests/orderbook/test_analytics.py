@@ -448,6 +448,7 @@ def test_ofi_of_a_row_is_the_sum_since_the_last_one():
     ("vwap_by_3", "did you mean vwap_buy_3"),
     ("imbalance_2.5", "unknown feature 'imbalance_2.5'"),
     ("imbalance_0", "unknown feature 'imbalance_0'"),
+    ("imbalance_1" + "0" * 30, "unknown feature 'imbalance_10"),
     ("bid_slope_1", "unknown feature 'bid_slope_1'"),
     ("depth_5", "did you mean depth_5bps"),
     ("depth_0bps", "expected a number above 0"),
@@ -551,6 +552,7 @@ def test_what_is_no_book_is_a_type_error(call):
     (lambda b: analytics.grouped(b, Side.BID, "-1"), "above 0"),
     (lambda b: analytics.grouped(b, Side.BID, "1e-19"), "at most 18 decimals"),
     (lambda b: analytics.grouped(b, Side.BID, "1e-18"), "int64 cannot hold"),
+    (lambda b: analytics.grouped(b, Side.BID, 10**19), "int64 cannot hold a bucket"),
     (lambda b: analytics.grouped(b, Side.BID, "x"), "a decimal number"),
     (lambda b: analytics.queue_ahead(b, Side.BID, "x"), "a decimal number"),
 ])
