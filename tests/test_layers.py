@@ -36,7 +36,7 @@ LINES = {
     "outside": ["feeds.transport", "feeds.deflate", "feeds.picows_version", "feeds.capture", "feeds.figures",
                 "feeds.rest", "feeds.session", "feeds.connection", "feeds.requests", "feeds.plan", "feeds.directory",
                 "feeds.names", "feeds.chains", "feeds.rollover", "feeds.audit", "feeds.silence",
-                "feeds.staleness", "feeds.rerun", "feeds.sources", "feeds.checkpoint",
+                "feeds.staleness", "feeds.rerun", "feeds.sources", "feeds.checkpoint", "feeds.jobs",
                 "feeds.recording", "feeds.recording.*"],
     "top": ["feeds.simulator", "feeds.simulator.*", "feeds.cli", "feeds.commands", "feeds.commands.*"],
     "package": ["feeds"],
@@ -77,6 +77,7 @@ LIBRARIES = {
     "socket": {"feeds.transport", "feeds.rest", "feeds.session"},
     "msgspec": {"feeds.rest", "feeds.session", "feeds.figures", "feeds.capture", "feeds.directory",
                 "feeds.checkpoint"},
+    "distributed": {"feeds.jobs"},
     "typer": set(),
     "rich": set(),
 }
