@@ -285,7 +285,7 @@ class Recorder:
     def _tell_losses(self, now: float) -> None:
         lost = self.tap.lost_records
         if lost != self._told_lost and now - self._told_at >= 1.0:
-            self._say(f"{lost - self._told_lost} records lost, as the disk is too slow ({lost} since the start)",
+            self._say(f"{lost - self._told_lost} records lost, as the disk does not keep up ({lost} since the start)",
                       logging.ERROR)
             self._told_lost, self._told_at = lost, now
 

@@ -113,7 +113,7 @@ class Store:
         self.symbols: list[str] = []        # of the session; chunks name them by place
         self.records = 0
         self.segment: SegmentFile | None = None
-        self.written = 0                    # bytes in segments before this one
+        self._ended: list[SegmentFile] = []
         self._ending: list[threading.Thread] = []
         self._failure: OSError | None = None
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ class Store:
     @property
     def size(self) -> int:
         """Bytes written."""
-        return self.written + (self.segment.size if self.segment is not None else 0)
+        return sum(segment.size for segment in self._ended) + (self.segment.size if self.segment is not None else 0)
 
     def is_due(self, last_ns: int) -> bool:
         """Whether a chunk whose records end at that time belongs into a new segment."""
@@ -165,7 +165,7 @@ class Store:
         """End the segment at work; its index is written and flushed to the disk by a thread of its own."""
         segment, self.segment = self.segment, None
         if segment is not None:
-            self.written += segment.size
+            self._ended.append(segment)
             thread = threading.Thread(target=self._finish, args=(segment, list(self.symbols)), name="segment's end")
             self._ending.append(thread)
             thread.start()
