@@ -19,6 +19,8 @@ MarketOption = Annotated[str | None, typer.Option("--market", help="Which of the
                                                                    "(`wirebook venues VENUE` lists them).")]
 WireOption = Annotated[str | None, typer.Option("--wire", help="The form in which the venue writes, where it has "
                                                                "several (`wirebook venues VENUE` lists them).")]
+ProxyOption = Annotated[str | None, typer.Option("--proxy", metavar="URL", help="http://host:port to connect by; "
+                                                 "'environment' is what HTTPS_PROXY and NO_PROXY say.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -102,6 +104,7 @@ def watch(
     market: MarketOption = None,
     wire: WireOption = None,
     compression: Annotated[bool, typer.Option("--compression", help="Let the venue compress its messages.")] = False,
+    proxy: ProxyOption = None,
     seconds: Annotated[float | None, typer.Option(help="End after so long.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="A line a second and symbol, also on a terminal.")] = False,
 ) -> None:
@@ -110,7 +113,7 @@ def watch(
         from feeds.commands.watch import run
 
         code = run(venue, read_symbols(symbols), url=url, rest_url=rest_url, market=market, depth=depth,
-                   seconds=seconds, plain=plain, wire=wire, compression=compression)
+                   seconds=seconds, plain=plain, wire=wire, compression=compression, proxy=proxy)
     raise typer.Exit(code)
 
 
@@ -261,6 +264,7 @@ def verify(
     url: Annotated[str | None, typer.Option(help="ws://host:port to connect to instead of the venue.")] = None,
     rest_url: Annotated[str | None, typer.Option(help="http://host:port for REST; that of --url.")] = None,
     market: MarketOption = None,
+    proxy: ProxyOption = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Go on for so long, not once.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Every verdict in one JSON document.")] = False,
 ) -> None:
@@ -269,7 +273,7 @@ def verify(
         from feeds.commands.verify import run
 
         code = run(venue, read_symbols(symbols), url=url, rest_url=rest_url, market=market, seconds=seconds,
-                   as_json=as_json)
+                   as_json=as_json, proxy=proxy)
     raise typer.Exit(code)
 
 

@@ -219,7 +219,8 @@ class Rest:
     """REST requests to one venue.
 
     Parameters: spec -- the venue; rest_url -- scheme and host instead of the venue's own, which may be several; ssl --
-    an SSLContext, None means the system's certificates and a verified name. Belongs to one event loop; `close` it.
+    an SSLContext, None means the system's certificates and a verified name; proxy -- a function from an address to the
+    proxy by which to ask, None for none. Belongs to one event loop; `close` it.
     """
 
     tries = 4
@@ -229,7 +230,8 @@ class Rest:
     backoff_longest_s = 10.0
     max_body = MAX_BODY
 
-    def __init__(self, spec: VenueSpec, rest_url: str | None = None, ssl: tls.SSLContext | None = None) -> None:
+    def __init__(self, spec: VenueSpec, rest_url: str | None = None, ssl: tls.SSLContext | None = None,
+                 proxy: Callable[[str], str | None] | None = None) -> None:
         import aiohttp
 
         self.spec = spec
@@ -238,6 +240,7 @@ class Rest:
         self.failures = 0
         self._aiohttp = aiohttp
         self._ssl = ssl
+        self._proxy = proxy
         self._session: Any = None
 
     def window(self, url: str | None = None) -> Window:
@@ -300,7 +303,9 @@ class Rest:
             connector = aiohttp.TCPConnector(ssl=self._ssl or verified_context())
             self._session = aiohttp.ClientSession(timeout=timeout, connector=connector)
         self.requests += 1
-        content = {"data": sent, "headers": {"Content-Type": "application/json"}} if sent else {}
+        content: dict[str, Any] = {"data": sent, "headers": {"Content-Type": "application/json"}} if sent else {}
+        if self._proxy is not None:
+            content["proxy"] = self._proxy(url)
         try:
             async with self._session.request(method, url, allow_redirects=False, **content) as answer:
                 body = await self._read(answer, url)

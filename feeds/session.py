@@ -22,7 +22,17 @@ from feeds.instruments import Instrument
 from feeds.listing import InstrumentChange, form_of, needs_list
 from feeds.names import Names
 from feeds.pipeline import Pipeline
-from feeds.plan import EventQueue, StatusChange, check_lists, check_url, has_room, rest_beside, spread
+from feeds.plan import (
+    EventQueue,
+    StatusChange,
+    check_lists,
+    check_proxy,
+    check_url,
+    has_room,
+    proxy_for,
+    rest_beside,
+    spread,
+)
 from feeds.report import Want
 from feeds.requests import Requests
 from feeds.rest import Rest, Snapshots, verified_context
@@ -99,11 +109,12 @@ class Feed:
                  on_instrument: Callable[[InstrumentChange], object] | None = None,
                  headers: Mapping[str, str] | None = None, compression: bool = False, lines: int = 1,
                  on_lag: str = "drop", queue_limit: int = 10_000, verify: bool = False,
-                 record: str | os.PathLike[str] | None = None) -> None:
+                 record: str | os.PathLike[str] | None = None, proxy: str | None = None) -> None:
         self.spec = spec
         self.market = spec.check_market(market)
         self.headers = headers              # of every handshake; they may hold a key
         self.compression = compression
+        self._proxy = proxy                 # it may hold a password
         self.url = url
         self.shakes_hands = url is None or rest_url is not None     # else there is nobody to ask where to connect
         self.request_ids = itertools.count(1)
@@ -137,7 +148,8 @@ class Feed:
         self.paused = False                                 # nothing is read, as whoever takes the events is behind
         self._events = EventQueue(queue_limit, self._wake.set, on_lag, self._pause, self._tell_lag)
         self.pipeline = Pipeline(spec.name, handler, (), conflate=conflate, market=self.market, wire=spec.wire)
-        self.rest = Rest(spec, rest_beside(url) if rest_url is None and url is not None else rest_url, ssl)
+        self.rest = Rest(spec, rest_beside(url) if rest_url is None and url is not None else rest_url, ssl,
+                         self.proxy_for)
         self.snapshots = Snapshots(self.pipeline, self.rest, self.market, self.snapshot_levels)
         self.names = Names(self.rest, market)
         self.silences = Silences(self, self.patience)
@@ -369,6 +381,10 @@ class Feed:
         if self._ssl is None:
             self._ssl = verified_context()
         return self._ssl
+
+    def proxy_for(self, url: str) -> str | None:
+        """The proxy by which to connect to `url`, None for none."""
+        return proxy_for(self._proxy, url)
 
     def has_book(self, name: str) -> bool:
         """Whether that stream is a book's, and the book is LIVE."""
@@ -713,7 +729,7 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
             ssl: tls.SSLContext | None = None, on_instrument: Callable[[InstrumentChange], object] | None = None,
             wire: str | None = None, api_key: str | None = None, compression: bool = False, lines: int = 1,
             on_lag: str = "drop", queue_limit: int = 10_000, verify: bool = False,
-            record: str | os.PathLike[str] | None = None) -> Feed:
+            record: str | os.PathLike[str] | None = None, proxy: str | None = None) -> Feed:
     """Plan a live feed; `async with connect(...) as feed` opens it, and reconnects for as long as it is open.
 
     Parameters:
@@ -741,7 +757,9 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
     verify -- hold every book against a fresh snapshot by REST about once a minute (`feeds.audit`, `feed.audit`), and
     fetch one anew that has drifted: its reason tells the levels;
     record -- a directory that all of it is recorded into as long as the feed is open; `feeds.recording.recorder` has
-    more to choose.
+    more to choose;
+    proxy -- http(s)://[user:password@]host:port by which all connections are made, REST too; "environment" is what
+    HTTPS_PROXY, HTTP_PROXY and NO_PROXY say; None is none. It is never logged.
 
     Raises: UnknownVenue, UnsupportedChannel or ValueError that say what there is. Opening raises ConnectionError if no
     connection can be made within 20 s, UnknownInstrument with near names if the venue's list does not have a name.
@@ -764,8 +782,11 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
         check_url("url", url, ("ws", "wss"))
     if rest_url is not None:
         check_url("rest_url", rest_url, ("http", "https"))
+    if proxy is not None:
+        check_proxy(proxy)
     return Feed(spec, symbols, channels, handler, url, rest_url, depth, speed, conflate, ssl, market,
-                on_instrument, key_headers(spec, api_key, url), compression, lines, on_lag, queue_limit, verify, record)
+                on_instrument, key_headers(spec, api_key, url), compression, lines, on_lag, queue_limit, verify,
+                record, proxy)
 
 
 def key_headers(spec: VenueSpec, api_key: str | None, url: str | None) -> dict[str, str] | None:
