@@ -31,6 +31,9 @@ X86 = platform.machine() in ("x86_64", "AMD64")
 MODULES = {
     "orderbook.types": [],
     "orderbook.book": [],
+    "orderbook.consolidated": [],
+    "orderbook.analytics": [],
+    "orderbook.tape": [],
     "feeds.run_scalar": [],
     "feeds.parser": [],
     "feeds.events": [],

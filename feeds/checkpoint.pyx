@@ -340,7 +340,7 @@ def restore(Pipeline pipeline not None, bytes state not None, symbols=None, str 
     pipeline.any_dirty = False
     for i in range(path.engine.symbols.count):
         drop(pipeline, i)
-    for i, (symbol, variant, is_wanted, numbers, bids, asks, reason, since_ns, *rest) in enumerate(books):
+    for i, (symbol, variant, is_wanted, numbers, bids, asks, cause, since_ns, *rest) in enumerate(books):
         if symbols is not None and symbol not in symbols:
             continue
         name = symbol.encode()
@@ -354,7 +354,7 @@ def restore(Pipeline pipeline not None, bytes state not None, symbols=None, str 
         path.engine.symbols.target[index].price_scale = numbers[0]
         path.engine.symbols.target[index].qty_scale = numbers[1]
         path.engine.symbols.target[index].wanted = is_wanted
-        book.reason = reason
+        book.reason = cause
         book.since_ns = since_ns
     routes_free(&path.engine.routes)                  # those of the checkpoint say whose a frame is that cannot be read
     for prefix, line, i, is_book in routes:

@@ -158,6 +158,9 @@ cdef class Intake:
         self.parser.parse(&c, m)
         if c.status == OK and m.seen & bit(SLOT_LINE_SEQ):
             self.count_line(data, line)
+        elif 0 <= line < MAX_LINES and self.path.lines[line].started and (
+                m.kind == KIND_DELTA or m.kind == KIND_SNAPSHOT):
+            m.needed |= bit(SLOT_LINE_SEQ)                # what is not numbered where all is may hide a loss
         if m.relearn:
             routes_free(&self.path.engine.routes)
         if m.newer > self.path.newest and not m.foreign:

@@ -24,6 +24,7 @@ from feeds.capture import CaptureError
 from feeds.extras import need
 from feeds.figures import venue_of
 from feeds.recording import form
+from feeds.recording.play import hush
 from feeds.recording.reader import Recording, RecordingError
 from feeds.rerun import FOREVER, RangeError, Rerun, is_recorded, moment_text
 
@@ -128,6 +129,7 @@ def run_job(job: Job, on_progress: Callable[[float], object] | None = None) -> d
     try:
         rerun = Rerun(job.files, start=job.start_ns, end=job.end_ns, symbols=job.symbols, venue=job.venue,
                       market=job.market, wire=job.wire, digests=job.digests)
+        hush(rerun.pipeline)            # the figures tell; many at once would only flood the log
         failures = []
         try:
             rerun.run(on_progress)

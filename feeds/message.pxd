@@ -146,7 +146,8 @@ cdef struct Form:
     bint gone                 # every level of such a list is removed; it needs no quantity
     bint protobuf             # the list is no JSON: see feeds.protobuf
     uint32_t list_number      # of a protobuf list: its field
-    uint64_t seen             # bits of the slots that its elements fill beside price and quantity
+    uint64_t seen             # bits of the slots that its elements fill beside price and quantity,
+    uint64_t needed           # and of those among them that no element may lack
     int n_fields
     int n_words
     FormField field[MAX_FIELDS]

@@ -34,7 +34,7 @@ from feeds.track cimport (OLD_BEFORE_JOIN, OLD_IN_A_ROW, Pending, Track, WHY_AHE
                           WHY_GAP, WHY_LINE, WHY_NOT_APPLIED, WHY_OLD, WHY_OVERFLOW, WHY_SNAPSHOT, WHY_WIRE,
                           next_version, pending_add, pending_free,
                           track_add_qty, track_fits, track_hold, track_printed, track_widen)
-from feeds.whole cimport kept_all, kept_done
+from feeds.whole cimport kept_all, kept_current, kept_done
 
 cdef enum:
     # What `path_step` leaves to be done with the GIL.
@@ -394,9 +394,10 @@ cdef inline bint ran_out(const BookData* book) noexcept nogil:
 
 cdef inline Status path_replace(BookData* book, Message* m, int64_t final, int64_t exchange_ns,
                                 int64_t receive_ns) noexcept nogil:
-    """Apply a whole book: of one that is kept only what differs, as the book has not changed since (nor its state)."""
+    """Apply a whole book: of one that is kept only what differs, unless the book has changed since (or its state has,
+    also by what this message's own numbers say)."""
     cdef Status status
-    if m.kept != NULL and m.kept.differs and not book.fresh_ticks:
+    if m.kept != NULL and kept_current(m.kept) and not book.fresh_ticks:
         status = book_apply_delta(book, &m.bids, &m.asks, final, exchange_ns, receive_ns)
         book.absent = 0
     elif not path_whole(m):

@@ -558,6 +558,14 @@ cdef class Pipeline(Intake):
             return self.line_carries(index, line)
         return track.line == line and track.book.status == BOOK_LIVE
 
+    def brought(self, int line, symbol, depth=None):
+        """Number of the last message of a book that a line has brought, where lines are compared; None: none yet."""
+        cdef Track* track = &self.path.track[self.index_of(symbol, depth)]
+        cdef const Lane* lane = &self.path.of.lane[line]
+        if track.shared == NULL or track.shared.group != lane.group:
+            return None
+        return track.shared.arbiter.line[lane.place].last if track.shared.arbiter.line[lane.place].started else None
+
     def active(self, int line):
         """The line of a group whose messages count where they cannot be compared; the line itself if it is alone."""
         cdef int group = self.path.of.lane[line].group

@@ -350,7 +350,8 @@ class TakesAnswers(Protocol):
 class Snapshots:
     """Fetches the snapshots a pipeline wants: each symbol once at a time, a few symbols at a time, in its order.
 
-    Parameters: pipeline, rest -- where the wants come from and how they are met; market -- of a venue with several.
+    Parameters: pipeline, rest -- where the wants come from and how they are met; market -- of a venue with several;
+    levels -- symbol -> levels a side to ask for, 0: as many as the venue's SPEC says.
     A snapshot that does not satisfy is wanted again, and then waits longer each time.
     """
 
@@ -358,10 +359,12 @@ class Snapshots:
     backoff_base_s = 0.25
     backoff_longest_s = 30.0
 
-    def __init__(self, pipeline: TakesAnswers, rest: Rest, market: str = "") -> None:
+    def __init__(self, pipeline: TakesAnswers, rest: Rest, market: str = "",
+                 levels: Callable[[str], int] = lambda symbol: 0) -> None:
         self.pipeline = pipeline
         self.rest = rest
         self.market = market
+        self.levels = levels
         self.fetched = 0
         self.failed: dict[str, str] = {}                    # symbol -> the last error, while its snapshot is wanted
         self._tasks: dict[str, asyncio.Task[None]] = {}     # symbol -> its request
@@ -400,13 +403,14 @@ class Snapshots:
 
     async def _fetch(self, symbol: str) -> None:
         spec = self.rest.spec
-        url = spec.snapshot_url(symbol, self.rest.moved_to, market=self.market)
+        limit = self.levels(symbol) or spec.snapshot_limit
+        url = spec.snapshot_url(symbol, self.rest.moved_to, limit, self.market)
         wait = backoff_s(self._attempts[symbol], self.backoff_base_s, self.backoff_longest_s)
         try:
-            body, receive_ns = await self.rest.get(url, spec.snapshot_weight(spec.snapshot_limit))
+            body, receive_ns = await self.rest.get(url, spec.snapshot_weight(limit))
             self.fetched += 1
             self.failed.pop(symbol, None)
-            self.pipeline.rest(spec.snapshot_url(symbol, None, market=self.market), body, receive_ns)
+            self.pipeline.rest(spec.snapshot_url(symbol, None, limit, self.market), body, receive_ns)
         except RestError as error:
             wait = max(wait, error.retry_after_s)
             if error.status is not None and 400 <= error.status < 500 and not error.retry_after_s:

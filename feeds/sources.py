@@ -20,7 +20,7 @@ from feeds.recording import form
 from feeds.recording.acts import act, pipeline_of
 from feeds.recording.form import FormError, time_text
 from feeds.recording.play import Block, doubt
-from feeds.recording.reader import Recording, RecordingError, Segment, Session, Torn
+from feeds.recording.reader import Recording, RecordingError, Segment, Session
 from feeds.venue import VenueSpec
 from feeds.venues import load
 
@@ -281,7 +281,7 @@ class Recorded:
                             if of.complete or entry.end < of.end:
                                 yield partial(self._skip, error, entry)
                             else:
-                                of.torn = Torn(entry.offset, of.size - entry.offset, error.expected, error.found)
+                                of.cut(entry, error)
                 chunk = 0
                 if of.torn is not None:
                     log.warning("%s: the last %d bytes are no whole chunk and are left out", of.path, of.torn.size)

@@ -8,6 +8,7 @@
 """
 
 from orderbook.book import Book
+from orderbook.consolidated import ConsolidatedBook, Crossing, CrossWatch
 from orderbook.types import BookError, BookNotLive, BookState, Side
 
-__all__ = ["Book", "BookError", "BookNotLive", "BookState", "Side"]
+__all__ = ["Book", "BookError", "BookNotLive", "BookState", "ConsolidatedBook", "CrossWatch", "Crossing", "Side"]

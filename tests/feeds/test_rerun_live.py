@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-from pathlib import Path
 
 import pytest
 
@@ -16,15 +15,14 @@ import feeds
 from feeds import checkpoint
 from feeds.figures import book_sha256
 from feeds.recording import acts, form
-from feeds.recording.form import RECORD, Record
-from feeds.recording.reader import About, RecordingError
+from feeds.recording.form import Record
+from feeds.recording.reader import About
 from feeds.recording.tap import Tap
-from feeds.recording.writer import Store
 from feeds.rerun import Rerun
+from tests.recordings import write_recording
 from tests.simulation import START_NS, Chain, Counting, Linked, Ranges, World
 
 SEED = int(os.environ.get("WIREBOOK_SEED") or 20261122)
-CHUNK = 60              # records of a chunk; a checkpoint follows each fifth
 NO_CLOCK = (form.OPENED, form.CLOSED, form.CONTROL)     # kinds of records whose time is that of our clock
 
 
@@ -53,7 +51,6 @@ class RecordedWorld(World):
         self.diary = Diary()
         self.tap = Tap(1 << 24)
         self.records: list[Record] = []
-        self.counts: list[int] = []         # entries of the diary before each record that applied something
         self._time = START_NS
 
     def drain(self):
@@ -100,27 +97,6 @@ def about_of(world):
     return About(pipeline.venue, pipeline.market, pipeline.wire, "", 0, 0, {"on_gap": "resync", "all_symbols": False})
 
 
-def written(world, directory, records=None, rotate=None, checkpoints=True):
-    """The records as a recording, with checkpoints of a pipeline that takes them too."""
-    store = Store(directory, about_of(world), rotate_size=rotate or 1 << 40)
-    shadow = acts.pipeline_of(store.about)
-    records = world.records if records is None else records
-    for number, at in enumerate(range(0, len(records), CHUNK)):
-        part = records[at:at + CHUNK]
-        if store.is_due(part[-1].time_ns):
-            store.begin(part[0].time_ns)
-            if number and checkpoints:
-                store.checkpoint(checkpoint.take(shadow), part[0].time_ns)
-        store.write_records(b"".join(map(form.pack_record, part)), len(part), part[0].time_ns, part[-1].time_ns)
-        for record in part:
-            acts.act(shadow, record)
-        store.symbols[:] = shadow.symbols()
-        if checkpoints and number % 5 == 4:
-            store.checkpoint(checkpoint.take(shadow), part[-1].time_ns)
-    store.end()
-    return directory
-
-
 def replayed(path, **options):
     """The diary of a replay, and the replay."""
     diary = Diary()
@@ -141,7 +117,7 @@ DAYS = [(Chain, {}), (Counting, {}), (Ranges, {}), (Linked, {}),
 @pytest.mark.parametrize("family, options", DAYS, ids=lambda it: it.__name__ if isinstance(it, type) else str(it))
 def test_a_replay_is_what_was_live(monkeypatch, tmp_path, family, options):
     world = lived(monkeypatch, family, **options)
-    path = written(world, tmp_path / "day", rotate=20_000)
+    path = write_recording(tmp_path / "day", about_of(world), world.records, rotate_size=20_000)
     live = world.diary.entries
     entries, rerun = replayed(path)
     assert len(live) > 1000
@@ -163,14 +139,14 @@ def test_a_replay_is_what_was_live(monkeypatch, tmp_path, family, options):
             book_sha256(rerun.pipeline.books[symbol]) for symbol in part.pipeline.books]
         early, _ = replayed(path, end=start)
         assert early + late == entries
-        sought += part._source.lines - part.lines < 12 * CHUNK
+        sought += part._source.lines - part.lines < 700
     assert sought == 3, "the checkpoints are used"
 
 
 def test_every_checkpoint_is_as_good_as_the_beginning(monkeypatch, tmp_path):
     """At each chunk's end, on a day with every fault."""
     world = lived(monkeypatch, Linked, hours=0.1)
-    path = written(world, tmp_path / "day")
+    path = write_recording(tmp_path / "day", about_of(world), world.records)
     entries, _ = replayed(path)
     assert entries == world.diary.entries
     shadow, late = acts.pipeline_of(about_of(world)), None
