@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from os import PathLike, fspath, path
@@ -152,7 +152,8 @@ def run_jobs(jobs: Sequence[Job], *, workers: int = 1, cluster: str | None = Non
     a Dask scheduler, whose workers do them instead. on_progress -- told the bytes of the jobs that are done.
     Raises: MissingExtra without Dask, OSError if the cluster cannot be reached.
     """
-    outcome = Outcome([None] * len(jobs))
+    done: dict[int, dict[str, Any]] = {}
+    failed: dict[int, str] = {}
     if cluster is None and workers == 1:
         for place, job in enumerate(jobs):
             told = 0
@@ -162,61 +163,60 @@ def run_jobs(jobs: Sequence[Job], *, workers: int = 1, cluster: str | None = Non
                 on_progress(int(size * share) - told)
                 told = int(size * share)
 
-            with taken(outcome, job):
-                outcome.documents[place] = run_job(job, tell)
+            try:
+                done[place] = run_job(job, tell)
+            except JobError as error:
+                failed[place] = str(error)
             on_progress(job.size - told)
-        return outcome
-    broken: list[tuple[int, Job]] = []
-    with executor_of(min(workers, len(jobs)) or 1, cluster) as (executor, trouble):
-        places: dict[Future[dict[str, Any]], int] = {executor.submit(run_job, job): place
-                                                     for place, job in enumerate(jobs)}
-        pending = set(places)
-        while pending:
-            done, pending = wait(pending, LOOK_S, FIRST_COMPLETED)
-            for future in done:
-                place = places[future]
-                try:
-                    with taken(outcome, jobs[place]):
-                        outcome.documents[place] = future.result()
-                except BrokenProcessPool:
-                    broken.append((place, jobs[place]))
-                    continue
+    else:
+        for place in _gather(jobs, range(len(jobs)), workers, cluster, done, failed, on_progress):
+            # One of those that were at work has ended its process: each by itself tells which.
+            if _gather(jobs, [place], 1, cluster, done, failed, on_progress):
+                failed[place] = "its process has ended abruptly"
                 on_progress(jobs[place].size)
-            if not done and (text := trouble()):
-                outcome.failures += [(jobs[places[future]], text) for future in pending]
+    return Outcome([done.get(place) for place in range(len(jobs))],
+                   [(jobs[place], failed[place]) for place in sorted(failed)])
+
+
+def _gather(jobs: Sequence[Job], places: Sequence[int], workers: int, cluster: str | None,
+            done: dict[int, dict[str, Any]], failed: dict[int, str], on_progress: Callable[[int], object]) -> list[int]:
+    """Do the jobs at these places, and sort out what becomes of them. Returns: those whose process has ended."""
+    broken = []
+    with executor_of(min(workers, len(places)) or 1, cluster) as (executor, death, trouble):
+        place_of: dict[Future[dict[str, Any]], int] = {executor.submit(run_job, jobs[place]): place
+                                                       for place in places}
+        pending = set(place_of)
+        while pending:
+            ended, pending = wait(pending, LOOK_S, FIRST_COMPLETED)
+            for future in ended:
+                place = place_of[future]
+                try:
+                    done[place] = future.result()
+                except death:
+                    broken.append(place)
+                    continue
+                except Exception as error:
+                    failed[place] = str(error) if isinstance(error, JobError) else f"{type(error).__name__}: {error}"
+                on_progress(jobs[place].size)
+            if not ended and (text := trouble()):
+                failed.update({place_of[future]: text for future in pending})
                 for future in pending:
                     future.cancel()
                 break
-    for place, job in sorted(broken, key=lambda it: it[0]):     # one of them has ended its process: each by itself
-        with executor_of(1, None) as (executor, _), taken(outcome, job):
-            try:
-                outcome.documents[place] = executor.submit(run_job, job).result()
-            except BrokenProcessPool:
-                raise JobError("its process has ended abruptly") from None
-        on_progress(job.size)
-    return outcome
+    return sorted(broken)
 
 
 @contextmanager
-def taken(outcome: Outcome, job: Job) -> Iterator[None]:
-    """Keep what goes wrong with a job."""
-    try:
-        yield
-    except BrokenProcessPool:
-        raise
-    except Exception as error:
-        text = str(error) if isinstance(error, JobError) else f"{type(error).__name__}: {error}"
-        outcome.failures.append((job, text))
-
-
-@contextmanager
-def executor_of(workers: int, cluster: str | None) -> Iterator[tuple[Executor, Callable[[], str]]]:
-    """An executor, and what tells why nothing can come from it any more, "" while something can."""
+def executor_of(workers: int,
+                cluster: str | None) -> Iterator[tuple[Executor, type[Exception], Callable[[], str]]]:
+    """An executor, what its futures raise where a worker has died, and what tells why nothing can come any more, ""
+    while something can."""
     if cluster is None:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            yield pool, lambda: ""
+            yield pool, BrokenProcessPool, lambda: ""
         return
-    client = need("distributed", "dask").Client(cluster, timeout=NO_WORKER_S, set_as_default=False)
+    distributed = need("distributed", "dask")
+    client = distributed.Client(cluster, timeout=NO_WORKER_S, set_as_default=False)
     alone_since: float | None = None
 
     def trouble() -> str:
@@ -229,8 +229,6 @@ def executor_of(workers: int, cluster: str | None) -> Iterator[tuple[Executor, C
         return ""
 
     try:
-        with suppress(TimeoutError):
-            client.wait_for_workers(1, timeout=NO_WORKER_S)
-        yield client.get_executor(pure=False), trouble
+        yield client.get_executor(pure=False), distributed.KilledWorker, trouble
     finally:
         client.close()

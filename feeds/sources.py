@@ -19,7 +19,7 @@ from feeds.plan import EventQueue
 from feeds.recording import form
 from feeds.recording.acts import act, pipeline_of
 from feeds.recording.form import FormError, time_text
-from feeds.recording.play import Block, doubt
+from feeds.recording.play import Block, doubt, follow_only
 from feeds.recording.reader import Recording, RecordingError, Segment, Session
 from feeds.venue import VenueSpec
 from feeds.venues import load
@@ -106,7 +106,10 @@ class Captures:
             all_of_it = known.pipeline(None)
             known.play(all_of_it, FOREVER, None)
             symbols = check_symbols(all_of_it.spec, symbols, all_of_it.symbols(), ", ".join(self.files))
-        return Pipeline(self.venue, None, symbols, on_gap="count", market=self._market, wire=self._wire)
+        pipeline = Pipeline(self.venue, None, None if symbols is None else (), on_gap="count", market=self._market,
+                            wire=self._wire)
+        follow_only(pipeline, symbols or ())
+        return pipeline
 
     def seek(self, pipeline: Pipeline, start_ns: int) -> None:
         self.play(pipeline, start_ns, None)
@@ -213,8 +216,9 @@ class Recorded:
         if symbols is not None:
             self._symbols = check_symbols(pipeline.spec, symbols, self.known(), ", ".join(self.files))
             if about.pipeline.get("all_symbols"):
-                pipeline = Pipeline(about.venue, None, self._symbols, market=about.market or None,
-                                    wire=about.wire or None, on_gap=about.pipeline.get("on_gap", "resync"))
+                pipeline = Pipeline(about.venue, None, (), market=about.market or None, wire=about.wire or None,
+                                    on_gap=about.pipeline.get("on_gap", "resync"))
+                follow_only(pipeline, self._symbols)
         return pipeline
 
     def known(self) -> list[str]:

@@ -36,9 +36,8 @@ LINES = {
     "outside": ["feeds.transport", "feeds.deflate", "feeds.picows_version", "feeds.capture", "feeds.figures",
                 "feeds.rest", "feeds.session", "feeds.connection", "feeds.requests", "feeds.plan", "feeds.directory",
                 "feeds.names", "feeds.chains", "feeds.rollover", "feeds.audit", "feeds.silence",
-                "feeds.staleness", "feeds.rerun", "feeds.sources", "feeds.checkpoint",
-                "feeds.recording", "feeds.recording.*",
-                "feeds.plotdata", "feeds.plots"],
+                "feeds.staleness", "feeds.rerun", "feeds.sources", "feeds.checkpoint", "feeds.jobs",
+                "feeds.recording", "feeds.recording.*", "feeds.plotdata", "feeds.plots"],
     "top": ["feeds.simulator", "feeds.simulator.*", "feeds.cli", "feeds.commands", "feeds.commands.*"],
     "package": ["feeds"],
 }
@@ -79,6 +78,7 @@ LIBRARIES = {
     "msgspec": {"feeds.rest", "feeds.session", "feeds.figures", "feeds.capture", "feeds.directory",
                 "feeds.checkpoint"},
     "matplotlib": {"feeds.plots"},
+    "distributed": {"feeds.jobs"},
     "typer": set(),
     "rich": set(),
 }

@@ -211,3 +211,13 @@ def drop_kept(Pipeline pipeline not None):
     cdef int32_t i
     for i in range(pipeline.path.engine.symbols.count):
         pipeline.path.track[i].pending.size = pipeline.path.track[i].pending.count = 0
+
+
+def follow_only(Pipeline pipeline not None, symbols):
+    """Follow these, by the names that the venue's messages have; "symbol@market" where two markets share one."""
+    cdef int variant
+    for symbol in symbols:
+        name, at, market = symbol.rpartition("@")
+        known = at and market in pipeline.spec.markets
+        variant = pipeline.variant(None, market if known else None)
+        pipeline.instrument(name if known else symbol, variant)
