@@ -90,11 +90,11 @@ class Timeline:
             self.changes += cell
 
     def spans(self, end_ns: int) -> list[tuple[int, int, BookState, str, int]]:
-        """(from, to, state, reason, changes) up to a time; what lasted no time is left out, unless it was not LIVE."""
+        """(from, to, state, reason, changes) before a time. No fault is left out, however short."""
         ends = [change.ns for change in self.changes[1:]] + [end_ns]
         return [(change.ns, max(change.ns, min(end, end_ns)), change.state, change.reason, change.count)
                 for change, end in zip(self.changes, ends, strict=True)
-                if change.ns <= end_ns and (end > change.ns or _SEVERITY[change.state] > 1)]
+                if change.ns < end_ns and (end > change.ns or _SEVERITY[change.state] > 1)]
 
     def shares(self, end_ns: int) -> dict[BookState, float]:
         """Part of the time that each state took."""
