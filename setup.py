@@ -38,6 +38,8 @@ MODULES = {
     "feeds.intake": [],
     "feeds.pipeline": [],
     "feeds.transport": [],
+    "feeds.recording.tap": [],
+    "feeds.recording.play": [],
     "feeds.checkpoint": [],
 }
 VENUES = {f"feeds.venues.{path.stem}": [] for path in sorted(Path("feeds/venues").glob("*.pyx"))}

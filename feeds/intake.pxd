@@ -21,6 +21,7 @@ cdef class Intake:
     cdef list book_list           # Book by index
     cdef list name_list           # symbol by index
     cdef list control_list        # (line, bytes) of frames about the connection
+    cdef set touched              # indices of instruments that messages came for here; None: nobody wants to know
     cdef object error             # FeedError of the last bad message
 
     cdef int tell(self) except -1

@@ -113,10 +113,14 @@ cdef class Intake:
         memcpy(part, self.path.engine.part, n * sizeof(int16_t))      # a handler may feed another frame
         for i in range(n):
             more = m.more + 1
+            if self.touched is not None:
+                self.touched.add(m.target)
             self.finish(path_act(&self.path, data, size, receive_ns, line), receive_ns)
             if self.path.read_part(&self.path.engine, part[i], more, data + size, target, m) != OK:
                 return self.bad(data, size, more - data, "numbers that fit the scales of its instrument")
             m.line_jump = jumped
+        if self.touched is not None:
+            self.touched.add(m.target)
         return self.finish(path_act(&self.path, data, size, receive_ns, line), receive_ns)
 
     cdef int learn(self, const char* data, Py_ssize_t size, const char* begin, int head) except -2:
@@ -191,6 +195,8 @@ cdef class Intake:
                 if status != OK:
                     return self.bad(data, size, offset, words(m, status))
                 known = self.learn(data, size, begin, head)
+                if self.touched is not None:
+                    self.touched.add(m.target)
                 self.finish(path_act(&self.path, data, size, receive_ns, line), receive_ns)
                 m.more = more
             if m.more == NULL:
@@ -313,6 +319,8 @@ cdef class Intake:
         if (target >= 0 and (kind == KIND_DELTA or kind == KIND_SNAPSHOT) and not self.path.strict
                 and not self.proved_elsewhere(target, self.path.engine.line)):
             path_lose(&self.path, target, WHY_BAD_FRAME, 0, 0)
+            if self.touched is not None:
+                self.touched.add(target)
         self.tell()
         return self.report(book)
 
@@ -333,6 +341,8 @@ cdef class Intake:
         if m.target < 0:
             self.path.counts.ignored += 1
             return 0
+        if self.touched is not None:
+            self.touched.add(m.target)
         cursor_init(&c, data, size, m)
         self.parser.parse_rest(&c, m)
         if c.status != OK:

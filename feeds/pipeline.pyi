@@ -8,6 +8,7 @@ from typing_extensions import Buffer
 from feeds.books import Books
 from feeds.events import Quote, Trade
 from feeds.intake import Intake
+from feeds.recording.tap import Tap
 from feeds.report import FeedError, Want
 from orderbook import Book
 
@@ -30,6 +31,8 @@ class Pipeline(Intake):
     """on_book once a read batch instead of once a message."""
     now_ns: int
     """What the time is for what is replayed, ns since the Unix epoch; 0: the clock tells. See `Book.since_ns`."""
+    tap: Tap | None
+    """What copies all that goes in for a recorder (`feeds.recording.recorder`); None: nothing does."""
     sample_every: int
     """Messages per latency sample; 1 takes all."""
 
@@ -71,9 +74,9 @@ class Pipeline(Intake):
         """Refine the ticks of the books by the body of a venue's list of instruments."""
     def flush(self) -> None:
         """End of a read batch: with `conflate`, on_book is called for every book that changed in it."""
-    def opened(self, line: int = 0) -> None:
-        """A connection was opened: the books of that line start clean."""
-    def closed(self, line: int = 0) -> None:
+    def opened(self, line: int = 0, url: str = "") -> None:
+        """A connection was opened, to that address: the books of that line start clean."""
+    def closed(self, line: int = 0, reason: str = "") -> None:
         """A connection was lost: the books of that line are STALE."""
     def share(self, *lines: int) -> None:
         """These lines carry the same streams from now on; one of them may do so with others already.

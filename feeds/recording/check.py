@@ -18,7 +18,7 @@ from typing import Any
 from feeds.pipeline import Pipeline
 from feeds.recording import acts, form
 from feeds.recording.form import HEAD_SIZE, Chunk, FormError
-from feeds.recording.play import Block, drop_kept, hush, names, survey, touched
+from feeds.recording.play import Block, Marks, drop_kept, hush, names, survey
 from feeds.recording.reader import RecordingError, Segment, is_stillborn, segment_files
 from feeds.recording.writer import entry_of, read_manifest, update_manifest
 
@@ -197,19 +197,19 @@ def _with_symbols(segment: Segment) -> list[Chunk]:
         pipeline = Pipeline(segment.about.venue, None, None, market=segment.about.market or None,
                             wire=segment.about.wire or None)
         hush(pipeline)
-        counts: list[int] = []
+        marks = Marks(pipeline)
         found = {}
         for chunk, data in segment.blocks():
             block = Block(data)
             while True:
-                block.feed(pipeline)
+                block.feed(pipeline, marks=marks)
                 record = block.next()
                 if record is None:
                     break
                 if record.kind != form.LOSS:
                     acts.act(pipeline, record)
             pipeline.control()
-            found[chunk.number] = touched(pipeline, counts)
+            found[chunk.number] = marks.take()
             drop_kept(pipeline)
     except ValueError:              # of a venue, a market, a call that this version does not know
         return segment.chunks

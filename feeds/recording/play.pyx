@@ -1,7 +1,8 @@
 """Recorded frames into a pipeline, as fast as it takes them."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport int32_t, int64_t, INT64_MAX, INT64_MIN
+from libc.stdint cimport int32_t, int64_t, uint32_t, INT64_MAX, INT64_MIN
+from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 from orderbook.types cimport BOOK_EMPTY
 from feeds.message cimport DEPTH_BITS
@@ -9,12 +10,51 @@ from feeds.path cimport CAREFUL, MAX_LINES, SEVERAL, path_lose, path_step
 from feeds.pipeline cimport Pipeline
 from feeds.recording.tap cimport BINARY, Head, LOSS, NO_LINE, TEXT
 from feeds.sync cimport LineCount
-from feeds.track cimport Track, WHY_TOLD
+from feeds.track cimport WHY_TOLD
 
 from feeds.recording.form import FormError, Record
 
 cdef enum:
     BATCH = 4096              # frames taken before another thread may have its turn
+
+
+cdef class Marks:
+    """Which instruments of a pipeline messages came for, by the frames that a `Block` feeds."""
+
+    cdef Pipeline pipeline
+    cdef unsigned char* mark      # by index of the instrument, what the pipeline does not note itself. Owned
+    cdef int32_t room
+
+    def __cinit__(self, Pipeline pipeline not None):
+        self.pipeline = pipeline
+        pipeline.touched = set()
+
+    def __dealloc__(self):
+        free(self.mark)
+
+    cdef int grow(self) except -1:
+        """Have a mark for every instrument."""
+        cdef int32_t count = self.pipeline.path.engine.symbols.count, room = max(64, 2 * count)
+        cdef void* memory
+        if count > self.room:
+            memory = realloc(self.mark, room)
+            if memory == NULL:
+                raise MemoryError(f"no memory for the marks of {room} instruments")
+            self.mark = <unsigned char*> memory
+            memset(self.mark + self.room, 0, room - self.room)
+            self.room = room
+        return 0
+
+    def take(self):
+        """Their places, rising, as a tuple; and begin anew."""
+        cdef int32_t i
+        cdef set found = self.pipeline.touched
+        self.pipeline.touched = set()
+        for i in range(min(self.room, self.pipeline.path.engine.symbols.count)):
+            if self.mark[i]:
+                self.mark[i] = 0
+                found.add(i)
+        return tuple(sorted(found))
 
 
 cdef class Block:
@@ -64,11 +104,12 @@ cdef class Block:
         return Record(self.head.time_ns, self.head.kind, self.head.line if self.head.line != NO_LINE else -1,
                       self.data[begin:self.at])
 
-    def feed(self, Pipeline pipeline not None, int64_t until_ns=INT64_MAX, int64_t most=INT64_MAX, queue=None):
+    def feed(self, Pipeline pipeline not None, int64_t until_ns=INT64_MAX, int64_t most=INT64_MAX, queue=None,
+             Marks marks=None):
         """Feed the frames up to the next record that is none; returns how many.
 
         Parameters: until_ns -- a frame of that time or later stays. most -- frames at a time. queue -- with it, only
-        until something is in it; a handler puts its events there.
+        until something is in it; a handler puts its events there. marks -- of that pipeline, to note whom they are for.
         Raises: FormError; what a handler raises, its frame counts as taken then.
         """
         cdef int64_t before = self.taken, n
@@ -79,15 +120,22 @@ cdef class Block:
         cdef int todo, line
         cdef int64_t time_ns
         cdef Py_ssize_t size
+        cdef uint32_t room = 0, target
         while self.taken - before < most and self.look() and self.head.time_ns < until_ns and (
                 self.head.kind == TEXT or self.head.kind == BINARY):
             line = self.head.line if self.head.line != NO_LINE else -1
+            if marks is not None:
+                marks.grow()
+                room = marks.room
             if not quiet:
                 self.step()
                 if pipeline.tap is not None:
                     pipeline.tap.binary = self.head.kind == BINARY
                 pipeline.now_ns = self.head.time_ns
                 pipeline.feed_c(data + self.at - self.head.size, self.head.size, end - self.at, self.head.time_ns, line)
+                target = <uint32_t> pipeline.path.message.target
+                if target < room:
+                    marks.mark[target] = 1
                 if queue is not None and len(queue):
                     break
                 continue
@@ -101,6 +149,9 @@ cdef class Block:
                     self.taken += 1
                     n += 1
                     todo = path_step(&pipeline.path, frame, size, end - self.at, time_ns, line)
+                    target = <uint32_t> pipeline.path.message.target
+                    if target < room:                 # one too many, of a frame that is left to others, does no harm
+                        marks.mark[target] = 1
                     if todo or pipeline.path.n_changes or n >= BATCH or self.taken - before >= most or (
                             end - self.at < <Py_ssize_t> sizeof(Head)):
                         break
@@ -132,26 +183,6 @@ def doubt(Pipeline pipeline not None, str reason not None):
         pipeline.tell()
     finally:
         pipeline.lost_reason = None
-
-
-def touched(Pipeline pipeline not None, list before not None):
-    """Places of the instruments that messages came for since the last call with the same list, as a tuple.
-
-    A new list gives all that had any.
-    """
-    cdef int32_t i, n = pipeline.path.engine.symbols.count
-    cdef const Track* track
-    cdef int64_t count
-    cdef list found = []
-    for i in range(n):
-        track = &pipeline.path.track[i]
-        count = track.snapshots + track.updates + track.stale + track.pending.count + track.trades + track.quotes
-        if i == len(before):
-            before.append(0)
-        if count != <int64_t> before[i]:
-            before[i] = count
-            found.append(i)
-    return tuple(found)
 
 
 def hush(Pipeline pipeline not None):

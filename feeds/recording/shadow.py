@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from feeds import checkpoint
 from feeds.recording import acts
-from feeds.recording.play import Block, hush, names, touched
+from feeds.recording.play import Block, Marks, hush, names
 
 if TYPE_CHECKING:
     from feeds.recording.writer import SegmentFile, Store
@@ -29,7 +29,7 @@ class Shadow:
         self.behind = 0                     # bytes of records that wait to be taken
         self._store = store
         self._waiting: deque[tuple[bytes, SegmentFile, int]] = deque()
-        self._counts: list[int] = []
+        self._marks = Marks(self.pipeline)
         self._size = 0                      # bytes of the last checkpoint, packed,
         self._at = 0                        # what was on disk after it,
         self._raw = 0                       # and bytes of records since
@@ -49,7 +49,7 @@ class Shadow:
         self._raw += len(data)
         block = Block(data)
         while True:
-            block.feed(self.pipeline)
+            block.feed(self.pipeline, marks=self._marks)
             record = block.next()
             if record is None:
                 break
@@ -57,7 +57,7 @@ class Shadow:
         self._time_ns = block.time_ns
         self.pipeline.control()             # nobody asks for them
         self._store.symbols[:] = names(self.pipeline)
-        segment.chunks[place] = segment.chunks[place]._replace(symbols=touched(self.pipeline, self._counts))
+        segment.chunks[place] = segment.chunks[place]._replace(symbols=self._marks.take())
 
     def is_due(self) -> bool:
         """Whether it is time for a checkpoint: seldom enough that they are a tenth of what is written."""

@@ -1,5 +1,6 @@
 """Tap: what goes into a pipeline is copied here for a recorder. A pipeline without one has None."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
 cdef enum:
@@ -27,6 +28,7 @@ cdef packed struct LossData:
     uint64_t records, bytes, calls
     int64_t first_ns, last_ns
 
+@cython.final
 cdef class Tap:
     cdef char* ring               # owned
     cdef uint64_t size            # bytes of it, a power of two

@@ -5,6 +5,7 @@ Neither ever waits for the other. What finds no room is counted, and the count g
 as soon as there is some.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint64_t, INT64_MAX, INT64_MIN
 from libc.stdlib cimport free, malloc
@@ -28,6 +29,7 @@ cdef enum:
     MAX_RESERVE = 1 << 20
 
 
+@cython.final
 cdef class Tap:
 
     def __cinit__(self, Py_ssize_t size=32 << 20):

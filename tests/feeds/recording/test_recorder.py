@@ -135,9 +135,8 @@ def test_a_pipeline_that_was_at_work_is_recorded_with_its_books(tmp_path, pipeli
 
 
 def test_only_one_recorder_a_pipeline(tmp_path, pipeline):
-    with Recorder(pipeline, tmp_path) as recorder:
-        with pytest.raises(ValueError, match="being recorded already"):
-            Recorder(pipeline, tmp_path).start()
+    with Recorder(pipeline, tmp_path) as recorder, pytest.raises(ValueError, match="being recorded already"):
+        Recorder(pipeline, tmp_path).start()
     with pytest.raises(ValueError, match="started before"):
         recorder.start()
     assert recorder.stop() is None
@@ -243,7 +242,7 @@ def test_a_disk_that_stays_full_to_the_end_is_told(tmp_path, pipeline, monkeypat
 
 
 def test_a_fault_of_the_second_pipeline_costs_the_index_only(tmp_path, pipeline, monkeypatch):
-    monkeypatch.setattr("feeds.recording.shadow.touched", lambda *_: 1 / 0)
+    monkeypatch.setattr("feeds.recording.shadow.names", lambda *_: 1 / 0)
     with Recorder(pipeline, tmp_path) as recorder:
         begin(pipeline)
     assert any("cannot be followed" in text for text in recorder.news()) and not recorder.stats()["indexed"]

@@ -7,11 +7,11 @@ import threading
 
 import pytest
 
+from feeds.figures import book_sha256
 from feeds.pipeline import Pipeline
 from feeds.recording import acts, form
 from feeds.recording.play import Block
 from feeds.recording.tap import Tap
-from feeds.figures import book_sha256
 from tests import frames
 from tests.log import Log
 from tests.simulation import Chain, Counting, Linked, Ranges, World
