@@ -117,6 +117,7 @@ class Rerun:
         self._digests = Digests() if digests else None
         self._before: dict[str, dict[str, Any]] = {}
         self._skipped = (0, 0, 0, 0)
+        self._errors_before = 0
         self._begun = False
         self.first_ns = self.last_ns = 0
 
@@ -176,6 +177,7 @@ class Rerun:
         try:
             if self.start_ns is not None:
                 source.seek(pipeline, self.start_ns)
+                self._errors_before = pipeline.counters["errors"]
                 self._before = {symbol: pipeline.symbol_stats(symbol) for symbol in pipeline.books}
             self._skipped = (source.messages, source.bytes, source.spent_ns, source.lines)
             pipeline.handler = self._handler
@@ -216,6 +218,7 @@ class Rerun:
 
     def _carry_over(self) -> None:
         """Figures of the books are about to begin anew: what they are now is to be added in the end."""
+        self._errors_before -= self.pipeline.counters["errors"]
         for symbol in self.pipeline.books:
             stats = self.pipeline.symbol_stats(symbol)
             before = self._before.get(symbol) or {"qty_scale": stats["qty_scale"]}
@@ -265,7 +268,7 @@ class Rerun:
     @property
     def errors(self) -> int:
         """Messages that were not understood, and files that could not be read to their end."""
-        return self.pipeline.counters["errors"] + len(self._source.failures)
+        return self.pipeline.counters["errors"] - self._errors_before + len(self._source.failures)
 
     def document(self) -> dict[str, Any]:
         """Everything as one JSON-ready document, as that of `feeds.figures.Replay`; counts are those of the time that

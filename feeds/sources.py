@@ -69,13 +69,15 @@ class Source(Protocol):
 
 
 def check_symbols(spec: VenueSpec, wanted: Sequence[str], known: Sequence[str], where: str) -> list[str]:
-    """The symbols as the venue writes them. Raises: SymbolError for the first that is not `known`."""
+    """The symbols as they are `known`. Raises: SymbolError for the first that is not."""
+    by_spelling = {spec.symbol(name): name for name in known} | {name: name for name in known}
     found = []
     for text in wanted:
-        symbol = text if text in known else spec.symbol(text)
-        if symbol not in known:
-            near = get_close_matches(symbol, known, 3) or known[:3]
-            raise SymbolError(f"{where}: no {text}; {'near' if near else 'it has no symbols'}: {', '.join(near)}")
+        symbol = by_spelling.get(text) or by_spelling.get(spec.symbol(text))
+        if symbol is None:
+            near = [by_spelling[name] for name in get_close_matches(spec.symbol(text), by_spelling, 5)]
+            names = ", ".join(list(dict.fromkeys(near))[:3] or known[:3])
+            raise SymbolError(f"{where}: no {text}; {f'near: {names}' if known else 'it has no symbols'}")
         found.append(symbol)
     return found
 
@@ -387,7 +389,8 @@ class Recorded:
             self.losses.append((loss.records, loss.first_ns, loss.last_ns))
         elif record.kind == form.CONTROL and self._symbols is not None:
             name, *args = record.control()
-            if name in OF_A_SYMBOL and pipeline.spec.symbol(args[OF_A_SYMBOL[name]]) not in self._symbols:
+            if name in OF_A_SYMBOL and not {(named := args[OF_A_SYMBOL[name]]), pipeline.spec.symbol(named)} & {
+                    *self._symbols}:
                 return
         act(pipeline, record)
 

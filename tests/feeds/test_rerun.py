@@ -62,7 +62,8 @@ class Told:
         self.events.append(("quote", quote.symbol, quote.sequence, quote.receive_ns))
 
     def on_status(self, book, old, new, reason):
-        self.events.append(("status", book.symbol, old, new, reason, book.since_ns))
+        if book is not None:
+            self.events.append(("status", book.symbol, old, new, reason, book.since_ns))
 
 
 def told(event):

@@ -130,9 +130,11 @@ def test_several_venues_in_one_directory_have_to_be_told_apart(recording):
 # ---- sessions
 
 def test_a_session_begins_with_empty_books_and_the_figures_add_up(recording):
-    killed = day(50, T0 + 10 ** 10)[:-1]                        # nobody closed its line
+    spoilt = Record(T0 + 10 ** 10 + 1, form.TEXT, 0, b"{spoilt")
+    killed = [*day(50, T0 + 10 ** 10)[:-1], spoilt]             # nobody closed its line
     write_recording(recording, ABOUT, killed, chunk=50)
-    write_recording(recording, ABOUT, day(30, T0 + 2 * 10 ** 10), chunk=50)
+    spoilt = spoilt._replace(time_ns=T0 + 2 * 10 ** 10)
+    write_recording(recording, ABOUT, [spoilt, *day(30, T0 + 2 * 10 ** 10)], chunk=50)
     handler = Told()
     result = feeds.replay(recording, handler)
     one, two, three = Told(), Told(), Told()
@@ -143,6 +145,7 @@ def test_a_session_begins_with_empty_books_and_the_figures_add_up(recording):
     books = [event for event in handler.events if event[0] != "status"]
     assert books == [event for each in (one, two, three) for event in each.events if event[0] != "status"]
     assert ("status", "BTCUSDT", 2, 0, "the recorder began anew") in [event[:5] for event in handler.events]
+    assert result.errors == 2
     figures = result.document()["symbols"]["BTCUSDT"]
     assert figures["updates"] == 280
     assert figures["snapshots"] == 3
