@@ -473,6 +473,18 @@ def test_a_capture_without_a_book(tmp_path):
         collect(write(tmp_path, [(0, "=", "wss://fstream.binance.com")]))
 
 
+def test_what_can_be_read_of_a_damaged_file_is_plotted(capture, tmp_path):
+    with capture.open("a") as file:
+        file.write("what is this?\n")
+    result = call(capture, "--kind", "gaps", "--out", tmp_path / "x.svg")
+    assert "line 10, byte" in complaint(result) and result.stdout.split() == [str(tmp_path / "x.svg")]
+    assert collect(capture).timeline.spans(T0 + 10 * S)[-1][2] is STALE
+    capture.write_text("what is this?\n")
+    nothing = call(capture, "--kind", "gaps", "--out", tmp_path / "y.svg")
+    assert "small.ws: line 1, byte 0: expected" in complaint(nothing)
+    assert not (tmp_path / "y.svg").exists()
+
+
 def test_a_missing_library_names_the_extra(data, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtra, match=r"pip install 'wirebook\[plot\]'"):
