@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from feeds.directory import default_cache
 from feeds.listing import form_of
-from feeds.rerun import Moment, replay
+from feeds.rerun import Moment, Rerun
 from feeds.venue import VenueSpec
 from orderbook.types import BookState
 
@@ -473,6 +473,7 @@ class PlotData:
     others: list[str]                               # symbols that were not chosen, the busiest first
     timelines: list[tuple[str, Timeline]]           # of all books, that one's first
     losses: list[tuple[int, int, int]]              # messages that a recorder lost, from when to when
+    failures: list[Exception]                       # what could not be read; the rest is here
     depth: Depth | None = None
     held: Held | None = None
     heat: Heat | None = None
@@ -499,7 +500,7 @@ def collect(path: str | PathLike[str] | Sequence[str | PathLike[str]], kinds: It
         raise PlotError(f"no plot is called {', '.join(unknown)}; there are {', '.join(KINDS)}")
     options: dict[str, Any] = {"start": start, "end": end, "venue": venue, "market": market, "wire": wire}
     survey = Survey()
-    rerun = replay(path, survey, symbols=symbol, **options)
+    rerun = _replay(Rerun(path, survey, symbols=symbol, **options))
     if not survey.books:
         raise PlotError(f"{', '.join(rerun.files)}: no book of {symbol or 'any symbol'} in it, so nothing to plot")
     found = survey.books[0]
@@ -507,7 +508,7 @@ def collect(path: str | PathLike[str] | Sequence[str | PathLike[str]], kinds: It
     data = PlotData(
         pipeline.venue, pipeline.market, found.symbol, units_of(pipeline.spec, pipeline.market, found.symbol),
         rerun.first_ns, max(rerun.last_ns, rerun.first_ns + SHORTEST_NS), [other.symbol for other in survey.books[1:]],
-        [(other.symbol, other.timeline) for other in survey.books], rerun.losses)
+        [(other.symbol, other.timeline) for other in survey.books], rerun.losses, rerun.failures)
     for _, timeline in data.timelines:
         timeline.changes[0].ns = data.start_ns      # as nothing came of it, it was so from the beginning
     if found.book.bid_levels or found.book.ask_levels:
@@ -527,7 +528,7 @@ def collect(path: str | PathLike[str] | Sequence[str | PathLike[str]], kinds: It
             prices=found.prices() if "heatmap" in wanted else None,
             floor_ns=found.least_delay_ns if "latency" in wanted else None,
             delays=min(DELAY_COLUMNS, max(10, found.delays // 100)))
-        again = replay(path, collector, symbols=found.symbol, **options)
+        again = _replay(Rerun(path, collector, symbols=found.symbol, **options))
         collector.finish()
         data.held, data.heat, data.delays = collector.held, collector.heat, collector.delays
         if not np.isfinite(data.held.mean[:, 2]).any():
@@ -535,6 +536,16 @@ def collect(path: str | PathLike[str] | Sequence[str | PathLike[str]], kinds: It
         data.stages = {name: stage for name, stage in again.pipeline.latency().items()
                        if name in ("parsed", "applied") and stage["count"]}
     return data
+
+
+def _replay(rerun: Rerun) -> Rerun:
+    """Run it; of a file that is damaged what can be read is enough, if that is anything."""
+    try:
+        rerun.run()
+    except ValueError:
+        if not rerun.failures or not rerun.messages:
+            raise
+    return rerun
 
 
 def depth_of(book: Any) -> Depth:

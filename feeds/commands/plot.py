@@ -32,6 +32,8 @@ def run(files: list[str], kinds: list[str], *, symbol: str | None, start: str | 
     if data.others and symbol is None:
         print(f"{data.symbol}, the busiest of {len(data.others) + 1} books; --symbol for another: "
               f"{', '.join(data.others[:FEW])}{', ...' if len(data.others) > FEW else ''}")
+    for failure in data.failures:
+        complain(str(failure))
     size = None if width is None and height is None else (width or SIZE[0], height or SIZE[1])
     drawn = 0
     for kind in kinds:
@@ -42,7 +44,7 @@ def run(files: list[str], kinds: list[str], *, symbol: str | None, start: str | 
         save(draw(data, kind, size), path, dpi)
         print(path)
         drawn += 1
-    return 0 if drawn == len(kinds) or (every and drawn) else FAILED
+    return 0 if not data.failures and (drawn == len(kinds) or (every and drawn)) else FAILED
 
 
 def _place(out: str | None, form: str | None, kinds: list[str]) -> tuple[Path, str | None, str]:

@@ -238,8 +238,23 @@ def test_what_is_collected_of_a_capture(capture):
 
 def test_a_part_of_the_time(capture):
     data = collect(capture, ["spread", "gaps"], start=T0 + 3 * S, end=T0 + 6 * S)
-    assert data.timeline.shares(data.end_ns)[LIVE] == 1.0
-    assert data.heat is None and data.delays is None and data.stages == {} or data.held is not None
+    assert data.timeline.shares(data.end_ns)[LIVE] == 1.0           # as it was before it began
+    assert (data.start_ns, data.end_ns) == (T0 + 4 * S, T0 + 5 * S)
+    assert data.held is not None and data.heat is None and data.delays is None
+    assert data.depth.bids.tolist() == [[99, 3], [98, 1]] and data.depth.asks.tolist() == [[102, 5]]
+
+
+def test_a_recording_is_plotted_as_the_capture_it_was_made_of(capture, tmp_path):
+    pytest.importorskip("zstandard", reason="zstandard is not installed")
+    made = CliRunner().invoke(app, ["import", str(capture), "--out", str(tmp_path / "session")])
+    assert made.exit_code == 0, made.output
+    ours, theirs = collect(tmp_path / "session"), collect(capture)
+    assert (ours.symbol, ours.start_ns, ours.end_ns) == (theirs.symbol, theirs.start_ns, theirs.end_ns)
+    live = slice(0, int(8 * S / theirs.held.width_ns))      # then comes the gap, of which a capture only counts
+    np.testing.assert_array_equal(ours.held.mean[live], theirs.held.mean[live])
+    assert ours.timeline.spans(T0 + 8 * S) == theirs.timeline.spans(T0 + 8 * S)
+    assert ours.timeline.shares(ours.end_ns)[STALE] > 0
+    np.testing.assert_array_equal(ours.heat.trades, theirs.heat.trades)
 
 
 def test_units_are_told_where_they_are_known(tmp_path, monkeypatch):
@@ -456,6 +471,18 @@ def test_unknown_symbols_and_times(capture):
 def test_a_capture_without_a_book(tmp_path):
     with pytest.raises(PlotError, match=r"small.ws: no book of any symbol in it"):
         collect(write(tmp_path, [(0, "=", "wss://fstream.binance.com")]))
+
+
+def test_what_can_be_read_of_a_damaged_file_is_plotted(capture, tmp_path):
+    with capture.open("a") as file:
+        file.write("what is this?\n")
+    result = call(capture, "--kind", "gaps", "--out", tmp_path / "x.svg")
+    assert "line 10, byte" in complaint(result) and result.stdout.split() == [str(tmp_path / "x.svg")]
+    assert collect(capture).timeline.spans(T0 + 10 * S)[-1][2] is STALE
+    capture.write_text("what is this?\n")
+    nothing = call(capture, "--kind", "gaps", "--out", tmp_path / "y.svg")
+    assert "small.ws: line 1, byte 0: expected" in complaint(nothing)
+    assert not (tmp_path / "y.svg").exists()
 
 
 def test_a_missing_library_names_the_extra(data, monkeypatch):
