@@ -106,9 +106,9 @@ SANITIZER_FLAGS := -fsanitize=address,undefined -fno-sanitize=shift-base -fno-sa
 	-fno-omit-frame-pointer -g1
 LIBASAN := $(shell $(SANITIZER_CC) -print-file-name=libasan.so 2>/dev/null)
 # Not the tests of plain Python, nor those of the network: its memory is picows' and asyncio's, and they mostly wait.
-NOT_SANITIZED := $(patsubst %,tests/feeds/test_%.py,audit capture chains cli connection dialects doctor exchange faults \
-	instruments ladder limits listing lists live market names plan plan_command player protocol proxies requests rest security \
-	serve_watch session sim_watch simulation simulator transport)
+NOT_SANITIZED := $(patsubst %,tests/feeds/test_%.py,audit capture chains cli connection dialects doctor exchange export \
+	export_hftbacktest faults instruments ladder limits listing lists live market names plan plan_command player protocol \
+	proxies requests rest security serve_watch session sim_watch simulation simulator transport)
 SANITIZED_TESTS := $(filter-out $(NOT_SANITIZED),$(wildcard tests/orderbook/test_*.py tests/feeds/test_*.py))
 
 asan: SHORT =
