@@ -42,6 +42,7 @@ MODULES = {
     "feeds.intake": [],
     "feeds.pipeline": [],
     "feeds.transport": [],
+    "feeds.export.collect": [],
     "feeds.recording.tap": [],
     "feeds.recording.play": [],
     "feeds.checkpoint": [],

@@ -66,6 +66,37 @@ def replay(
 
 
 @app.command()
+def export(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="A recording, or captures in their order.")],
+    to: Annotated[str, typer.Option("--to", help="parquet, arrow, numpy, hftbacktest, tardis, or capture (the text "
+                                                 "format; of a recording).")],
+    out: Annotated[str, typer.Option("--out", metavar="PATH", help="The folder to write to; of a capture the file.")],
+    tables: Annotated[list[str] | None, typer.Option("--tables", help="Of book, trades, quotes, states, snapshots and "
+                                                                      "features; without it the first four.")] = None,
+    features: Annotated[list[str] | None, typer.Option("--features", help="A table of these numbers of the book: "
+                                                                          "mid,microprice,imbalance_5,ofi,...")] = None,
+    depth: Annotated[int | None, typer.Option("--depth", help="A table of snapshots of so many levels a side.")] = None,
+    every: Annotated[str, typer.Option("--every", metavar="TIME", help="Between rows of snapshots and features: 100ms, "
+                                                                       "1s; update is every change.")] = "update",
+    start: Annotated[str | None, typer.Option("--start", metavar="TIME", help="From then on: 2026-11-22T10:00:00Z, or "
+                                                                              "ns.")] = None,
+    end: Annotated[str | None, typer.Option("--end", metavar="TIME", help="Before then.")] = None,
+    symbols: Annotated[list[str] | None, typer.Option("--symbols", help="Only these.")] = None,
+    venue: VenueOption = None,
+    market: MarketOption = None,
+    wire: WireOption = None,
+) -> None:
+    """Write what was recorded as tables for other programs; docs/export.md."""
+    with clean_end():
+        from feeds.commands.export import run
+
+        code = run(paths, to, out, tables=read_symbols(tables or []), features=read_symbols(features or []),
+                   depth=depth, every=every, start=start, end=end, symbols=read_symbols(symbols or []), venue=venue,
+                   market=market, wire=wire)
+    raise typer.Exit(code)
+
+
+@app.command()
 def serve(
     files: Annotated[list[str] | None, typer.Argument(metavar="FILE...", help="Captures, in their order.")] = None,
     sim: Annotated[str | None, typer.Option("--sim", metavar="VENUE", help="A simulated market of this venue.")] = None,

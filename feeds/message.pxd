@@ -23,6 +23,7 @@ cdef enum:
     KIND_LIQUIDATION = 9
     KIND_OPEN_INTEREST = 10   # contracts or base units that are open
     N_KINDS = 11
+    WANTS_LEVELS = 1 << 16    # among the bits of the kinds that a handler wants: the levels that each message changes
 
 cdef enum:
     # Slots of a message. Times are as the venue writes them, in its unit.

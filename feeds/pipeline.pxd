@@ -33,6 +33,7 @@ cdef class Pipeline(Intake):
     @cython.final
     cdef int take(self, const char* data, Py_ssize_t size, Py_ssize_t slack, int64_t receive_ns, int line) except -1
     cdef int unpack(self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) except -1
+    cdef int deliver_levels(self, int32_t target, bint whole) except -1
     cdef int refine_all(self, bytes body) except -1
     cdef int deliver_mark(self, const Message* m, const Target* target) except -1
     cdef int deliver_open_interest(self, const Message* m, const Target* target) except -1

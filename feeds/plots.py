@@ -135,7 +135,7 @@ def _depth(data: PlotData, figure: Figure) -> None:
         order = slice(None, None, -1) if where == "pre" else slice(None)
         axes.fill_between(prices[order], qty[order], step=where, color=colour, alpha=0.25, linewidth=0)
         axes.step(prices[order], qty[order], where=where, color=colour, linewidth=1.6,
-                  label=f"{name}: {len(levels):,} levels, {len(shown):,} of them shown")
+                  label=f"{name}: {len(levels):,} level{'s' if len(levels) > 1 else ''}, {len(shown):,} of them shown")
         top = max(top, float(total[-1]))
     axes.axvline(middle, color=GREY, linewidth=0.8, linestyle=":")
     for limit, colour, name in zip(depth.trusted, (BID, ASK), ("bids", "asks"), strict=True):

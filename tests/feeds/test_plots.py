@@ -303,7 +303,7 @@ def test_a_depth_chart_steps_up_on_both_sides(data):
     assert bids.get_ydata().tolist() == [4, 4, 3, 0] and bids.get_xdata()[1:].tolist() == [97, 99, 99]
     assert asks.get_ydata().tolist() == [0, 5, 5] and asks.get_xdata()[:2].tolist() == [102, 102]
     assert middle.get_xdata() == [100.5, 100.5]
-    assert legend(figure)[:2] == ["bids: 2 levels, 2 of them shown", "asks: 1 levels, 1 of them shown"]
+    assert legend(figure)[:2] == ["bids: 2 levels, 2 of them shown", "asks: 1 level, 1 of them shown"]
 
 
 def test_a_heat_map_has_prices_trades_and_a_scale(data):
