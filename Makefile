@@ -1,7 +1,7 @@
 # Everything a developer runs. `make build` makes a virtual environment and compiles in place; the other targets
 # build first what they need. Another interpreter gets an environment of its own: make test PYTHON=python3.12
 .DEFAULT_GOAL := build
-.PHONY: build demo test bench lint debug asan sanitize fuzz soak requirements clean
+.PHONY: build demo test bench lint debug asan sanitize fuzz soak record-run requirements clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -79,6 +79,7 @@ bench: build $(VENV)/bench.stamp
 	$(RUN) benchmarks/bench_wire.py
 	$(RUN) benchmarks/bench_transport.py
 	$(RUN) benchmarks/bench_age.py
+	$(RUN) benchmarks/bench_record.py
 	$(RUN) benchmarks/callgrind.py
 
 # ---- other kinds of build, each a copy of the sources in a tree of its own
@@ -141,6 +142,10 @@ fuzz: $(VENV)/test.stamp
 # Five simulated venues with faults and the real client for MINUTES: memory, latency, LIVE books.
 soak: build
 	$(RUN) -m tests.soak --minutes $(MINUTES)
+
+# `wirebook record` at 100,000 messages a second for MINUTES, killed twice; 10 minutes want 4 GB of disk in OUT.
+record-run: build
+	$(RUN) -m tests.record_run --minutes $(MINUTES) $(if $(OUT),--out $(OUT))
 
 # Versions and hashes of what development needs, from the registry into requirements-dev.txt; see SECURITY.md.
 requirements: | $(VENV)/bin/python
