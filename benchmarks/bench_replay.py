@@ -2,7 +2,7 @@
 
     python benchmarks/bench_replay.py [--jobs]
 
-Times inside this process are CPU times, so that others on the machine do not count; those of job lists are by the clock.
+Times inside this process are CPU times, so that others on the machine do not count; those of job lists by the clock.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def replays(folder: Path) -> None:
         began = process_time()
         rerun._source.seek(rerun.pipeline, rerun.start_ns)
         spent.append((process_time() - began) * 1e3)
-    row("seek", median(spent), "ms", f"largest {max(spent):.1f} ms; checkpoints every {CHECKPOINT_EVERY} chunks of 4 MiB")
+    row("seek", median(spent), "ms", f"largest {max(spent):.1f}; a checkpoint every {CHECKPOINT_EVERY} chunks of 4 MiB")
     opened = [cpu(lambda: Rerun(path)) * 1e3 for _ in range(20)]
     row("opening the recording", median(opened), "ms")
     pipeline = Rerun(path).run().pipeline
