@@ -13,7 +13,7 @@ override WIREBOOK_DATA := $(abspath $(WIREBOOK_DATA))
 export WIREBOOK_DATA
 RUN := $(abspath $(VENV))/bin/python
 SOURCES := $(shell find orderbook feeds tests -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi')
-PACKAGE_FILES := setup.py pyproject.toml MANIFEST.in README.md CHANGELOG.md SECURITY.md RELIABILITY.md requirements-dev.txt LICENSE Makefile .ci docs benchmarks
+PACKAGE_FILES := setup.py pyproject.toml MANIFEST.in README.md CHANGELOG.md SECURITY.md RELIABILITY.md requirements-dev.txt LICENSE Makefile .ci docs benchmarks examples
 
 # ---- environment and compiled modules
 
@@ -67,13 +67,15 @@ test: build
 
 lint: $(VENV)/lint.stamp
 	$(RUN) -m ruff check .
-	PATH="$(abspath $(VENV))/bin:$$PATH" cython-lint orderbook feeds tests benchmarks
+	PATH="$(abspath $(VENV))/bin:$$PATH" cython-lint orderbook feeds tests benchmarks examples
 
 bench: build $(VENV)/bench.stamp
 	$(RUN) benchmarks/bench_peers.py
 	$(RUN) benchmarks/bench_venues.py
 	$(RUN) benchmarks/bench_checksum.py
-	$(RUN) -m pytest -q --benchmark-quiet --benchmark-disable-gc benchmarks/bench_pipeline.py benchmarks/bench_book.py
+	$(RUN) -m pytest -q --benchmark-quiet --benchmark-disable-gc benchmarks/bench_pipeline.py benchmarks/bench_book.py \
+		benchmarks/bench_consolidated.py
+	$(RUN) benchmarks/bench_analytics.py
 	$(RUN) benchmarks/bench_wire.py
 	$(RUN) benchmarks/bench_transport.py
 	$(RUN) benchmarks/bench_age.py
@@ -105,7 +107,7 @@ SANITIZER_FLAGS := -fsanitize=address,undefined -fno-sanitize=shift-base -fno-sa
 LIBASAN := $(shell $(SANITIZER_CC) -print-file-name=libasan.so 2>/dev/null)
 # Not the tests of plain Python, nor those of the network: its memory is picows' and asyncio's, and they mostly wait.
 NOT_SANITIZED := $(patsubst %,tests/feeds/test_%.py,audit capture chains cli connection dialects doctor exchange faults \
-	instruments ladder limits listing lists live market names plan plan_command player protocol requests rest security \
+	instruments ladder limits listing lists live market names plan plan_command player protocol proxies requests rest security \
 	serve_watch session sim_watch simulation simulator transport)
 SANITIZED_TESTS := $(filter-out $(NOT_SANITIZED),$(wildcard tests/orderbook/test_*.py tests/feeds/test_*.py))
 
@@ -146,5 +148,5 @@ requirements: | $(VENV)/bin/python
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .benchmarks
-	find orderbook feeds tests benchmarks -name '*.so' -delete -o -name '__pycache__' -type d -prune -exec rm -rf {} +
-	rm -f $(VENV)/build.stamp
+	find orderbook feeds tests benchmarks examples -name '*.so' -delete -o -name '__pycache__' -type d -prune -exec rm -rf {} +
+	rm -f $(VENV)/build.stamp examples/*.c

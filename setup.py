@@ -31,6 +31,10 @@ X86 = platform.machine() in ("x86_64", "AMD64")
 MODULES = {
     "orderbook.types": [],
     "orderbook.book": [],
+    "orderbook.consolidated": [],
+    "orderbook.crossings": [],
+    "orderbook.analytics": [],
+    "orderbook.tape": [],
     "feeds.run_scalar": [],
     "feeds.parser": [],
     "feeds.events": [],
@@ -38,6 +42,7 @@ MODULES = {
     "feeds.intake": [],
     "feeds.pipeline": [],
     "feeds.transport": [],
+    "feeds.export.collect": [],
     "feeds.recording.tap": [],
     "feeds.recording.play": [],
     "feeds.checkpoint": [],

@@ -351,10 +351,11 @@ class Audit:
     async def _snapshot(self, book: Book) -> Moment:
         """A fresh one. Raises: RestError; ValueError if the answer is none that can be compared."""
         feed, spec = self.feed, self.feed.spec
-        body, receive_ns = await feed.rest.get(spec.snapshot_url(book.symbol, feed.rest.moved_to, market=feed.market),
-                                               spec.snapshot_weight(spec.snapshot_limit))
+        limit = feed.snapshot_levels(book.symbol) or spec.snapshot_limit
+        body, receive_ns = await feed.rest.get(spec.snapshot_url(book.symbol, feed.rest.moved_to, limit, feed.market),
+                                               spec.snapshot_weight(limit))
         reader = Pipeline(spec.name, None, [book.symbol], market=feed.market)
-        reader.rest(spec.snapshot_url(book.symbol, None, market=feed.market), body, receive_ns)
+        reader.rest(spec.snapshot_url(book.symbol, None, limit, feed.market), body, receive_ns)
         read = reader.book(book.symbol)
         if read.status != BookState.LIVE:
             raise ValueError(str(reader.last_error or f"{spec.name}: no book in the answer"))

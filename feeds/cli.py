@@ -19,6 +19,8 @@ MarketOption = Annotated[str | None, typer.Option("--market", help="Which of the
                                                                    "(`wirebook venues VENUE` lists them).")]
 WireOption = Annotated[str | None, typer.Option("--wire", help="The form in which the venue writes, where it has "
                                                                "several (`wirebook venues VENUE` lists them).")]
+ProxyOption = Annotated[str | None, typer.Option("--proxy", metavar="URL", help="http://host:port to connect by; "
+                                                 "'environment' is what HTTPS_PROXY and NO_PROXY say.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -64,6 +66,37 @@ def replay(
 
 
 @app.command()
+def export(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="A recording, or captures in their order.")],
+    to: Annotated[str, typer.Option("--to", help="parquet, arrow, numpy, hftbacktest, tardis, or capture (the text "
+                                                 "format; of a recording).")],
+    out: Annotated[str, typer.Option("--out", metavar="PATH", help="The folder to write to; of a capture the file.")],
+    tables: Annotated[list[str] | None, typer.Option("--tables", help="Of book, trades, quotes, states, snapshots and "
+                                                                      "features; without it the first four.")] = None,
+    features: Annotated[list[str] | None, typer.Option("--features", help="A table of these numbers of the book: "
+                                                                          "mid,microprice,imbalance_5,ofi,...")] = None,
+    depth: Annotated[int | None, typer.Option("--depth", help="A table of snapshots of so many levels a side.")] = None,
+    every: Annotated[str, typer.Option("--every", metavar="TIME", help="Between rows of snapshots and features: 100ms, "
+                                                                       "1s; update is every change.")] = "update",
+    start: Annotated[str | None, typer.Option("--start", metavar="TIME", help="From then on: 2026-11-22T10:00:00Z, or "
+                                                                              "ns.")] = None,
+    end: Annotated[str | None, typer.Option("--end", metavar="TIME", help="Before then.")] = None,
+    symbols: Annotated[list[str] | None, typer.Option("--symbols", help="Only these.")] = None,
+    venue: VenueOption = None,
+    market: MarketOption = None,
+    wire: WireOption = None,
+) -> None:
+    """Write what was recorded as tables for other programs; docs/export.md."""
+    with clean_end():
+        from feeds.commands.export import run
+
+        code = run(paths, to, out, tables=read_symbols(tables or []), features=read_symbols(features or []),
+                   depth=depth, every=every, start=start, end=end, symbols=read_symbols(symbols or []), venue=venue,
+                   market=market, wire=wire)
+    raise typer.Exit(code)
+
+
+@app.command()
 def serve(
     files: Annotated[list[str] | None, typer.Argument(metavar="FILE...", help="Captures, in their order.")] = None,
     sim: Annotated[str | None, typer.Option("--sim", metavar="VENUE", help="A simulated market of this venue.")] = None,
@@ -102,6 +135,7 @@ def watch(
     market: MarketOption = None,
     wire: WireOption = None,
     compression: Annotated[bool, typer.Option("--compression", help="Let the venue compress its messages.")] = False,
+    proxy: ProxyOption = None,
     seconds: Annotated[float | None, typer.Option(help="End after so long.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="A line a second and symbol, also on a terminal.")] = False,
 ) -> None:
@@ -110,7 +144,7 @@ def watch(
         from feeds.commands.watch import run
 
         code = run(venue, read_symbols(symbols), url=url, rest_url=rest_url, market=market, depth=depth,
-                   seconds=seconds, plain=plain, wire=wire, compression=compression)
+                   seconds=seconds, plain=plain, wire=wire, compression=compression, proxy=proxy)
     raise typer.Exit(code)
 
 
@@ -261,6 +295,7 @@ def verify(
     url: Annotated[str | None, typer.Option(help="ws://host:port to connect to instead of the venue.")] = None,
     rest_url: Annotated[str | None, typer.Option(help="http://host:port for REST; that of --url.")] = None,
     market: MarketOption = None,
+    proxy: ProxyOption = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Go on for so long, not once.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Every verdict in one JSON document.")] = False,
 ) -> None:
@@ -269,7 +304,7 @@ def verify(
         from feeds.commands.verify import run
 
         code = run(venue, read_symbols(symbols), url=url, rest_url=rest_url, market=market, seconds=seconds,
-                   as_json=as_json)
+                   as_json=as_json, proxy=proxy)
     raise typer.Exit(code)
 
 
@@ -282,6 +317,34 @@ def doctor(
         from feeds.commands.doctor import run
 
         code = run(as_json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def plot(
+    files: Annotated[list[str], typer.Argument(metavar="DIR|FILE...", help="A recording, or captures in their order.")],
+    symbol: Annotated[str | None, typer.Option(help="Whose book; without it that with the most updates.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="depth, heatmap, spread, latency, gaps; without it all.")
+                    ] = None,
+    start: Annotated[str | None, typer.Option(metavar="TIME", help="From then on, in UTC: 2026-11-22T10:00.")] = None,
+    end: Annotated[str | None, typer.Option(metavar="TIME", help="Until then.")] = None,
+    out: Annotated[str | None, typer.Option(metavar="PATH", help="Folder, or the file for one plot; this folder.")
+                   ] = None,
+    form: Annotated[str | None, typer.Option("--format", metavar="png|svg", help="Of the files; png.")] = None,
+    width: Annotated[float | None, typer.Option(min=5, max=60, help="Inches; 11.")] = None,
+    height: Annotated[float | None, typer.Option(min=3, max=60, help="Inches; 6.5, of gaps what their books need.")
+                      ] = None,
+    dpi: Annotated[float, typer.Option(min=20, max=1200, help="Pixels an inch of a PNG.")] = 120,
+    venue: VenueOption = None,
+    market: MarketOption = None,
+    wire: WireOption = None,
+) -> None:
+    """Draw what was recorded: depth, heat map with trades, spread and imbalance, latency, gaps."""
+    with clean_end():
+        from feeds.commands.plot import run
+
+        code = run(files, read_symbols(kind or []), symbol=symbol, start=start, end=end, out=out, form=form,
+                   width=width, height=height, dpi=dpi, venue=venue, market=market, wire=wire)
     raise typer.Exit(code)
 
 

@@ -198,7 +198,7 @@ class Connection:
         try:
             line = await open_line(feed.pipeline, url, self.number, max_message=spec.max_frame_size,
                                    ssl_context=feed.ssl_for(url), timeout=feed.timing.connect,
-                                   headers=feed.headers, compression=feed.compression,
+                                   headers=feed.headers, compression=feed.compression, proxy=feed.proxy_for(url),
                                    address=connect_url(spec, self.address, known)[0])
         finally:
             self._early = None

@@ -3,7 +3,7 @@
 from orderbook.book cimport Book
 from feeds.events cimport Liquidation, Mark, OpenInterest, Quote, Ticker, Trade
 from feeds.message cimport (KIND_DELTA, KIND_LIQUIDATION, KIND_MARK, KIND_OPEN_INTEREST, KIND_QUOTE, KIND_SNAPSHOT,
-                            KIND_TICKER, KIND_TRADE)
+                            KIND_TICKER, KIND_TRADE, WANTS_LEVELS)
 
 
 cdef class Handler:
@@ -11,7 +11,11 @@ cdef class Handler:
     was applied whole, and is logged and counted on a live line."""
 
     def __cinit__(self):
-        self.wants = -1
+        self.wants = ~WANTS_LEVELS
+
+    cdef int levels(self, Book book, const Changes* changes) except -1:
+        """A LIVE book has changed, and how; for those who set WANTS_LEVELS, before `book`, and never conflated."""
+        return 0
 
     cdef int book(self, Book book) except -1:
         """A LIVE book has changed."""

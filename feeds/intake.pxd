@@ -27,7 +27,8 @@ cdef class Intake:
     cdef int tell(self) except -1
     cdef int deliver(self) except -1
     cdef int report(self, Book book) except -1
-    cdef int show(self, Book book) except -1
+    cdef int show(self, int32_t target) except -1
+    cdef int replaced(self, int32_t target) except -1
     cdef int finish(self, int todo, int64_t receive_ns) except -1
     cdef int keep_control(self, const char* data, Py_ssize_t size, int line) except -1
     cdef int fresh(self, Message* m, int line) except -1

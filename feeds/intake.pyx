@@ -24,7 +24,7 @@ from feeds.message cimport (DEPTH_BITS, Message, bit, message_clear, variant_of,
                             SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST,
                             SLOT_LAST_SEQ, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, SLOT_LINE_SEQ,
                             SLOT_MAKER_BOUGHT, SLOT_MARK, SLOT_OPEN_INTEREST, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY,
-                            SLOT_TIME, SEEN_BOTH)
+                            SLOT_TIME, SEEN_BOTH, WANTS_LEVELS)
 from feeds.numbers cimport read_integer
 from feeds.path cimport (DELIVER, DRAIN, JOIN, MAX_LINES, path_act, path_convert, path_foreign, path_line, path_lose,
                          path_missing, path_note, path_set_status, path_widen)
@@ -86,8 +86,12 @@ cdef class Intake:
         """Tell that wrong content was met, in a message of `book` or (None) of no known one."""
         return 0
 
-    cdef int show(self, Book book) except -1:
+    cdef int show(self, int32_t target) except -1:
         """A snapshot was joined to the stream: hand the book to the handler."""
+        return 0
+
+    cdef int replaced(self, int32_t target) except -1:
+        """A book that is LIVE was replaced by a snapshot that was asked for; what was kept for it comes behind it."""
         return 0
 
     cdef int finish(self, int todo, int64_t receive_ns) except -1:
@@ -162,6 +166,9 @@ cdef class Intake:
         self.parser.parse(&c, m)
         if c.status == OK and m.seen & bit(SLOT_LINE_SEQ):
             self.count_line(data, line)
+        elif 0 <= line < MAX_LINES and self.path.lines[line].started and (
+                m.kind == KIND_DELTA or m.kind == KIND_SNAPSHOT):
+            m.needed |= bit(SLOT_LINE_SEQ)                # what is not numbered where all is may hide a loss
         if m.relearn:
             routes_free(&self.path.engine.routes)
         if m.newer > self.path.newest and not m.foreign:
@@ -424,6 +431,8 @@ cdef class Intake:
             track.resyncs += 1
             self.path.counts.resyncs += 1
         track.ever_live |= self.path.strict
+        if data.status == BOOK_LIVE and self.path.wants & WANTS_LEVELS:
+            self.replaced(target)
         if track.shared == NULL:
             self.replay_pending(target)
         else:
@@ -442,7 +451,7 @@ cdef class Intake:
             track.ever_live = track.ever_live or not track.ahead
         self.tell()
         if data.status == BOOK_LIVE:
-            self.show(book)
+            self.show(target)
         return 0
 
     cdef int replay_pending(self, int32_t target) except -1:

@@ -3,9 +3,9 @@
 from libc.stdint cimport int64_t
 from libc.string cimport strlen
 from orderbook.types cimport BAD_VALUE
-from feeds.message cimport (Form, FormField, COUNT_FIELD, MAX_FIELDS, SIGNED_FIELD, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY,
-                            SLOT_LEVEL_SEQ, SLOT_SPARE, TAKE_ANY, TAKE_OTHER, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT,
-                            TAKE_DOUBLE, WORD_ASK, WORD_BID, WORD_FIELD, WORD_GONE)
+from feeds.message cimport (Form, FormField, bit, COUNT_FIELD, MAX_FIELDS, SIGNED_FIELD, SLOT_LEVEL_ID,
+                            SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ, SLOT_SPARE, TAKE_ANY, TAKE_DOUBLE,
+                            TAKE_OTHER, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, WORD_ASK, WORD_BID, WORD_FIELD, WORD_GONE)
 from feeds.numbers cimport all_zero
 from feeds.scan cimport (Cursor, Text, fail, is_digit, next_item, next_key, open_array, open_object, peek, read_text,
                          scan_number, skip_value, text_is)
@@ -151,4 +151,7 @@ cdef inline bint take_level(Cursor* c, const Form* form, LevelText* out) noexcep
     if (out.price == NULL and out.id == NULL) or (out.qty == NULL and not out.gone):
         c.pos = first
         return fail(c, BAD_VALUE, b"a level with a price and a quantity")
+    if (out.seq == NULL and form.needed & bit(SLOT_LEVEL_SEQ)) or (out.id == NULL and form.needed & bit(SLOT_LEVEL_ID)):
+        c.pos = first
+        return fail(c, BAD_VALUE, b"a level with its number or its name")
     return True

@@ -23,6 +23,7 @@ cdef enum:
     KIND_LIQUIDATION = 9
     KIND_OPEN_INTEREST = 10   # contracts or base units that are open
     N_KINDS = 11
+    WANTS_LEVELS = 1 << 16    # among the bits of the kinds that a handler wants: the levels that each message changes
 
 cdef enum:
     # Slots of a message. Times are as the venue writes them, in its unit.
@@ -146,7 +147,8 @@ cdef struct Form:
     bint gone                 # every level of such a list is removed; it needs no quantity
     bint protobuf             # the list is no JSON: see feeds.protobuf
     uint32_t list_number      # of a protobuf list: its field
-    uint64_t seen             # bits of the slots that its elements fill beside price and quantity
+    uint64_t seen             # bits of the slots that its elements fill beside price and quantity,
+    uint64_t needed           # and of those among them that no element may lack
     int n_fields
     int n_words
     FormField field[MAX_FIELDS]

@@ -9,11 +9,12 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, INT64_MAX, INT64_
 from libc.stdlib cimport calloc, realloc
 from libc.string cimport memset
 from orderbook.core cimport (BookData, MAX_SCALE, TEN, book_apply_delta, book_apply_snapshot, book_crossed, book_cut,
-                             book_set_status, book_widen_price, book_widen_qty)
-from orderbook.ladder cimport unlikely
+                             book_set_status, book_widen_price, book_widen_qty, side_price)
+from orderbook.ladder cimport Ladder, Walk, unlikely, walk_next, walk_start
 from orderbook.types cimport Status, OK, NEEDS_SCALE, NO_FIT, NO_MEMORY, BOOK_EMPTY, BOOK_SYNCING, BOOK_LIVE, BOOK_STALE
 from feeds.checksum cimport checksum_of
 from feeds.engine cimport Engine, frame_function, part_function
+from orderbook.update cimport Levels
 from feeds.arbiter cimport FATE_ANEW, FATE_FIRST, FATE_HOLD, FATE_MISSING
 from feeds.latency cimport CLOCK_MONOTONIC, Histogram, histogram_add, histogram_add_two, read_clock
 from feeds.lines cimport Lines, lines_take
@@ -22,8 +23,9 @@ from feeds.message cimport (CHECKSUM_PAIRS, DEPTH_BITS, Message, bit, message_cl
                             KIND_TRADE, N_KINDS, RESYNC_RESUBSCRIBE, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
                             SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHECKSUM, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ,
                             SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_SEQ, SLOT_LINE_SEQ, SLOT_MAKER_BOUGHT,
-                            SLOT_PARTIAL, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_TOO, SLOT_TIME, SLOT_TRADE_ID)
-from feeds.odd cimport level_alone, levels_by_id, levels_by_offset, levels_newer
+                            SLOT_PARTIAL, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_TOO, SLOT_TIME, SLOT_TRADE_ID,
+                            WANTS_LEVELS)
+from feeds.odd cimport level_add, level_alone, levels_by_id, levels_by_offset, levels_newer
 from feeds.parser cimport convert_message, quick_function
 from feeds.scan cimport Cursor, cursor_init
 from feeds.symbols cimport Target, symbols_find
@@ -34,7 +36,7 @@ from feeds.track cimport (OLD_BEFORE_JOIN, OLD_IN_A_ROW, Pending, Track, WHY_AHE
                           WHY_GAP, WHY_LINE, WHY_NOT_APPLIED, WHY_OLD, WHY_OVERFLOW, WHY_SNAPSHOT, WHY_WIRE,
                           next_version, pending_add, pending_free,
                           track_add_qty, track_fits, track_hold, track_printed, track_widen)
-from feeds.whole cimport kept_all, kept_done
+from feeds.whole cimport kept_all, kept_current, kept_done
 
 cdef enum:
     # What `path_step` leaves to be done with the GIL.
@@ -392,11 +394,28 @@ cdef inline bint ran_out(const BookData* book) noexcept nogil:
             or (book.touch.ask_qty == 0 and book.trusted_ask != INT64_MAX))
 
 
+cdef inline bint tell_cut(const BookData* book, const Ladder* side, int64_t depth, Levels* levels) noexcept nogil:
+    """Add the levels beyond the best `depth` of a side to those of a message; False without memory."""
+    cdef Walk walk
+    cdef int64_t rank, qty
+    if side.n_levels <= depth:
+        return True
+    walk_start(&walk, side)
+    while walk_next(&walk, &rank, &qty):
+        depth -= 1
+        if depth < 0:
+            if not level_add(levels, side_price(book, side, rank), qty):
+                return False
+            levels.rank[levels.count - 1] = rank
+    return True
+
+
 cdef inline Status path_replace(BookData* book, Message* m, int64_t final, int64_t exchange_ns,
                                 int64_t receive_ns) noexcept nogil:
-    """Apply a whole book: of one that is kept only what differs, as the book has not changed since (nor its state)."""
+    """Apply a whole book: of one that is kept only what differs, unless the book has changed since (or its state has,
+    also by what this message's own numbers say)."""
     cdef Status status
-    if m.kept != NULL and m.kept.differs and not book.fresh_ticks:
+    if m.kept != NULL and kept_current(m.kept) and not book.fresh_ticks:
         status = book_apply_delta(book, &m.bids, &m.asks, final, exchange_ns, receive_ns)
         book.absent = 0
     elif not path_whole(m):
@@ -431,6 +450,10 @@ cdef inline int path_apply(Path* self, Track* track, int64_t final, int64_t unco
     track.last = final
     track.old_in_row = 0
     if unlikely(m.cut and not whole):
+        if self.wants & WANTS_LEVELS and not (tell_cut(book, &book.bids, m.cut, &m.bids)
+                                              and tell_cut(book, &book.asks, m.cut, &m.asks)):
+            path_lose(self, m.target, WHY_NOT_APPLIED, NO_MEMORY, final)
+            return DONE
         book_cut(book, m.cut)
     track.crossed += book_crossed(book)
     if unlikely(whole):

@@ -29,9 +29,11 @@ cdef class Pipeline(Intake):
     cdef str lost_reason          # the words for a book that is given up from outside, None: the usual ones
 
     cdef int feed_c(self, const char* data, Py_ssize_t size, Py_ssize_t slack, int64_t receive_ns, int line) except -1
+
     @cython.final
     cdef int take(self, const char* data, Py_ssize_t size, Py_ssize_t slack, int64_t receive_ns, int line) except -1
     cdef int unpack(self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) except -1
+    cdef int deliver_levels(self, int32_t target, bint whole) except -1
     cdef int refine_all(self, bytes body) except -1
     cdef int deliver_mark(self, const Message* m, const Target* target) except -1
     cdef int deliver_open_interest(self, const Message* m, const Target* target) except -1

@@ -101,6 +101,9 @@ class Pipeline(Intake):
         Of lines that cannot be compared: whether the book follows that line.
         """
 
+    def brought(self, line: int, symbol: str, depth: int | None = None) -> int | None:
+        """Number of the last message of a book that a line has brought, where lines are compared; None: none yet."""
+
     def active(self, line: int) -> int:
         """The line of a group whose messages count where they cannot be compared; the line itself if it is alone."""
 

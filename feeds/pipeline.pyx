@@ -18,14 +18,14 @@ from orderbook.ladder cimport unlikely
 from orderbook.types cimport BOOK_EMPTY, BOOK_LIVE, BOOK_STALE, Status, status_text
 from orderbook.update cimport QuoteData, TradeData
 from feeds.events cimport Event, Liquidation, Mark, OpenInterest, Quote, Ticker, Trade
-from feeds.handler cimport Handler, as_handler
+from feeds.handler cimport Changes, Handler, as_handler
 from feeds.intake cimport Intake
 from feeds.latency cimport CLOCK_MONOTONIC, Histogram, histogram_add, histogram_percentile, read_clock
 from feeds.lines cimport Lane, lines_carry, shared_begin
 from feeds.message cimport (Message, message_clear, time_ns, KIND_DELTA, KIND_LIQUIDATION, KIND_MARK, KIND_QUOTE,
                             KIND_OPEN_INTEREST, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, DEPTH_BITS, SLOT_ASK_PRICE,
                             SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_INDEX, SLOT_MARK, SLOT_OPEN_INTEREST, SLOT_QUOTE_TOO,
-                            SLOT_TIME, bit)
+                            SLOT_TIME, WANTS_LEVELS, bit)
 from feeds.path cimport CAREFUL, MAX_LINES, SEVERAL, Change, path_lose, path_note, path_step
 from feeds.routes cimport routes_free
 from feeds.symbols cimport Target, symbols_find
@@ -148,6 +148,7 @@ cdef class Pipeline(Intake):
         error.
         """
         body = body.encode() if isinstance(body, str) else bytes(memoryview(body))
+        self.receive_ns = receive_ns
         if self.tap is not None:
             self.tap.rest(url, body, receive_ns)
         try:
@@ -291,6 +292,7 @@ cdef class Pipeline(Intake):
         handler = self.handler_c
         if handler is None:
             return 0
+        handler.now = self.now_ns if self.now_ns else self.receive_ns
         failure = None
         for book, old, new, reason in changes:
             try:
@@ -305,14 +307,37 @@ cdef class Pipeline(Intake):
         """Tell that wrong content was met, in a message of `book` or (None) of no known one."""
         if self.handler_c is not None:
             state = book.status if book is not None else None
+            self.handler_c.now = self.receive_ns
             self.handler_c.status(book, state, state, str(self.error))
         return 0
 
-    cdef int show(self, Book book) except -1:
+    cdef int show(self, int32_t target) except -1:
         """A snapshot was joined to the stream: hand the book to the handler."""
-        if self.handler_c is not None and (self.handler_c.wants >> KIND_SNAPSHOT) & 1:
-            self.handler_c.book(book)
+        if self.handler_c is not None:
+            self.handler_c.now = self.receive_ns
+            self.deliver_levels(target, True)
+            if (self.handler_c.wants >> KIND_SNAPSHOT) & 1:
+                self.handler_c.book(self.book_list[target])
         return 0
+
+    cdef int replaced(self, int32_t target) except -1:
+        """A book that is LIVE was replaced by a snapshot that was asked for; what was kept for it comes behind it."""
+        self.tell()
+        if self.handler_c is not None:
+            self.handler_c.now = self.receive_ns
+        return self.deliver_levels(target, True)
+
+    cdef int deliver_levels(self, int32_t target, bint whole) except -1:
+        """Hand out the levels that a message has changed, if somebody wants them."""
+        cdef Changes changes
+        cdef int variant = self.path.engine.symbols.target[target].variant
+        if self.handler_c is None or not self.handler_c.wants & WANTS_LEVELS:
+            return 0
+        changes.bids = NULL if whole else &self.path.message.bids
+        changes.asks = NULL if whole else &self.path.message.asks
+        changes.depth = variant & DEPTH_BITS
+        changes.market = variant >> 20
+        return self.handler_c.levels(self.book_list[target], &changes)
 
     cdef int deliver(self) except -1:
         """Hand the message to the handler."""
@@ -323,11 +348,17 @@ cdef class Pipeline(Intake):
         cdef int64_t start = self.path.mark_applied if self.path.mark_start else 0
         cdef int kind = m.kind
         cdef int wants = self.handler_c.wants if self.handler_c is not None else 0
+        if self.handler_c is not None:
+            self.handler_c.now = self.receive_ns
         if kind == KIND_DELTA or kind == KIND_SNAPSHOT:
             book = self.book_list[m.target]
             if self.applied_hook is not None:
                 self.applied_hook(book)
-            if self.handler_c is None or track.book.status != BOOK_LIVE or not (self.handler_c.wants >> kind) & 1:
+            if self.handler_c is None or track.book.status != BOOK_LIVE:
+                return 0
+            if wants & WANTS_LEVELS:
+                self.deliver_levels(m.target, kind == KIND_SNAPSHOT and (m.kept == NULL or not m.kept.differs))
+            if not (wants >> kind) & 1:
                 return 0
             if self.conflate:
                 track.dirty = self.any_dirty = True
@@ -558,6 +589,14 @@ cdef class Pipeline(Intake):
             return self.line_carries(index, line)
         return track.line == line and track.book.status == BOOK_LIVE
 
+    def brought(self, int line, symbol, depth=None):
+        """Number of the last message of a book that a line has brought, where lines are compared; None: none yet."""
+        cdef Track* track = &self.path.track[self.index_of(symbol, depth)]
+        cdef const Lane* lane = &self.path.of.lane[line]
+        if track.shared == NULL or track.shared.group != lane.group:
+            return None
+        return track.shared.arbiter.line[lane.place].last if track.shared.arbiter.line[lane.place].started else None
+
     def active(self, int line):
         """The line of a group whose messages count where they cannot be compared; the line itself if it is alone."""
         cdef int group = self.path.of.lane[line].group
@@ -666,7 +705,7 @@ cdef class Pipeline(Intake):
 
     cdef int update_wants(self) except -1:
         self.path.wants = 0 if self.handler_c is None else self.handler_c.wants
-        if self.applied_hook is not None:
+        if self.applied_hook is not None or self.path.wants & WANTS_LEVELS:
             self.path.wants |= 1 << KIND_DELTA | 1 << KIND_SNAPSHOT
         return 0
 

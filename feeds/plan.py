@@ -53,6 +53,36 @@ def check_url(name: str, url: str, schemes: Sequence[str]) -> None:
         raise ValueError(f"{name} must be {wanted} and nothing else, not {url!r}")
 
 
+def check_proxy(proxy: str) -> None:
+    """Raise ValueError unless `proxy` is "environment" or http(s)://[user:password@]host:port; it tells no password."""
+    try:
+        place = urlsplit(proxy)
+        good = proxy == "environment" or (place.scheme in ("http", "https") and bool(place.hostname)
+                                          and place.port is not None and place.path in ("", "/")
+                                          and not place.query and not place.fragment)
+    except (ValueError, AttributeError, TypeError):
+        good = False
+    if not good:
+        raise ValueError("proxy must be http://host:port or https://host:port, with user:password@ before the host "
+                         "if it wants them, or 'environment'")
+
+
+def proxy_for(proxy: str | None, url: str) -> str | None:
+    """The proxy by which to connect to `url`, None for none. "environment": HTTPS_PROXY for wss and https, HTTP_PROXY
+    for ws and http, but for hosts of NO_PROXY."""
+    if proxy != "environment":
+        return proxy
+    from urllib.request import getproxies, proxy_bypass
+
+    place = urlsplit(url)
+    found = getproxies().get({"ws": "http", "wss": "https"}.get(place.scheme, place.scheme))
+    if not found or proxy_bypass(place.netloc):
+        return None
+    found = found if "://" in found else f"http://{found}"
+    check_proxy(found)
+    return found
+
+
 def rest_beside(url: str) -> str:
     """REST address of a server that serves WebSocket at `url`: the same host and port."""
     place = urlsplit(url)

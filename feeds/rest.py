@@ -219,7 +219,8 @@ class Rest:
     """REST requests to one venue.
 
     Parameters: spec -- the venue; rest_url -- scheme and host instead of the venue's own, which may be several; ssl --
-    an SSLContext, None means the system's certificates and a verified name. Belongs to one event loop; `close` it.
+    an SSLContext, None means the system's certificates and a verified name; proxy -- a function from an address to the
+    proxy by which to ask, None for none. Belongs to one event loop; `close` it.
     """
 
     tries = 4
@@ -229,7 +230,8 @@ class Rest:
     backoff_longest_s = 10.0
     max_body = MAX_BODY
 
-    def __init__(self, spec: VenueSpec, rest_url: str | None = None, ssl: tls.SSLContext | None = None) -> None:
+    def __init__(self, spec: VenueSpec, rest_url: str | None = None, ssl: tls.SSLContext | None = None,
+                 proxy: Callable[[str], str | None] | None = None) -> None:
         import aiohttp
 
         self.spec = spec
@@ -238,6 +240,7 @@ class Rest:
         self.failures = 0
         self._aiohttp = aiohttp
         self._ssl = ssl
+        self._proxy = proxy
         self._session: Any = None
 
     def window(self, url: str | None = None) -> Window:
@@ -300,7 +303,9 @@ class Rest:
             connector = aiohttp.TCPConnector(ssl=self._ssl or verified_context())
             self._session = aiohttp.ClientSession(timeout=timeout, connector=connector)
         self.requests += 1
-        content = {"data": sent, "headers": {"Content-Type": "application/json"}} if sent else {}
+        content: dict[str, Any] = {"data": sent, "headers": {"Content-Type": "application/json"}} if sent else {}
+        if self._proxy is not None:
+            content["proxy"] = self._proxy(url)
         try:
             async with self._session.request(method, url, allow_redirects=False, **content) as answer:
                 body = await self._read(answer, url)
@@ -350,7 +355,8 @@ class TakesAnswers(Protocol):
 class Snapshots:
     """Fetches the snapshots a pipeline wants: each symbol once at a time, a few symbols at a time, in its order.
 
-    Parameters: pipeline, rest -- where the wants come from and how they are met; market -- of a venue with several.
+    Parameters: pipeline, rest -- where the wants come from and how they are met; market -- of a venue with several;
+    levels -- symbol -> levels a side to ask for, 0: as many as the venue's SPEC says.
     A snapshot that does not satisfy is wanted again, and then waits longer each time.
     """
 
@@ -358,10 +364,12 @@ class Snapshots:
     backoff_base_s = 0.25
     backoff_longest_s = 30.0
 
-    def __init__(self, pipeline: TakesAnswers, rest: Rest, market: str = "") -> None:
+    def __init__(self, pipeline: TakesAnswers, rest: Rest, market: str = "",
+                 levels: Callable[[str], int] = lambda symbol: 0) -> None:
         self.pipeline = pipeline
         self.rest = rest
         self.market = market
+        self.levels = levels
         self.fetched = 0
         self.failed: dict[str, str] = {}                    # symbol -> the last error, while its snapshot is wanted
         self._tasks: dict[str, asyncio.Task[None]] = {}     # symbol -> its request
@@ -400,13 +408,14 @@ class Snapshots:
 
     async def _fetch(self, symbol: str) -> None:
         spec = self.rest.spec
-        url = spec.snapshot_url(symbol, self.rest.moved_to, market=self.market)
+        limit = self.levels(symbol) or spec.snapshot_limit
+        url = spec.snapshot_url(symbol, self.rest.moved_to, limit, self.market)
         wait = backoff_s(self._attempts[symbol], self.backoff_base_s, self.backoff_longest_s)
         try:
-            body, receive_ns = await self.rest.get(url, spec.snapshot_weight(spec.snapshot_limit))
+            body, receive_ns = await self.rest.get(url, spec.snapshot_weight(limit))
             self.fetched += 1
             self.failed.pop(symbol, None)
-            self.pipeline.rest(spec.snapshot_url(symbol, None, market=self.market), body, receive_ns)
+            self.pipeline.rest(spec.snapshot_url(symbol, None, limit, self.market), body, receive_ns)
         except RestError as error:
             wait = max(wait, error.retry_after_s)
             if error.status is not None and 400 <= error.status < 500 and not error.retry_after_s:

@@ -11,10 +11,10 @@ from orderbook.types cimport Status, OK, BAD_JSON, BAD_NUMBER, BAD_VALUE, MISSIN
 from feeds.message cimport (TAKE_OTHER, Form, Message, Token, COUNT_FIELD, KIND_DELTA, KIND_LIQUIDATION, KIND_QUOTE,
                             KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, MAX_FIELDS, MAX_NAME, MAX_TOKENS, MAX_WORDS,
                             SEEN_ASKS, SEEN_BIDS, OR_ZERO, SIGNED_FIELD, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
-                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_LAST, SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY,
-                            SLOT_LEVEL_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_SPARE, TAKE_ANY, TAKE_BOOL, TAKE_CONSTANT,
-                            TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT,
-                            TAKE_TIME, WORD_FIELD, bit)
+                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_LAST, SLOT_LAST_SEQ, SLOT_LEVEL_ID, SLOT_LEVEL_PRICE,
+                            SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_SPARE, TAKE_ANY,
+                            TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY,
+                            TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME, WORD_FIELD, bit)
 
 cdef enum:
     MAX_DEPTH = 32            # of nesting; the deepest message of any venue has 7
@@ -799,16 +799,18 @@ cdef inline int list_form(Form* form, object rows, dict words=None, bint gone=Fa
 
     rows -- what each member of a level is: a sequence of names for an array (elements beyond it are stepped over), a
     dict key -> name for an object. Names: "price", "qty", "signed" (a quantity whose sign is the side, - an ask),
-    "count" (0 removes the level), "word" (see `words`), "seq", "id", "symbol" (the message's, in every level), ""
-    (stepped over), "other" (stepped over, but a level that has it is not learned from: its message is another one).
+    "count" (0 removes the level), "word" (see `words`), "seq", "seq?" (may be missing), "id", "symbol" (the message's,
+    in every level), "" (stepped over), "other" (stepped over, but a level that has it is not learned from: its message
+    is another one).
     words -- text -> WORD_...: what the venue's words say. gone -- every level of such a list is removed.
     nullable -- the venue writes null for a list without levels.
     """
     cdef bytes text
     kinds = {"price": (TAKE_PRICE, SLOT_LEVEL_PRICE), "qty": (TAKE_QTY, SLOT_LEVEL_QTY),
              "signed": (SIGNED_FIELD, SLOT_LEVEL_QTY), "count": (COUNT_FIELD, SLOT_SPARE),
-             "word": (WORD_FIELD, SLOT_SPARE), "seq": (TAKE_INT, SLOT_LEVEL_SEQ), "id": (TAKE_INT, SLOT_LEVEL_ID),
-             "symbol": (TAKE_SYMBOL, SLOT_SPARE), "other": (TAKE_OTHER, SLOT_SPARE), "": (TAKE_ANY, SLOT_SPARE)}
+             "word": (WORD_FIELD, SLOT_SPARE), "seq": (TAKE_INT, SLOT_LEVEL_SEQ), "seq?": (TAKE_INT, SLOT_LEVEL_SEQ),
+             "id": (TAKE_INT, SLOT_LEVEL_ID), "symbol": (TAKE_SYMBOL, SLOT_SPARE), "other": (TAKE_OTHER, SLOT_SPARE),
+             "": (TAKE_ANY, SLOT_SPARE)}
     memset(form, 0, sizeof(Form))
     form.object = isinstance(rows, dict)
     form.gone = gone
@@ -816,13 +818,15 @@ cdef inline int list_form(Form* form, object rows, dict words=None, bint gone=Fa
     if len(rows) > MAX_FIELDS or len(words or ()) > MAX_WORDS:
         raise ValueError("a form with fewer members or words")
     for i, row in enumerate(rows):
-        form.field[i].take, form.field[i].slot = kinds[rows[row] if form.object else row]
+        kind = rows[row] if form.object else row
+        form.field[i].take, form.field[i].slot = kinds[kind]
         text = row.encode() if form.object else b""
         if len(text) > 23:
             raise ValueError(f"a key of at most 23 bytes, not {row!r}")
         memcpy(form.field[i].key, <const char*> text, len(text))
         if form.field[i].slot == SLOT_LEVEL_SEQ or form.field[i].slot == SLOT_LEVEL_ID:
             form.seen |= bit(form.field[i].slot)
+            form.needed |= bit(form.field[i].slot) if kind != "seq?" else 0
         form.named |= form.field[i].take == TAKE_SYMBOL
     form.n_fields = <int> len(rows)
     for i, (word, meaning) in enumerate((words or {}).items()):
@@ -870,6 +874,23 @@ cdef inline void expect_nothing(Cursor* c, Message* m, int kind) noexcept nogil:
     m.kind = kind
     m.needed = 0
     skip_value(c)
+
+
+cdef inline void expect_number(Message* m, bint* numbered, int otherwise) noexcept nogil:
+    """After a book message of a venue whose older form has no numbers: it has to have its own, and a delta the one
+    before, as soon as one message had; until then books are judged by the link `otherwise`.
+
+    `numbered`: whether any message had a number; the parser's.
+    """
+    if m.seen & bit(SLOT_LAST_SEQ):
+        m.relearn |= not numbered[0]              # what was learned of messages without numbers
+        numbered[0] = True
+        if m.kind == KIND_DELTA:
+            m.needed |= bit(SLOT_PREV_SEQ)
+    elif numbered[0] or m.seen & bit(SLOT_PREV_SEQ):
+        m.needed |= bit(SLOT_LAST_SEQ)
+    else:
+        m.link = otherwise
 
 
 cdef inline void go_to(Cursor* c, const char* at) noexcept nogil:

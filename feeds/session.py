@@ -15,13 +15,24 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from feeds.audit import Audit
 from feeds.connection import Connection, Timing
 from feeds.directory import ListError
 from feeds.instruments import Instrument
 from feeds.listing import InstrumentChange, form_of, needs_list
 from feeds.names import Names
 from feeds.pipeline import Pipeline
-from feeds.plan import EventQueue, StatusChange, check_lists, check_url, has_room, rest_beside, spread
+from feeds.plan import (
+    EventQueue,
+    StatusChange,
+    check_lists,
+    check_proxy,
+    check_url,
+    has_room,
+    proxy_for,
+    rest_beside,
+    spread,
+)
 from feeds.report import Want
 from feeds.requests import Requests
 from feeds.rest import Rest, Snapshots, verified_context
@@ -97,12 +108,13 @@ class Feed:
                  ssl: tls.SSLContext | None, market: str | None,
                  on_instrument: Callable[[InstrumentChange], object] | None = None,
                  headers: Mapping[str, str] | None = None, compression: bool = False, lines: int = 1,
-                 on_lag: str = "drop", queue_limit: int = 10_000,
-                 record: str | os.PathLike[str] | None = None) -> None:
+                 on_lag: str = "drop", queue_limit: int = 10_000, verify: bool = False,
+                 record: str | os.PathLike[str] | None = None, proxy: str | None = None) -> None:
         self.spec = spec
         self.market = spec.check_market(market)
         self.headers = headers              # of every handshake; they may hold a key
         self.compression = compression
+        self._proxy = proxy                 # it may hold a password
         self.url = url
         self.shakes_hands = url is None or rest_url is not None     # else there is nobody to ask where to connect
         self.request_ids = itertools.count(1)
@@ -136,10 +148,12 @@ class Feed:
         self.paused = False                                 # nothing is read, as whoever takes the events is behind
         self._events = EventQueue(queue_limit, self._wake.set, on_lag, self._pause, self._tell_lag)
         self.pipeline = Pipeline(spec.name, handler, (), conflate=conflate, market=self.market, wire=spec.wire)
-        self.rest = Rest(spec, rest_beside(url) if rest_url is None and url is not None else rest_url, ssl)
-        self.snapshots = Snapshots(self.pipeline, self.rest, self.market)
+        self.rest = Rest(spec, rest_beside(url) if rest_url is None and url is not None else rest_url, ssl,
+                         self.proxy_for)
+        self.snapshots = Snapshots(self.pipeline, self.rest, self.market, self.snapshot_levels)
         self.names = Names(self.rest, market)
         self.silences = Silences(self, self.patience)
+        self.audit = Audit(self, depth) if verify else None
         self.recorder: Recorder | None = None
         if record is not None:
             from feeds.recording.recorder import Recorder
@@ -171,6 +185,8 @@ class Feed:
             await self.close()
             raise
         self._follow_lists()
+        if self.audit is not None:
+            self.audit.start()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -184,6 +200,8 @@ class Feed:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self.audit is not None:
+            await self.audit.stop()
         await self._rollover.close()
         await asyncio.gather(*(connection.stop() for connection in self.connections))
         await self.silences.close()
@@ -290,8 +308,8 @@ class Feed:
 
     def stats(self) -> dict[str, Any]:
         """Figures of the feed: per line, the states of the books, the silent symbols and what was done about them,
-        refused streams, the venue's errors (the newest 100 `feeds.VenueError`), REST, the pipeline's counters, and what
-        is recorded."""
+        refused streams, the venue's errors (the newest 100 `feeds.VenueError`), REST, the audit (None without one), the
+        pipeline's counters, and what is recorded (None if nothing is)."""
         return {
             "venue": self.spec.name,
             "market": self.market,
@@ -306,6 +324,7 @@ class Feed:
                      "weight": self.rest.window().used, "snapshots": self.snapshots.fetched,
                      "in_flight": self.snapshots.in_flight, "failed": dict(self.snapshots.failed)},
             "queue": self._events.stats(),
+            "audit": None if self.audit is None else self.audit.stats(),
             "counters": self.pipeline.counters,
             "recorder": None if self.recorder is None else self.recorder.stats(),
         }
@@ -363,6 +382,10 @@ class Feed:
             self._ssl = verified_context()
         return self._ssl
 
+    def proxy_for(self, url: str) -> str | None:
+        """The proxy by which to connect to `url`, None for none."""
+        return proxy_for(self._proxy, url)
+
     def has_book(self, name: str) -> bool:
         """Whether that stream is a book's, and the book is LIVE."""
         asked = self._streams.get(name)
@@ -379,6 +402,10 @@ class Feed:
     def asked_book(self, symbol: str) -> Asked:
         """The book stream of a symbol."""
         return self._books[symbol]
+
+    def snapshot_levels(self, symbol: str) -> int:
+        """Levels a side that a snapshot of the symbol is asked for, 0: as many as the venue's SPEC says."""
+        return self._books[symbol].stream.levels if symbol in self._books else 0
 
     def on_error(self, connection: Connection, error: VenueError, names: Iterable[str]) -> None:
         """Keep and tell an error of the venue; `names` are the streams it is about, if it is known about which."""
@@ -701,7 +728,8 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
             speed: str | None = None, market: str | None = None, conflate: bool = False,
             ssl: tls.SSLContext | None = None, on_instrument: Callable[[InstrumentChange], object] | None = None,
             wire: str | None = None, api_key: str | None = None, compression: bool = False, lines: int = 1,
-            on_lag: str = "drop", queue_limit: int = 10_000, record: str | os.PathLike[str] | None = None) -> Feed:
+            on_lag: str = "drop", queue_limit: int = 10_000, verify: bool = False,
+            record: str | os.PathLike[str] | None = None, proxy: str | None = None) -> Feed:
     """Plan a live feed; `async with connect(...) as feed` opens it, and reconnects for as long as it is open.
 
     Parameters:
@@ -726,8 +754,12 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
     lines -- connections that carry each subscription, 1 to 4. Where the venue's numbers are the same on every one
     (`SPEC.shared_ids`) the first copy of a message counts and the loss of a line loses nothing; elsewhere one line
     counts and another stands by;
+    verify -- hold every book against a fresh snapshot by REST about once a minute (`feeds.audit`, `feed.audit`), and
+    fetch one anew that has drifted: its reason tells the levels;
     record -- a directory that all of it is recorded into as long as the feed is open; `feeds.recording.recorder` has
-    more to choose.
+    more to choose;
+    proxy -- http(s)://[user:password@]host:port by which all connections are made, REST too; "environment" is what
+    HTTPS_PROXY, HTTP_PROXY and NO_PROXY say; None is none. It is never logged.
 
     Raises: UnknownVenue, UnsupportedChannel or ValueError that say what there is. Opening raises ConnectionError if no
     connection can be made within 20 s, UnknownInstrument with near names if the venue's list does not have a name.
@@ -742,14 +774,19 @@ def connect(venue: str, symbols: str | Iterable[str], channels: str | Iterable[s
     spec.check_channels(channels)
     if not 1 <= lines <= MOST_LINES:
         raise ValueError(f"{venue}: lines must be 1 to {MOST_LINES}, not {lines!r}")
+    if verify and "book" not in channels:
+        raise ValueError(f"{venue}: verify is about books, and the channels are {', '.join(channels)}")
     if ssl is not None and not isinstance(ssl, tls.SSLContext):
         raise ValueError(f"ssl must be an ssl.SSLContext or None, not {ssl!r}")
     if url is not None:
         check_url("url", url, ("ws", "wss"))
     if rest_url is not None:
         check_url("rest_url", rest_url, ("http", "https"))
+    if proxy is not None:
+        check_proxy(proxy)
     return Feed(spec, symbols, channels, handler, url, rest_url, depth, speed, conflate, ssl, market,
-                on_instrument, key_headers(spec, api_key, url), compression, lines, on_lag, queue_limit, record)
+                on_instrument, key_headers(spec, api_key, url), compression, lines, on_lag, queue_limit, verify,
+                record, proxy)
 
 
 def key_headers(spec: VenueSpec, api_key: str | None, url: str | None) -> dict[str, str] | None:

@@ -39,6 +39,8 @@ class Silences:
         self._watches: dict[str, tuple[Watch, Book]] = {}
         self._budget = Window(rules.renewals, clock=lambda: asyncio.get_running_loop().time())
         self._reconnected: dict[int, float] = {}            # line -> when, for the sake of a silent book
+        # (symbol, line, its opening) -> (the last number it brought, since when), where others have brought more
+        self._behind: dict[tuple[str, int, int], tuple[int | None, float]] = {}
         self._given_up: dict[str, int] = {}                 # symbol -> messages that were not applied by then
         self._tasks: dict[str, asyncio.Task[None]] = {}     # symbol -> its proof by REST
         self.seen_live: set[str] = set()                    # symbols of books that have been LIVE
@@ -47,6 +49,7 @@ class Silences:
         """Do what is due."""
         due: dict[Connection, list[tuple[str, str, Watch]]] = {}
         live: dict[Connection, int] = {}
+        behind: dict[tuple[str, int, int], tuple[int | None, float]] = {}
         for symbol in self._watches.keys() - books.keys():
             del self._watches[symbol]
             self._given_up.pop(symbol, None)
@@ -62,10 +65,13 @@ class Silences:
                 watch.away()
                 continue
             self.seen_live.add(symbol)
+            if len(asked.group) > 1 and self.feed.spec.shared_ids:
+                self._compare(now, symbol, asked, book.sequence, behind)
             live[connection] = live.get(connection, 0) + 1
             step = watch.look(now, book.receive_ns, number_of(book), line.frames)
             if step and symbol not in self._tasks:
                 due.setdefault(connection, []).append((step, symbol, watch))
+        self._behind = behind
         for connection, steps in due.items():
             asks = sum(step in (RESUBSCRIBE, RECONNECT) for step, _, _ in steps)
             self._act(connection, steps, now, together=asks >= MANY and 2 * asks > live[connection])
@@ -95,6 +101,28 @@ class Silences:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _compare(self, now: float, symbol: str, asked: Asked, number: int,
+                 behind: dict[tuple[str, int, int], tuple[int | None, float]]) -> None:
+        """Ask anew, on its line, for a stream that only the other lines bring: what is doubled stays so."""
+        stream = asked.stream
+        for connection in asked.group:
+            if connection.line is None or stream.name not in connection.requests.confirmed:
+                continue
+            brought = self.feed.pipeline.brought(connection.number, stream.symbol, stream.depth)
+            key = symbol, connection.number, connection.opens
+            last, since = self._behind.get(key, (brought, now))
+            if brought == number:
+                continue
+            if last != brought:
+                since = now
+            elif now - since > self.rules.least and not self._budget.take(1):
+                log.warning("%s: %s has come on other lines alone for %.1f s, asking for it anew", connection, symbol,
+                            now - since)
+                self.steps[RESUBSCRIBE] += 1
+                connection.renew([stream.name])
+                since = now
+            behind[key] = brought, since
 
     # ---- the steps
 
@@ -147,13 +175,14 @@ class Silences:
         spec, pipeline = feed.spec, feed.pipeline
         watch, book = self._watches[symbol]
         try:
-            url = spec.snapshot_url(symbol, feed.rest.moved_to, market=feed.market)
-            body, receive_ns = await feed.rest.get(url, spec.snapshot_weight(spec.snapshot_limit))
+            limit = feed.snapshot_levels(symbol) or spec.snapshot_limit
+            url = spec.snapshot_url(symbol, feed.rest.moved_to, limit, feed.market)
+            body, receive_ns = await feed.rest.get(url, spec.snapshot_weight(limit))
             number, taken = number_of(book), pipeline.counters["snapshots"]
             now = asyncio.get_running_loop().time()
             if book.status != BookState.LIVE or watch.step != RESUBSCRIBE:
                 return
-            pipeline.rest(spec.snapshot_url(symbol, None, market=feed.market), body, receive_ns)
+            pipeline.rest(spec.snapshot_url(symbol, None, limit, feed.market), body, receive_ns)
             if pipeline.counters["snapshots"] == taken:         # an old one, or a wrong one: it proves nothing
                 watch.did(PROBE, now, -1)
             elif number_of(book) == number:

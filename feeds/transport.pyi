@@ -109,12 +109,14 @@ async def open_line(
     headers: Mapping[str, str] | None = None,
     compression: bool = False,
     address: str | None = None,
+    proxy: str | None = None,
 ) -> Line:
     """Connect, and return the open line; `pipeline.opened(line)` has been called, `closed` is called at its end.
 
     Parameters: url -- ws:// or wss://, with path and query; ssl_context -- None means the system's certificates and a
     verified name; timeout -- seconds for name, connection, TLS and upgrade together; headers -- sent with the
     handshake, never logged; compression -- offer permessage-deflate, which the server may decline; address -- what a
-    recording says was connected to, None is url without query, which may hold a key.
+    recording says was connected to, None is url without query, which may hold a key; proxy --
+    http(s)://[user:password@]host:port that is asked to connect, by CONNECT.
     Raises: ConnectionError that says the address (without query) and why, in one line.
     """

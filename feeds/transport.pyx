@@ -25,6 +25,7 @@ from picows.picows cimport WSCloseCode, WSCloseInfo, WSFrame, WSListener, WSMsgT
 from feeds.pipeline cimport Pipeline
 
 from picows import WSError, ws_connect
+from python_socks import ProxyError
 
 from feeds.deflate import HEADER as _HEADER, OFFER as _OFFER, InflateError, Inflater, read_terms
 
@@ -362,7 +363,7 @@ cdef class Line(WSListener):
 
 
 async def open_line(pipeline, str url not None, int line=0, *, Py_ssize_t max_message=8 << 20, ssl_context=None,
-                    double timeout=10.0, headers=None, bint compression=False, address=None):
+                    double timeout=10.0, headers=None, bint compression=False, address=None, proxy=None):
     cdef Line listener = Line(pipeline, line, max_message)
     shown = url.partition("?")[0]
     listener.address = address or shown
@@ -383,10 +384,10 @@ async def open_line(pipeline, str url not None, int line=0, *, Py_ssize_t max_me
             await ws_connect(
                 agreed, url, ssl_context=ssl_context, max_redirects=0, extra_headers=sent,
                 websocket_handshake_timeout=timeout, enable_auto_ping=False, enable_auto_pong=False,
-                max_frame_size=max_message, read_buffer_init_size=READ_BUFFER, logger_name=logger)
+                max_frame_size=max_message, read_buffer_init_size=READ_BUFFER, logger_name=logger, proxy=proxy)
     except BaseException as error:
         listener.abort()
-        if isinstance(error, (OSError, WSError, ssl.SSLError, TimeoutError)):
+        if isinstance(error, (OSError, WSError, ssl.SSLError, TimeoutError, ProxyError)):
             raise ConnectionError(f"{shown}: {reason_of(error, timeout)}") from error
         raise
     if not listener.opened:             # picows returns without a word if the peer hangs up during the handshake

@@ -57,6 +57,7 @@ class Stream:
     channel: str        # "book", "trades", ...
     depth: int = 0      # of the Book it fills: 0 for the one of deltas, else levels a side of a partial book
     market: str = ""    # where the venue has several
+    levels: int = 0     # a side that its deltas keep right: a snapshot by REST must tell no more of them; 0: all
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,12 @@ cdef inline void kept_begin(Kept* self) noexcept nogil:
     self.lists = 0
 
 
+cdef inline bint kept_current(const Kept* self) noexcept nogil:
+    """Whether the lists of the message at work hold what differs, and the book is still as it was when they were
+    read."""
+    return self.differs and self.applied_at == self.version[0]
+
+
 cdef inline void kept_turn(Kept* self, int side) noexcept nogil:
     """A list was read: what is kept is it."""
     cdef KeptList list = self.last[side]

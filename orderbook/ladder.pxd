@@ -19,12 +19,23 @@ from orderbook.types cimport qty_t
 cdef extern from *:
     """
     #define wb_clz64(x) __builtin_clzll(x)
+    #if defined(__x86_64__) && !defined(__LZCNT__)
+    /* bsr waits for what its destination held before, which chains the levels of a walk: give it a fresh one. */
+    static inline int wb_top64(unsigned long long x) {
+        unsigned long long bit = 0;
+        __asm__("bsrq %1, %0" : "+r"(bit) : "r"(x) : "cc");
+        return (int) bit;
+    }
+    #else
+    #define wb_top64(x) (63 - __builtin_clzll(x))
+    #endif
     #define wb_ctz64(x) __builtin_ctzll(x)
     #define wb_likely(x) __builtin_expect(!!(x), 1)
     #define wb_unlikely(x) __builtin_expect(!!(x), 0)
     #define WB_GOLDEN 0x9E3779B97F4A7C15ULL
     """
     int clz64 "wb_clz64"(uint64_t x) nogil
+    int top64 "wb_top64"(uint64_t x) nogil                 # index of the highest bit; x is not 0
     int ctz64 "wb_ctz64"(uint64_t x) nogil
     bint likely "wb_likely"(bint x) nogil
     bint unlikely "wb_unlikely"(bint x) nogil
@@ -457,7 +468,7 @@ cdef inline bint walk_next(Walk* self, int64_t* rank, qty_t* qty) noexcept nogil
         self.at -= 1
         self.page = ladder_find(self.ladder, self.ladder.order[self.at])
         self.held = self.page.occupied
-    bit = 63 - clz64(self.held)
+    bit = top64(self.held)
     rank[0] = self.page.key * PAGE_TICKS + bit
     qty[0] = self.page.qty[bit]
     self.held ^= <uint64_t> 1 << bit

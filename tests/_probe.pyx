@@ -17,6 +17,9 @@ from orderbook.ladder cimport (Ladder, Page, Walk, ladder_apply, ladder_best, la
 from orderbook.quantity cimport qty_double, qty_is_own, qty_make_own
 from orderbook.types cimport NOT_COVERED, Status, status_text
 from orderbook.update cimport Levels, levels_free, levels_reserve
+from feeds.arbiter cimport (Arbiter, Ids, Newest, Recent, arbiter_forget, arbitrate, carried, ids_new, may_bring,
+                            newest_takes, note_copy, recent_add, recent_find)
+from feeds.arbiter cimport comparable as c_comparable
 from feeds.checksum cimport LONGEST, checksum_of, crc32, write_number, write_plain_digits, write_script
 from feeds.engine cimport Engine
 from feeds.events cimport Quote, Trade
@@ -670,6 +673,11 @@ def touch(Book book):
     return (found.bid, found.bid_qty, found.ask, found.ask_qty), found.status
 
 
+def set_status(Book book, int status, str reason=""):
+    """Bring a book into a state as a pipeline does."""
+    book.set_status(status, reason)
+
+
 def cut(Book book, int64_t depth):
     """Drop the levels beyond the best `depth` of each side."""
     book_cut(book.data, depth)
@@ -793,6 +801,107 @@ cdef class Line:
 
     def follows(self, int rule, int64_t number):
         return line_follows(&self.data, rule, number)
+
+
+# ---- several lines
+
+class Fate(IntEnum):
+    """Names of what a message of one line is, in the order of feeds/arbiter.pxd."""
+
+    FIRST = 0
+    COPY = 1
+    HOLD = 2
+    MISSING = 3
+    ANEW = 4
+
+
+def comparable(int link):
+    """Whether the numbers of a rule can be compared."""
+    return bool(c_comparable(link))
+
+
+cdef class Lanes:
+    """What several lines have brought of one book."""
+
+    cdef Arbiter data
+
+    def carries(self, int place):
+        """A line is known to be subscribed."""
+        self.data.line[place].carries = True
+        self.data.line[place].epoch = self.data.epoch
+
+    def forget(self, int place):
+        arbiter_forget(&self.data, place)
+
+    def note(self, int place, int64_t final, int link, bint whole=False, int64_t prev=0):
+        return Fate(note_copy(&self.data, place, link, whole, final, prev))
+
+    def fate(self, int place, int places, int link, int64_t last, int64_t final, int64_t first=0, int64_t prev=0, *,
+             bint whole=False, bint has_snapshot=True, bint settled=True, bint joined=True):
+        return Fate(arbitrate(&self.data, place, places, link, whole, has_snapshot, settled, joined, last, first, final,
+                              prev))
+
+    def carried(self, int places):
+        return bool(carried(&self.data, places))
+
+    def may_bring(self, int places, int64_t last):
+        return bool(may_bring(&self.data, places, last))
+
+    def line(self, int place):
+        """(carries, started, last, epoch, falls) of a line."""
+        line = self.data.line[place]
+        return bool(line.carries), bool(line.started), line.last, line.epoch, line.falls
+
+    @property
+    def epoch(self):
+        return self.data.epoch
+
+
+cdef class TradeIds:
+    """Which trades are known; an id that is new is kept, as feeds.lines does."""
+
+    cdef Ids data
+
+    def new(self, int place, int64_t id):
+        found = bool(ids_new(&self.data, place, id))
+        if found:
+            recent_add(&self.data.recent, id, 0, place)
+        return found
+
+    def begin(self, int64_t floor):
+        """Trades up to this one were told before any copy could come."""
+        self.data.started = True
+        self.data.top = self.data.floor = floor
+
+    @property
+    def falls(self):
+        return bool(self.data.falls)
+
+
+cdef class NewestOf:
+    """The newest of messages that count only while they are."""
+
+    cdef Newest data
+
+    def takes(self, int place, int64_t number):
+        return bool(newest_takes(&self.data, place, number))
+
+    def forget(self, int place):
+        self.data.seen &= ~(1 << place)
+
+
+cdef class RecentIds:
+    """The ids that came last."""
+
+    cdef Recent data
+
+    def add(self, int64_t id, int64_t receive_ns=0, int line=0):
+        recent_add(&self.data, id, receive_ns, line)
+
+    def find(self, int64_t id):
+        """(receive time, line) of an id, None if it is not kept."""
+        place = recent_find(&self.data, id)
+        return None if place < 0 else (self.data.ns[place], self.data.line[place])
 
 
 # ---- taking

@@ -48,7 +48,7 @@ def test_a_doctest_of_a_document(path: Path, text: str) -> None:
 
 def test_files_that_documents_name_exist() -> None:
     for path in DOCUMENTS:
-        named = set(re.findall(r"\b(?:orderbook|feeds|docs|benchmarks|tests)/[\w/.]+\w", path.read_text()))
+        named = set(re.findall(r"\b(?:orderbook|feeds|docs|benchmarks|tests|examples)/[\w/.]+\w", path.read_text()))
         missing = sorted(name for name in named if not (ROOT / name).exists() and name != "benchmarks/RESULTS.md")
         assert not missing, f"{path.name} names {missing}"
 
@@ -77,10 +77,12 @@ def test_the_simulated_venue_of_the_document_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_cython_strategy_compiles_and_runs(tmp_path: Path) -> None:
-    (tmp_path / "strategy.pyx").write_text(block("docs/cython.md", "strategy.pyx"))
-    (tmp_path / "program.py").write_text(block("docs/cython.md", "runs with strategy.pyx"))
-    run("-m", "Cython.Build.Cythonize", "-i", "-q", "strategy.pyx", cwd=tmp_path)
+@pytest.mark.parametrize(("document", "source"), [
+    ("docs/cython.md", "strategy.pyx"), ("docs/analytics.md", "signals.pyx")])
+def test_the_cython_strategy_compiles_and_runs(tmp_path: Path, document: str, source: str) -> None:
+    (tmp_path / source).write_text(block(document, source))
+    (tmp_path / "program.py").write_text(block(document, f"runs with {source}"))
+    run("-m", "Cython.Build.Cythonize", "-i", "-q", source, cwd=tmp_path)
     run("program.py", cwd=tmp_path)
 
 

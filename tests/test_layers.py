@@ -36,8 +36,9 @@ LINES = {
     "outside": ["feeds.transport", "feeds.deflate", "feeds.picows_version", "feeds.capture", "feeds.figures",
                 "feeds.rest", "feeds.session", "feeds.connection", "feeds.requests", "feeds.plan", "feeds.directory",
                 "feeds.names", "feeds.chains", "feeds.rollover", "feeds.audit", "feeds.silence",
-                "feeds.staleness", "feeds.rerun", "feeds.sources", "feeds.checkpoint", "feeds.jobs",
-                "feeds.recording", "feeds.recording.*"],
+                 "feeds.staleness", "feeds.rerun", "feeds.sources", "feeds.checkpoint", "feeds.jobs",
+                 "feeds.recording", "feeds.recording.*",
+                 "feeds.plotdata", "feeds.plots", "feeds.export", "feeds.export.*"],
     "top": ["feeds.simulator", "feeds.simulator.*", "feeds.cli", "feeds.commands", "feeds.commands.*"],
     "package": ["feeds"],
 }
@@ -77,6 +78,8 @@ LIBRARIES = {
     "socket": {"feeds.transport", "feeds.rest", "feeds.session"},
     "msgspec": {"feeds.rest", "feeds.session", "feeds.figures", "feeds.capture", "feeds.directory",
                 "feeds.checkpoint"},
+    "pyarrow": {"feeds.export.arrow", "feeds.export.tardis"},
+    "matplotlib": {"feeds.plots"},
     "distributed": {"feeds.jobs"},
     "typer": set(),
     "rich": set(),
@@ -226,7 +229,7 @@ def run(code: str) -> str:
 
 def test_importing_feeds_loads_no_network_code() -> None:
     loaded = run("import sys, feeds; print(*{name.split('.')[0] for name in sys.modules})").split()
-    assert not {"picows", "aiohttp", "asyncio", "typer", "rich", "msgspec"} & set(loaded)
+    assert not {"picows", "aiohttp", "asyncio", "typer", "rich", "msgspec", "pyarrow"} & set(loaded)
 
 
 def test_importing_orderbook_needs_numpy_only_and_is_quick() -> None:

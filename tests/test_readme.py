@@ -6,6 +6,7 @@ A fenced `sh` or `python` block runs if an HTML comment stands right before it:
     <!-- runnable: data -->           the same with the captures in ../shared/data, wherever WIREBOOK_DATA has them
     <!-- runnable: seconds=20 -->     ends by itself only on Ctrl-C, which it gets after so many seconds
     <!-- runnable: serves -->         runs while the next runnable block does, then gets its Ctrl-C
+    <!-- runnable: makes=x/*.png -->  from an empty folder, and such files are there at the end
 
 A port of a block that serves stands for a free one, in that block and in the next. `make` is not run again from inside
 `make test`; that its targets exist is checked of every block.
@@ -74,13 +75,13 @@ def environment() -> dict[str, str]:
 class Process:
     """A block at work, and everything it started, which does not outlive it."""
 
-    def __init__(self, block: Block, source: str) -> None:
+    def __init__(self, block: Block, source: str, folder: Path = ROOT) -> None:
         if block.language == "python":
             command = [sys.executable, "-W", "error", "-c", source]
         else:
             text = "\n".join(line for line in source.splitlines() if not line.lstrip().startswith("make"))
             command = ["bash", "-euo", "pipefail", "-c", text]
-        self.popen = subprocess.Popen(command, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, text=True,
+        self.popen = subprocess.Popen(command, cwd=folder, env=environment(), stdin=subprocess.DEVNULL, text=True,
                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
 
     def __enter__(self) -> Process:
@@ -114,9 +115,10 @@ def free_port() -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("index", range(len(RUNNABLE)), ids=[f"line{block.line}" for block in RUNNABLE])
-def test_a_marked_block_runs(index: int, request: pytest.FixtureRequest) -> None:
+def test_a_marked_block_runs(index: int, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     block, before = RUNNABLE[index], RUNNABLE[index - 1] if index else None
     options, source = block.parsed, block.text
+    folder = tmp_path if "makes" in options else ROOT
     if "data" in options:
         source = source.replace("../shared/data", str(request.getfixturevalue("data_dir")))
     if "serves" in options:
@@ -130,11 +132,13 @@ def test_a_marked_block_runs(index: int, request: pytest.FixtureRequest) -> None
         assert port, "a block that serves names its port"
         with Process(before, before.text.replace(port[1], free)) as server:
             assert server.popen.stdout and server.popen.stdout.readline(), "the server does not start"
-            with Process(block, source.replace(port[1], free)) as process:
+            with Process(block, source.replace(port[1], free), folder) as process:
                 process.finish(PROMPT_TO_END_S)
     else:
-        with Process(block, source) as process:
+        with Process(block, source, folder) as process:
             process.finish(PROMPT_TO_END_S)
+    if "makes" in options:
+        assert list(folder.glob(options["makes"])), f"no {options['makes']} in {sorted(folder.rglob('*'))}"
 
 
 def test_the_readme_has_examples_that_run() -> None:

@@ -87,7 +87,7 @@ def project_files() -> Iterator[Path]:
         if path.is_file() and (path.suffix in KEEP or path.name in {"LICENSE", "Makefile"}):
             yield path
     packages = {name.split(".")[0] for name in PROJECT["tool"]["setuptools"]["packages"]}
-    for folder in (*packages, "tests", "benchmarks", "docs"):
+    for folder in (*packages, "tests", "benchmarks", "docs", "examples"):
         yield from (path for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix in KEEP)
 
 
@@ -148,8 +148,7 @@ def install(version: str, sdist: Path, cwd: Path) -> Installed:
     pip = [executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     # The environment of the suite has the build requirements already; another interpreter gets them for this once.
     isolation = ["--no-build-isolation"] if executable == sys.executable else []
-    quick = {} if executable == sys.executable else {"WIREBOOK_OPT": "-O1"}
-    run(*pip, "wheel", source, "--no-deps", *isolation, "-w", cwd / "wheel", cwd=cwd, **quick)
+    run(*pip, "wheel", source, "--no-deps", *isolation, "-w", cwd / "wheel", cwd=cwd, WIREBOOK_OPT="-O1")
     wheel, = (cwd / "wheel").iterdir()
     run(executable, "-m", "venv", cwd / "env", cwd=cwd)
     binaries = cwd / "env" / "bin"

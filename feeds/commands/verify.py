@@ -19,7 +19,7 @@ UNKNOWN = 3                     # exit status: nothing was compared
 
 
 def run(venue: str, symbols: list[str], *, url: str | None, rest_url: str | None, market: str | None,
-        seconds: float | None, as_json: bool) -> int:
+        seconds: float | None, as_json: bool, proxy: str | None = None) -> int:
     """Verify books once, or again and again for some seconds. Returns: the exit status."""
     spec = load(venue)
     spec.check_market(market)
@@ -27,14 +27,14 @@ def run(venue: str, symbols: list[str], *, url: str | None, rest_url: str | None
         seen = [f"{proof.channel}: {proof.detects}" for proof in spec.evidence if proof.channel.startswith("book")]
         complain(f"{venue}: cannot be verified: {reason}. What its stream shows by itself: {'; '.join(seen)}")
         return UNKNOWN
-    return asyncio.run(_verify(venue, symbols, url, rest_url, market, seconds, as_json))
+    return asyncio.run(_verify(venue, symbols, url, rest_url, market, seconds, as_json, proxy))
 
 
 async def _verify(venue: str, symbols: list[str], url: str | None, rest_url: str | None, market: str | None,
-                  seconds: float | None, as_json: bool) -> int:
+                  seconds: float | None, as_json: bool, proxy: str | None) -> int:
     verdicts: list[Verdict] = []
     with warnings_kept(False):
-        feed = connect(venue, symbols, ("book",), url=url, rest_url=rest_url, market=market)
+        feed = connect(venue, symbols, ("book",), url=url, rest_url=rest_url, market=market, proxy=proxy)
         feed.timing = replace(feed.timing, first=CONNECT_S)
         async with feed:
             audit = Audit(feed)

@@ -21,10 +21,11 @@ PROBE_S = 3.0                   # without a live book for so long, the venue is 
 
 
 def run(venue: str, symbols: list[str], *, url: str | None, rest_url: str | None, market: str | None, depth: int,
-        seconds: float | None, plain: bool, wire: str | None = None, compression: bool = False) -> int:
+        seconds: float | None, plain: bool, wire: str | None = None, compression: bool = False,
+        proxy: str | None = None) -> int:
     """Show books until interrupted, or for some seconds. Returns: the exit status."""
     return asyncio.run(_watch(venue, symbols, depth, seconds, plain, url=url, rest_url=rest_url, market=market,
-                              wire=wire, compression=compression))
+                              wire=wire, compression=compression, proxy=proxy))
 
 
 async def _watch(venue: str, wanted: list[str], depth: int, seconds: float | None, plain: bool,

@@ -161,7 +161,7 @@ def records_of(data: bytes, at: int = 0) -> Iterator[Record]:
 
 
 def pack_chunk(kind: int, number: int, data: bytes, count: int, first_ns: int, last_ns: int, before: int,
-               level: int = 3) -> tuple[bytes, Chunk]:
+               level: int = 1) -> tuple[bytes, Chunk]:
     """A chunk's bytes, packed, and its header with offset 0. Raises: MissingExtra without zstandard."""
     packed = zstandard().ZstdCompressor(level=level, write_content_size=True).compress(data)
     packing = ZSTD

@@ -41,7 +41,6 @@ CHUNK_S = 1.0                   # seconds after which what there is becomes a ch
 LOOK_S = 0.02                   # between two looks of the writer
 RETRY_S = 1.0                   # until a write that failed is tried again,
 LAST_TRIES_S = 2.0              # and for how long that goes on when the recorder is stopped
-BACKLOG = 64 << 20              # bytes that the second pipeline may be behind; more, and there is none any more
 NEWS_KEPT = 100
 
 
@@ -140,14 +139,15 @@ class Recorder:
     def stats(self) -> dict[str, Any]:
         """Figures as a new dict: records and bytes (on disk) written, segments, `lost` records and their bytes, those
         that wait, failed writes, since how many seconds nothing can be written (None: it can), `unwritten` at the
-        end."""
+        end; bytes that the index is `behind`."""
         store, failed_at = self._store, self._failed_at
         return {"directory": self.directory, "records": store.records if store else 0,
                 "bytes": store.size if store else 0, "segments": store.about.part if store else 0,
                 "waiting": self.tap.waiting, "buffer": self.tap.capacity, "lost": self.tap.lost_records,
                 "lost_bytes": self.tap.lost_bytes, "failures": self._failures,
                 "failing_s": None if failed_at is None else round(monotonic() - failed_at, 1),
-                "unwritten": self._unwritten, "indexed": self._shadow is not None}
+                "unwritten": self._unwritten, "indexed": self._shadow is not None,
+                "behind": self._shadow.behind if self._shadow is not None else 0}
 
     def news(self) -> list[str]:
         """What went wrong, or well again, since the last call."""
@@ -218,18 +218,16 @@ class Recorder:
         return True
 
     def _follow(self, shadow: Shadow, data: bytes) -> None:
-        """Let the second pipeline take a chunk too, unless it has fallen too far behind, or fails."""
+        """Let the second pipeline take a chunk too, as far as there is time for that."""
         def follow() -> None:
-            while shadow.behind and (self.tap.waiting < self.tap.capacity // 4 or self._stop.is_set()):
+            while shadow.behind and (self.tap.waiting < self.tap.capacity // 4
+                                     or (self._stop.is_set() and shadow.behind < shadow.keeps)):
                 shadow.take()
             if not shadow.behind and shadow.is_due():
                 shadow.checkpoint()
 
         shadow.add(data)
         self._guarded(shadow, follow)
-        if shadow.behind > BACKLOG:
-            self._shadow = None
-            self._say("too much comes to be followed: neither symbols nor checkpoints from here on", logging.WARNING)
 
     def _guarded(self, shadow: Shadow, call: Callable[[], None]) -> None:
         """The records are what matters: without room for a checkpoint there is none, and a fault ends them."""

@@ -12,6 +12,7 @@ from feeds.recording.play import Block, Marks, hush, names
 if TYPE_CHECKING:
     from feeds.recording.writer import SegmentFile, Store
 
+KEEPS = 64 << 20               # bytes of records that wait in memory; more are read from the disk again
 CHECKPOINT_RAW = 16 << 20       # bytes of records between two checkpoints at least
 
 
@@ -27,8 +28,9 @@ class Shadow:
         if state is not None:
             checkpoint.restore(self.pipeline, state)
         self.behind = 0                     # bytes of records that wait to be taken
+        self.keeps = KEEPS
         self._store = store
-        self._waiting: deque[tuple[bytes, SegmentFile, int]] = deque()
+        self._waiting: deque[tuple[bytes | None, SegmentFile, int]] = deque()
         self._marks = Marks(self.pipeline)
         self._size = 0                      # bytes of the last checkpoint, packed,
         self._at = 0                        # what was on disk after it,
@@ -39,12 +41,14 @@ class Shadow:
         """The records of the last chunk that was written."""
         segment = self._store.segment
         assert segment is not None
-        self._waiting.append((data, segment, len(segment.chunks) - 1))
+        self._waiting.append((data if self.behind < self.keeps else None, segment, len(segment.chunks) - 1))
         self.behind += len(data)
 
     def take(self) -> None:
         """Take the next chunk."""
         data, segment, place = self._waiting.popleft()
+        if data is None:
+            data = segment.read(place)
         self.behind -= len(data)
         self._raw += len(data)
         block = Block(data)

@@ -28,6 +28,7 @@ cdef packed struct LossData:
     uint64_t records, bytes, calls
     int64_t first_ns, last_ns
 
+
 @cython.final
 cdef class Tap:
     cdef char* ring               # owned

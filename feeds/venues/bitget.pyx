@@ -15,18 +15,18 @@ from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 from orderbook.types cimport BAD_VALUE
-from feeds.message cimport (Form, Message, bit, CHECKSUM_PAIRS, KIND_CONTROL, KIND_DELTA, KIND_IGNORED,
-                            KIND_LIQUIDATION, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SLOT_AGGRESSOR,
-                            SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHECKSUM, SLOT_EVENT_TIME,
-                            SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK,
-                            SLOT_NEXT_FUNDING, SLOT_OPEN, SLOT_OPEN_INTEREST, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY,
-                            SLOT_QUOTE_VOLUME, SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME, TAKE_DOUBLE, TAKE_INT,
-                            TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT)
+from feeds.message cimport (Form, Message, CHECKSUM_PAIRS, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION,
+                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SLOT_AGGRESSOR, SLOT_ASK_PRICE,
+                            SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHECKSUM, SLOT_EVENT_TIME, SLOT_FUNDING,
+                            SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_NEXT_FUNDING,
+                            SLOT_OPEN, SLOT_OPEN_INTEREST, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME,
+                            SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME, TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS, TAKE_PRICE,
+                            TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT)
 from feeds.parser cimport Parser
 from feeds.scan cimport (Channel, Cursor, Field, TAKE_BEST, TAKE_CLOSED_SIDE, TAKE_SIDE, Text, add_channel, at_end,
-                         expect_channel, expect_nothing, fail, find_channel, find_text, find_value, first_item, go_to,
-                         list_fields, list_form, next_key, note_more, open_object, peek, plain_is, take_array,
-                         take_field, take_object, word_is)
+                         expect_channel, expect_nothing, expect_number, fail, find_channel, find_text, find_value,
+                         first_item, go_to, list_fields, list_form, next_key, note_more, open_object, peek, plain_is,
+                         take_array, take_field, take_object, word_is)
 from feeds.sync cimport LINK_NONE
 
 from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, error_code,
@@ -49,6 +49,7 @@ cdef class BitgetParser(Parser):
     cdef int of_market        # index of the market the frame names
     cdef Text symbol          # of the frame's arg; borrowed from it
     cdef Text action          # snapshot or update
+    cdef bint numbered        # books have had sequence numbers
 
     def __cinit__(self, int market=0):
         self.market = market
@@ -147,10 +148,8 @@ cdef inline void row(BitgetParser self, Cursor* c, Message* m) noexcept nogil:
         m.checksum = CHECKSUM_PAIRS
         if word_is(&self.action, b"snapshot"):
             m.kind = KIND_SNAPSHOT
-        if not m.seen & bit(SLOT_LAST_SEQ):
-            m.link = LINK_NONE                    # v1, and v2 of 2024: the checksum alone shows a loss
-        elif m.kind == KIND_DELTA:
-            m.needed |= bit(SLOT_PREV_SEQ)
+        if m.depth == 0:
+            expect_number(m, &self.numbered, LINK_NONE)     # v1, v2 of 2024: the checksum alone shows a loss
 
 
 # What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.

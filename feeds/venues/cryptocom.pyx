@@ -124,11 +124,16 @@ cdef inline void book(Cursor* c, Message* m, bint whole) noexcept nogil:
     #  "u":375554806244928,"cs":-1183713967}, and with "channel":"book.update":
     # {"update":{"asks":[["2749.90","0","0"]],"bids":[]},"t":1790114273495,"tt":1790114273490,"u":375554807336512,
     #  "pu":375554807297984,"cs":123}; about every 5 s an empty one whose u and pu are the number before
+    cdef Cursor at
+    cdef bint old
     expect(m, KIND_SNAPSHOT if whole else KIND_DELTA)
     m.needed |= bit(SLOT_LAST_SEQ)
+    old = find_value(c, b"s", &at)
     take_object(c, BOOK)
-    if not whole and not m.seen & bit(SLOT_PREV_SEQ):
+    if old and not m.seen & bit(SLOT_PREV_SEQ):
         m.link = LINK_RISES                       # v2
+    elif not whole:
+        m.needed |= bit(SLOT_PREV_SEQ)
 
 
 cdef inline void mark(Cursor* c, Message* m, const Field* fields) noexcept nogil:

@@ -200,7 +200,7 @@ cdef class DydxParser(Parser):
 cdef Form PAIR, LEVEL, OLD_LEVEL
 list_form(&PAIR, ("price", "qty"))
 list_form(&LEVEL, {"price": "price", "size": "qty"})
-list_form(&OLD_LEVEL, {"price": "price", "size": "qty", "offset": "seq"})
+list_form(&OLD_LEVEL, {"price": "price", "size": "qty", "offset": "seq?"})
 
 cdef Field[8] OUTSIDE, CHANGES, OLD_CHANGES, WHOLE_BOOK, OLD_BOOK, TRADE
 cdef Field[16] MARKET

@@ -2,9 +2,12 @@
 
 Wire forms: JSON of 2021 to 2026. Books: `obu` ("order book V2" of 2025: whole book and changes in the stream; what a
 feed subscribes to) and `order_book_update` (changes, joined to a REST answer that has an id). Both are served today.
-`order_book` is read where it is a whole book (kept apart, as a book of depth 100); its one-level updates of 2020 do
-not say on which side a level was removed and are left out. Delivery contracts have a socket of their own, which no
-stream uses; its frames are read as those of other futures.
+The venue keeps the window of both: what leaves it comes as a removal, so nothing is cut here (of order_book_update in
+the recordings: each of the 11 sides that began with the 100 levels of the stream had 100 after every message). A REST
+answer is asked for no more levels than the stream has; those beyond would never be removed. `order_book` is read where
+it is a whole book (kept apart, as a book of depth 100); its one-level updates of 2020 do not say on which side a level
+was removed and are left out. Delivery contracts have a socket of their own, which no stream uses; its frames are read
+as those of other futures.
 
 The aggressor is `side` on spot, the sign of `size` on futures (negative: a seller). The sign of a liquidation is read
 in the same way, as the side of the forced order; the REST documentation calls that number the position's size, so it
@@ -285,7 +288,8 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
         root = root_of(symbol) if futures else "spot"
         for channel in channels:
             name = book if channel == "book" else SUFFIX[channel] + ":{}"
-            planned.append(Stream(f"{market}.{name.format(symbol)}", root, symbol, channel, 0, market))
+            levels = depth if channel == "book" and name.startswith("order_book_update") else 0
+            planned.append(Stream(f"{market}.{name.format(symbol)}", root, symbol, channel, 0, market, levels))
     return planned
 
 

@@ -112,7 +112,7 @@ cdef inline int look(Cursor* c) noexcept nogil:
             if word_is(&name, b"l2_updates"):
                 return OLD_BOOK
             return OLD_TRADE if word_is(&name, b"trade") else CONTROL if word_is(&name, b"heartbeat") else USELESS
-        if word_is(&key, b"lastUpdateId"):
+        if word_is(&key, b"lastUpdateId") or word_is(&key, b"bids"):
             what = PARTIAL
         elif key_is(&key, c't') and what != PARTIAL:
             what = TRADE

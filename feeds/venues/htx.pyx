@@ -19,6 +19,7 @@ Sources: HTX API documents (spot, USDT-margined), HTX notice on MBP of 2020-06; 
 from functools import partial
 from urllib.parse import urlsplit
 
+from orderbook.types cimport BAD_VALUE
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_MARK,
                             KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, OR_ZERO, RESYNC_REQUEST,
                             RESYNC_RESUBSCRIBE, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE,
@@ -29,9 +30,9 @@ from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_I
                             TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
 from feeds.parser cimport Parser
 from feeds.scan cimport (Channel, Cursor, Field, TAKE_PAIR, TAKE_SIDE, Text, add_channel, at_end, begins, cut,
-                         expect_channel, expect_nothing, fill_sides, find_channel, find_text, first_item, go_to,
-                         list_fields, list_form, next_key, note_more, number_at, open_object, peek, read_text,
-                         skip_value, take_constant, take_field, take_id, take_int, word_is)
+                         expect_channel, expect_nothing, fail, fill_sides, find_channel, find_text, first_item, go_to,
+                         list_fields, list_form, next_key, note_more, number_at, open_object, peek, skip_value,
+                         take_constant, take_field, take_id, word_is)
 from feeds.sync cimport LINK_CHAIN, LINK_COUNTER, LINK_NOT_BELOW, LINK_RISES
 
 from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, error_code,
@@ -107,6 +108,7 @@ cdef inline void name_it(HtxParser self, Message* m) noexcept nogil:
 cdef inline void tick(HtxParser self, Cursor* c, Message* m, const Text* name, bint answer) noexcept nogil:
     """What a frame tells, by the name of its topic."""
     cdef const Field* fields
+    cdef Text event
     name_it(self, m)
     self.channel = find_channel(KNOWN, name)
     if begins(name, b"depth.step"):
@@ -115,7 +117,10 @@ cdef inline void tick(HtxParser self, Cursor* c, Message* m, const Text* name, b
         book(self, c, m, KIND_SNAPSHOT)
     elif begins(name, b"depth.size_"):
         m.link = LINK_COUNTER
-        book(self, c, m, KIND_DELTA)              # or a whole book: the event tells
+        find_text(c, b"event", &event)
+        book(self, c, m, KIND_SNAPSHOT if word_is(&event, b"snapshot") else KIND_DELTA)
+        if m.kind == KIND_DELTA and not word_is(&event, b"update"):
+            fail(c, BAD_VALUE, b"the event snapshot or update")
     elif begins(name, b"mbp.refresh."):
         m.link = LINK_NOT_BELOW
         m.depth = number_at(name, 12)
@@ -150,6 +155,7 @@ cdef inline void book(HtxParser self, Cursor* c, Message* m, int kind) noexcept 
     # {"asks":[],"bids":[[86853.4,2],[86848.5,0]],"ch":"...","event":"update","id":100129125618998,
     #  "mrid":100129125618998,"ts":1790134831870,"version":1789895280798}
     # {"seqNum":100020146795,"prevSeqNum":100020146794,"bids":[],"asks":[[645.14,26.75597395914065]]}
+    # mrid counts something else: it is no number of the book.
     m.kind = kind
     m.needed |= bit(SLOT_LAST_SEQ)
     read_tick(self, c, m, BOOK)
@@ -157,16 +163,11 @@ cdef inline void book(HtxParser self, Cursor* c, Message* m, int kind) noexcept 
 
 cdef inline void read_tick(HtxParser self, Cursor* c, Message* m, const Field* fields) noexcept nogil:
     """Take what a frame tells."""
-    cdef Text key, event
+    cdef Text key
     open_object(c)
     while next_key(c, &key):
-        if word_is(&key, b"event") and m.link == LINK_COUNTER and read_text(c, &event):
-            if word_is(&event, b"snapshot"):
-                m.kind = KIND_SNAPSHOT
-        elif word_is(&key, b"data") and peek(c) == c'[':
+        if word_is(&key, b"data") and peek(c) == c'[':
             elements(self, c, m)
-        elif word_is(&key, b"mrid") and fields == BOOK and not m.seen & bit(SLOT_LAST_SEQ):
-            take_int(c, SLOT_LAST_SEQ)            # for books without a version; one that follows goes before it
         else:
             take_field(c, &key, fields)
 
@@ -217,7 +218,7 @@ list_fields(OUTSIDE, (("ts", TAKE_TIME, SLOT_EVENT_TIME), *((key, TAKE_TEXT, 0) 
                       ("ch", "rep", "topic", "op", "status"))))
 list_fields(BOOK, (("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1), ("ts", TAKE_TIME, SLOT_TIME),
                    ("version", TAKE_INT, SLOT_LAST_SEQ), ("seqNum", TAKE_INT, SLOT_LAST_SEQ),
-                   ("prevSeqNum", TAKE_INT, SLOT_PREV_SEQ)), &LEVEL)
+                   ("prevSeqNum", TAKE_INT, SLOT_PREV_SEQ), ("event", TAKE_TEXT, 0)), &LEVEL)
 cdef tuple BEST = (("bid", TAKE_PAIR, SLOT_BID_PRICE), ("ask", TAKE_PAIR, SLOT_ASK_PRICE),     # on spot the price alone
                    ("bidSize", TAKE_QTY, SLOT_BID_QTY), ("askSize", TAKE_QTY, SLOT_ASK_QTY))
 # {"seqId":100020146795,"ask":86853.5,"askSize":0.31,"bid":86853.4,"bidSize":1.2,"quoteTime":1790134831872,

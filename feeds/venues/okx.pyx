@@ -26,9 +26,10 @@ from feeds.message cimport (Form, Message, bit, CHECKSUM_PAIRS, KIND_CONTROL, KI
                             TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT)
 from feeds.parser cimport Parser
 from feeds.scan cimport (Channel, Cursor, Field, TAKE_BEST, TAKE_SIDE, Text, add_channel, at_end, expect,
-                         expect_channel, expect_nothing, fail, find_channel, find_text, find_value, first_item, go_to,
-                         list_fields, list_form, next_is, next_item, next_key, note_more, open_array, open_object, peek,
-                         plain_is, read_text, skip_value, take_constant, take_field, take_object, word_is)
+                         expect_channel, expect_nothing, expect_number, fail, find_channel, find_text, find_value,
+                         first_item, go_to, list_fields, list_form, next_is, next_item, next_key, note_more, open_array,
+                         open_object, peek, plain_is, read_text, skip_value, take_constant, take_field, take_object,
+                         word_is)
 from feeds.sync cimport LINK_NONE
 
 from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known,
@@ -147,14 +148,7 @@ cdef inline void element(OkxParser self, Cursor* c, Message* m) noexcept nogil:
             fail(c, BAD_VALUE, b"the action snapshot or update")
         m.checksum = CHECKSUM_PAIRS
         m.kind = KIND_SNAPSHOT if snapshot else KIND_DELTA
-        if m.seen & bit(SLOT_LAST_SEQ):
-            self.numbered = True
-            if not snapshot:
-                m.needed |= bit(SLOT_PREV_SEQ)
-        elif self.numbered:
-            m.needed |= bit(SLOT_LAST_SEQ)        # a message without it among those that have it proves nothing
-        else:
-            m.link = LINK_NONE                    # until 2023: the checksum alone shows a loss
+        expect_number(m, &self.numbered, LINK_NONE)     # until 2023: the checksum alone shows a loss
     note_more(c, m)
 
 

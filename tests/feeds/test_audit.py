@@ -53,15 +53,19 @@ def spoil(book, price=None, qty="777"):
 
 
 def tampered(exchange, side, at, qty):
-    """Let a level of every REST answer have this quantity."""
+    """Let every REST answer have a level more with this quantity, between two ticks, where nothing rests that could
+    change meanwhile; the worst level of its side goes for it."""
     hall = exchange.hall
     plain = type(hall).book
+    price = ""
 
     def book(symbol, count=0, market=""):
+        nonlocal price
         event = plain(hall, symbol, count, market)
-        levels = [level for level in event.levels if level.side == side]
-        index = event.levels.index(levels[at])
-        event.levels[index] = levels[at]._replace(qty=qty)
+        levels = event.side(side)
+        price = price or levels[at].price + ("5" if "." in levels[at].price else ".5")
+        event.levels[event.levels.index(levels[-1])] = levels[-1]._replace(price=price, qty=qty)
+        event.levels.sort(key=lambda level: (-level.side, -level.side * Decimal(level.price)))
         return event
 
     hall.book = book
@@ -240,6 +244,41 @@ async def test_in_the_background_every_book_has_its_turn():
         assert feed.pipeline.on_applied == calls.append
         assert audit.stats()["results"]["drift"] == 1
         assert feed.book(SYMBOL).status is BookState.LIVE
+
+
+@looped
+async def test_a_feed_that_verifies_tells_each_wrong_level_and_makes_the_book_good():
+    class Told:
+        def on_status(self, book, old, new, reason):
+            if new is BookState.STALE:
+                reasons.append((book.symbol, reason))
+
+    symbols, reasons = [SYMBOL, "ETH-USDT"], []
+    async with Serving(VENUE, symbols) as exchange:
+        async with feeds.connect(VENUE, symbols, ("book",), Told(), url=exchange.url, verify=True) as feed:
+            feed.timing = replace(feed.timing, renew=0.2)
+            feed.audit.pause_s, feed.audit.interval_s = 0.1, 0.1
+            await feed.wait_live(20)
+            await until(lambda: len(feed.stats()["audit"]["last"]) == 2)
+            book = feed.book("ETH-USDT")
+            price = spoil(book)
+            await until(lambda: feed.stats()["audit"]["results"].get("drift"))
+            ((symbol, told),) = reasons
+            assert symbol == "ETH-USDT"
+            assert told.startswith(f"the book is not the venue's: bid {price} is 777 in the book, ")
+            assert told.endswith(" in the snapshot")
+            await until(lambda: book.status is BookState.LIVE)
+            assert book.bid_qty(price) != 777
+            assert feed.symbol_stats(SYMBOL)["resyncs"] == 0
+        assert feed.audit._task is None             # closed with the feed
+
+
+def test_only_what_can_be_verified_is():
+    assert feeds.connect(VENUE, SYMBOL).audit is None
+    with pytest.raises(ValueError, match="kraken: cannot be verified"):
+        feeds.connect("kraken", "BTC/USD", verify=True)
+    with pytest.raises(ValueError, match="kucoin: verify is about books, and the channels are trades"):
+        feeds.connect(VENUE, SYMBOL, "trades", verify=True)
 
 
 def test_the_document_names_the_venues_that_can_be_verified_and_those_that_cannot():

@@ -120,7 +120,7 @@ def test_pages_without_end_are_given_up(monkeypatch):
 
 
 def test_a_list_by_post():
-    spec = replace(SPEC, instruments_addresses={"": f'{OTHER}/info#{{"type":"meta"}}'})
+    spec = replace(SPEC, instruments_addresses={"": (f'{OTHER}/info#{{"type":"meta"}}',)})
 
     async def main():
         async with list_server({'/info#{"type":"meta"}': rows("A")}) as server:
@@ -132,7 +132,7 @@ def test_a_list_by_post():
 
 def test_the_market_of_what_does_not_tell_its_own():
     spec = replace(SPEC, markets=("spot", "futures", "none"), instruments_addresses={
-        "spot": f"{OTHER}/spot", "futures": (f"{OTHER}/futures",)})
+        "spot": (f"{OTHER}/spot",), "futures": (f"{OTHER}/futures",)})
 
     async def scenario(server, directory):
         listing = await directory.listing()
@@ -331,8 +331,7 @@ def test_recorded_lists_from_a_server():
         async with list_server({"/api/v5/public/instruments": by_type}) as server:
             listing = await fetch_instruments("okx", rest_url=server.url)
             assert listing.failures == ()
-            assert len(server.asked) == sum(
-                1 if isinstance(held, str) else len(held) for held in load("okx").instruments_addresses.values())
+            assert len(server.asked) == sum(map(len, load("okx").instruments_addresses.values()))
             assert listing.find("BTC-USDT-PERP").symbol == "BTC-USDT-SWAP"
             assert listing.find("BTC-USD-PERP").inverse
             assert listing.find("btc-usdt").kind == "spot"

@@ -20,7 +20,7 @@ import pytest
 
 from feeds import VENUES, Pipeline
 from feeds.capture import CaptureReader
-from feeds.venue import Link
+from feeds.venue import Count, Link
 from orderbook import BookState
 from tests import _probe
 from tests.own import own_spec
@@ -293,15 +293,15 @@ def test_long_lists_of_any_widths_give_the_same_book_three_ways(name, events, se
 
 def partial_book(number: int, bids, asks) -> bytes:
     lists = ("[" + ",".join(f'["{price}","{qty}"]' for price, qty in pairs) + "]" for pairs in (bids, asks))
-    return '{{"kind":"snapshot","s":"BTC-USD","u":{},"b":{},"a":{}}}'.format(number, *lists).encode()
+    return '{{"kind":"snapshot","s":"BTC-USD","u":{},"n":{},"b":{},"a":{}}}'.format(number, number, *lists).encode()
 
 
 @pytest.fixture
 def whole_books(monkeypatch):
     """A pipeline that has learned whole books of one symbol, and holds BIDS and ASKS."""
     spec = own_spec(fields=[("kind", "TEXT", "SPARE"), ("s", "SYMBOL", "SPARE"), ("u", "INT", "LAST_SEQ"),
-                            ("b", "LEVELS", "BIDS"), ("a", "LEVELS", "ASKS")], form=("price", "qty"),
-                    parser={"marks": 4}, link=Link.NOT_BELOW)
+                            ("n", "INT", "LINE_SEQ"), ("b", "LEVELS", "BIDS"), ("a", "LEVELS", "ASKS")],
+                    form=("price", "qty"), parser={"marks": 4}, link=Link.NOT_BELOW, count=Count.EACH_ONCE)
     monkeypatch.setattr("feeds.pipeline.load", lambda name, wire=None: spec)
     pipeline = Pipeline("own")
     for number in range(3):
@@ -343,7 +343,7 @@ def test_of_a_whole_book_that_comes_again_only_what_differs_is_applied(whole_boo
     assert whole_books.symbol_stats("BTC-USD")["snapshots"] == 6
 
 
-@pytest.mark.parametrize("change", ["book", "closed", "opened", "forgotten", "old", "bad"])
+@pytest.mark.parametrize("change", ["book", "closed", "opened", "forgotten", "old", "bad", "jump"])
 def test_a_whole_book_is_applied_whole_where_its_book_is_not_as_the_last_one_left_it(whole_books, change):
     book = whole_books.book("BTC-USD")
     if change == "book":
@@ -355,10 +355,11 @@ def test_a_whole_book_is_applied_whole_where_its_book_is_not_as_the_last_one_lef
     elif change == "forgotten":
         whole_books.forget("BTC-USD")
         whole_books.follow("BTC-USD")
-    else:
+    elif change != "jump":
         frame = partial_book(2 if change == "old" else 9, [("99.5", "9"), *BIDS[1:]], ASKS)
         whole_books.feed(frame if change == "old" else frame[:-3])
-    whole_books.feed(partial_book(20, BIDS, ASKS))
+    whole_books.feed(partial_book(20_000 if change == "jump" else 20, BIDS, ASKS))
+    assert whole_books.counters["line_jumps"] == (change == "jump")       # the whole book's own number shows it
     assert _probe.differing(whole_books) is None
     assert held(book) == tuple([(Decimal(p), Decimal(q)) for p, q in pairs] for pairs in (BIDS, ASKS))
     assert book.status is BookState.LIVE

@@ -17,7 +17,7 @@ WORDS = Levelform(("word", "price", "qty"), {"new": WORD_NONE, "change": WORD_NO
 SIDES = Levelform({"side": "word", "price": "price", "size": "qty", "id": "id"},
                   {"Buy": WORD_BID, "Sell": WORD_ASK})
 DELETED = Levelform({"side": "word", "id": "id"}, {"Buy": WORD_BID, "Sell": WORD_ASK}, gone=True)
-OFFSETS = Levelform({"price": "price", "size": "qty", "offset": "seq"})
+OFFSETS = Levelform({"price": "price", "size": "qty", "offset": "seq?"})
 CHANGES = Levelform(("price", "qty", "seq"))
 SKIPPING = Levelform(("", "price", "", "qty"))
 
@@ -58,6 +58,8 @@ def test_a_level_is_taken_apart(form, text, side, gone, found):
     (SIDES, '{"side":"Buy","id":1}', 0), (SIDES, "[1,2]", 0), (SIDES, '{"side":"Buy","id":1,"size":{}}', 28),
     (THREE, '[100,"",1]', 6), (THREE, '[100,"x",1]', 6), (THREE, "[100,-1,1]", 5), (THREE, "[100,null,1]", 5),
     (DELETED, '{"side":"Buy"}', 0), (OFFSETS, '{"size":"1","offset":"77"}', 0),
+    (CHANGES, '["3988.59","44"]', 0), (CHANGES, '["3988.59","44",null]', 16),
+    (SIDES, '{"side":"Buy","size":1,"price":2}', 0),
 ])
 def test_what_is_no_such_level_is_refused(form, text, offset):
     side, gone, found, error = level_text(form, text.encode())

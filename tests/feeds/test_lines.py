@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import random
@@ -12,7 +13,9 @@ import pytest
 import feeds
 from feeds.pipeline import Pipeline
 from orderbook import BookState
+from tests.feeds.test_exchange import Serving, looped, same, told
 from tests.log import Log
+from tests.loopback import until
 from tests.simulation import TIMING, Chain, Counting, Linked, Ranges, Truth, World
 
 EMPTY, SYNCING, LIVE, STALE = BookState
@@ -229,3 +232,149 @@ def test_two_lines_with_faults(family, caplog):
     caplog.set_level(logging.CRITICAL)
     figures = World(family, 20261122, 3.0, lines=2).run()
     assert figures.compared > 1_000 and figures.quiet_away_s == 0.0
+
+
+# ---- over real sockets
+
+SOON = {"backoff": 0.05, "backoff_longest": 0.2, "look": 0.01, "check": 0.05, "overlap": 0.3, "steady": 0.5,
+        "judge": 0.02, "renew": 0.1}
+
+
+QUICK_PATIENCE = {"least": 0.6, "young": 0.0, "surprise": 8.0, "probe": 1.0, "answer": 4.0, "apart": 60.0}
+
+
+class Venue:
+    """An exchange, what it has told of a symbol since the client's book was LIVE, and a feed whose events are noted."""
+
+    def __init__(self, name, symbol, rate=300.0, lines=1, lifetime_s=0.0, **patience):
+        self.name, self.symbol = name, symbol
+        self.serving = Serving(name, [symbol], rate=rate)
+        self.options = {"lines": lines}
+        self.lifetime_s, self.patience = lifetime_s, patience
+        self.told, self.told_trades, self.books, self.trades, self.changes = [], [], [], [], []
+
+    async def __aenter__(self):
+        self.exchange = await self.serving.__aenter__()
+        tell = self.exchange._tell
+
+        def telling(feed, events):
+            for event in events:
+                if event.kind == "delta":
+                    self.told.append(event.values["last_seq"])
+                elif event.kind == "trade":
+                    self.told_trades.append(event.values["trade_id"])
+            tell(feed, events)
+
+        self.exchange._tell = telling
+        feed = self.feed = feeds.connect(self.name, self.symbol, ("book", "trades"), self, url=self.exchange.url,
+                                         **self.options)
+        feed.timing = replace(feed.timing, **SOON)
+        feed.patience = replace(feed.patience, **self.patience)
+        if self.lifetime_s:
+            feed.spec = replace(feed.spec, limits=replace(feed.spec.limits, connection_lifetime_s=self.lifetime_s))
+        await feed.__aenter__()
+        await feed.wait_live(20)
+        await until(lambda: all(connection.line is not None and connection.requests.confirmed
+                                for connection in feed.connections))
+        for noted in (self.told, self.told_trades, self.books, self.trades, self.changes):
+            noted.clear()
+        return self
+
+    async def __aexit__(self, *error):
+        await self.feed.close()
+        await self.serving.__aexit__()
+
+    def on_book(self, book):
+        self.books.append(book.sequence)
+
+    def on_trade(self, trade):
+        self.trades.append(trade.trade_id)
+
+    def on_status(self, book, old, new, reason):
+        if old != new:
+            self.changes.append((old, new, reason))
+
+    async def settle(self):
+        """Let all that was told arrive; nothing more happens."""
+        self.exchange.hall.step = list
+        await until(lambda: same(self.feed.book(self.symbol), told(self.exchange, self.symbol, self.feed.market)))
+        await asyncio.sleep(0.2)
+
+    def assert_nothing_was_lost(self):
+        first = self.told.index(next(number for number in self.told if number in self.books))
+        assert self.books[self.books.index(self.told[first]):] == self.told[first:]
+        first = self.told_trades.index(next(number for number in self.told_trades if number in self.trades))
+        assert sorted(self.trades)[-len(self.told_trades[first:]):] == self.told_trades[first:]
+        assert len(set(self.trades)) == len(self.trades)
+        assert self.changes == []
+        counters = self.feed.pipeline.counters
+        assert (counters["gaps"], counters["errors"]) == (0, 0)
+
+
+@looped
+async def test_two_real_lines_of_which_one_is_killed_every_second_lose_nothing():
+    async with Venue("okx", "BTC-USDT", lines=2) as venue:
+        for _ in range(6):
+            await asyncio.sleep(1.0)
+            await until(lambda: len(venue.exchange.clients) == 2)
+            oldest = min(venue.exchange.clients, key=lambda client: client.heard_s)
+            oldest.transport.abort()
+            await until(lambda oldest=oldest: oldest not in venue.exchange.clients)
+        await venue.settle()
+        venue.assert_nothing_was_lost()
+        lines = venue.feed.stats()["lines"]
+        assert sum(line["opens"] for line in lines) == 2 + 6
+        assert len(venue.books) > 40
+        assert all(line["first"] > 0 for line in lines)
+
+
+@pytest.mark.parametrize("name, symbol", [("okx", "BTC-USDT"), ("bybit", "BTCUSDT")])
+@looped
+async def test_a_rollover_of_a_real_line_loses_nothing(name, symbol):
+    async with Venue(name, symbol, lifetime_s=1.5) as venue:
+        await until(lambda: venue.feed.stats()["lines"][0]["opens"] >= 4)
+        await venue.settle()
+        if venue.feed.spec.shared_ids:
+            venue.assert_nothing_was_lost()
+        assert venue.changes == []                          # where a line's numbers are its own, the book moves over
+        assert venue.feed.pipeline.counters["gaps"] == 0
+        assert len(venue.books) > 20
+
+
+@looped
+async def test_a_stream_that_a_line_has_lost_is_asked_for_anew_on_that_line_and_nobody_misses_it():
+    async with Venue("okx", "BTC-USDT", lines=2, **QUICK_PATIENCE) as venue:
+        await asyncio.sleep(1.0)
+        dropped = max(venue.exchange.clients, key=id)
+        names = [name for name in dropped.names if name.startswith("books")]
+        for name in names:
+            del dropped.names[name]
+        await until(lambda: dropped.names.keys() >= set(names))
+        await until(lambda: venue.feed.stats()["silences"]["resubscribe"] == 1)
+        before = [line["first"] + line["copies"] for line in venue.feed.stats()["lines"]]
+        await asyncio.sleep(1.5)                            # longer than a line may be behind
+        await venue.settle()
+        venue.assert_nothing_was_lost()
+        stats = venue.feed.stats()
+        assert stats["silences"]["resubscribe"] == 1
+        assert all(line["first"] + line["copies"] > was for line, was in zip(stats["lines"], before, strict=True))
+        assert [line["opens"] for line in stats["lines"]] == [1, 1]
+
+
+@looped
+async def test_a_stream_that_both_lines_have_lost_is_asked_for_anew_on_both():
+    async with Venue("okx", "BTC-USDT", lines=2, **QUICK_PATIENCE) as venue:
+        await asyncio.sleep(2.0)
+        clients = list(venue.exchange.clients)
+        names = [name for name in clients[0].names if name.startswith("books")]
+        for client in clients:
+            for name in names:
+                del client.names[name]
+        before = len(venue.books)
+        await until(lambda: all(client.names.keys() >= set(names) for client in clients))
+        await until(lambda: venue.feed.book("BTC-USDT").status is LIVE and len(venue.books) > before + 20)
+        stats = venue.feed.stats()
+        assert stats["silences"]["resubscribe"] >= 2
+        assert stats["silences"]["give_up"] == 0
+        assert [line["opens"] for line in stats["lines"]] == [1, 1]
+        await venue.settle()

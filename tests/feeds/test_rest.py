@@ -26,8 +26,9 @@ def fresh_windows(monkeypatch):
     monkeypatch.setattr(rest, "_windows", {})
 
 
-def snapshot_address(symbol, base, market=""):
-    return f"{base or 'https://api.test'}/depth?symbol={symbol}{market and '&market=' + market}"
+def snapshot_address(symbol, base, limit, market=""):
+    levels = "" if limit == 10 else f"&limit={limit}"
+    return f"{base or 'https://api.test'}/depth?symbol={symbol}{market and '&market=' + market}{levels}"
 
 
 def make_rest(venue, **changes):
@@ -349,6 +350,20 @@ def test_snapshots_are_fetched_in_order_a_few_at_a_time_and_once_each():
             await asyncio.sleep(0.001)
         assert sorted(venue.requests) == [f"/depth?symbol=S{number}" for number in range(5)]
         assert client.window().used == 50         # 5 snapshots of 10 levels at weight 10
+        await snapshots.close()
+    run(scenario)
+
+
+def test_a_snapshot_is_asked_for_no_more_levels_than_its_stream_keeps():
+    async def scenario(venue, client):
+        venue.get = answers((200, {}, b"book"))
+        pipeline = Wanting()
+        snapshots = Snapshots(pipeline, client, "", {"A": 3, "B": 0}.get)
+        snapshots.poll(["A", "B"])
+        await until(lambda: len(pipeline.answers) == 2)
+        assert sorted(venue.requests) == ["/depth?symbol=A&limit=3", "/depth?symbol=B"]
+        assert ("https://api.test/depth?symbol=A&limit=3", b"book") in pipeline.answers
+        assert client.window().used == 13
         await snapshots.close()
     run(scenario)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from feeds.pipeline import Pipeline
-from orderbook import BookNotLive, BookState
+from orderbook import BookNotLive, BookState, ConsolidatedBook
 from tests import frames
 
 READERS = 2
@@ -59,6 +59,13 @@ def read_all_ways(book, seen):
         k = int(rows[0, 1])
         assert len(rows) == depth_at(k), "a read that stops short"
         assert (rows[:, 1] == k).all()
+    merged = ConsolidatedBook([book])
+    filled = merged.top(bids, floats := np.empty((130, 2)))
+    k = int(bids[0, 1])
+    assert filled == (depth_at(k), depth_at(k))
+    assert (bids[: filled[0], 1] == k).all()
+    assert (floats[: filled[1], 1] == k).all()
+    assert len(rows := merged.bids()) == depth_at(int(rows[0, 1]))
     assert book.bid_qty_int(999) >= 1
     assert book.spread == 1.0
     assert book.mid == 1000.5

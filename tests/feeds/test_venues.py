@@ -302,6 +302,39 @@ def test_quotes(row):
         assert wanted in found, (frame, pipeline.last_error)
 
 
+# ---- numbers that are not there
+
+def lacking(value):
+    """The document again and again, each time without one of its numbers: null in its place, "", or no such key."""
+    for key, inner in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        if isinstance(inner, (dict, list)):
+            for other in lacking(inner):
+                yield [*value[:key], other, *value[key + 1:]] if isinstance(value, list) else {**value, key: other}
+        elif isinstance(inner, float) or (isinstance(inner, str) and inner.isdigit()):
+            for nothing in (None, ""):
+                yield ([*value[:key], nothing, *value[key + 1:]] if isinstance(value, list)
+                       else {**value, key: nothing})
+            if isinstance(value, dict):
+                yield {name: other for name, other in value.items() if name != key}
+
+
+def test_a_number_that_is_not_there_hides_no_gap(delta_row):
+    row = delta_row
+    (_, *rest), = row.delta(7012, 7013, [("98.5", "3")], [])[-1:]
+    if not row.sees_gaps or rest[-1][:1] not in (b"{", b"["):
+        pytest.skip("no number shows a gap, or the frame is no object")
+    for document in lacking(json.loads(rest[-1], parse_float=Written, parse_int=Written)):
+        if isinstance(document, list) and not document[0]:
+            continue                                          # bitfinex: nothing tells whose it is
+        pipeline = live(row, 7001)
+        for number in range(7001, 7005):                      # there is a layout now
+            take(pipeline, row.delta(number, number + 1, [("98", str(number))], []))
+        before = held(pipeline, row)
+        pipeline.feed(text_of(document, random.Random(0), False, False, False).encode())
+        assert pipeline.book(row.symbol).status is not BookState.LIVE, document
+        assert held(pipeline, row) == before
+
+
 # ---- forms of the same message
 
 class Written(float):

@@ -249,6 +249,20 @@ def test_a_fault_of_the_second_pipeline_costs_the_index_only(tmp_path, pipeline,
     same(pipeline, Rerun(tmp_path).run().pipeline)
 
 
+def test_a_second_pipeline_that_is_behind_reads_its_records_again(tmp_path, pipeline, monkeypatch):
+    monkeypatch.setattr("feeds.recording.shadow.KEEPS", 100)
+    with Recorder(pipeline, tmp_path, chunk_size=2000, chunk_s=0.01) as recorder:
+        waits, recorder._guarded = recorder._guarded, lambda *_: None           # no time for it
+        begin(pipeline)
+        go_on(pipeline, 11, 300)
+        wait_for(lambda: recorder.stats()["waiting"] == 0)
+        assert recorder.stats()["behind"] > 2000
+        recorder._guarded = waits
+        go_on(pipeline, 300, 400)
+        wait_for(lambda: recorder.stats()["behind"] == 0)
+    assert all(chunk.symbols == (0,) for chunk in Recording(tmp_path).segments[0].chunks if chunk.count)
+
+
 def test_without_an_index_there_is_no_second_pipeline(tmp_path, pipeline):
     with Recorder(pipeline, tmp_path, index=False):
         begin(pipeline)

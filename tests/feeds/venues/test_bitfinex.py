@@ -18,6 +18,7 @@ from feeds.venues import load
 from feeds.venues.dialects import bitfinex
 from orderbook import BookState
 from tests.dialects import Again, Wire
+from tests.kept import Events
 from tests.model import read_capture
 
 SPEC = load("bitfinex")
@@ -37,18 +38,6 @@ ASKS = """[0.00000111,1,-4847.13],[0.00000112,7,-528102.69042633],[0.00000113,5,
 [0.00000166,1,-3831.46784605],[0.00000171,1,-14575.17730379],[0.00000174,1,-3124.81815395],[0.0000018,1,-18000],
 [0.00000182,1,-16000],[0.00000186,1,-4000],[0.00000189,1,-10000.686624],[0.00000191,1,-14500],[0.00000193,1,-2422]"""
 WORKED = -1175357890
-
-
-class Events:
-    """A handler that keeps a copy of every event but books."""
-
-    def __init__(self):
-        self.kept = []
-
-    def keep(self, event):
-        self.kept.append(event.copy())
-
-    on_trade = on_quote = on_ticker = on_mark = on_open_interest = on_liquidation = keep
 
 
 def fed(*frames, line=0, pipeline=None, handler=None):

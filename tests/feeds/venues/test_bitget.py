@@ -13,6 +13,7 @@ from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
 from tests.model import read_capture
+from tests.venues import without
 from tests.venues.bitget import book
 
 SPEC = load("bitget")
@@ -80,6 +81,30 @@ def test_what_does_not_follow_is_subscribed_to_again(previous):
     pipeline.feed(book("BTCUSDT", "snapshot", 0, 7, BIDS, ASKS))
     pipeline.feed(book("BTCUSDT", "update", 7, 9, [("100.5", "4")], []))
     assert pipeline.book("BTCUSDT").status is BookState.LIVE
+
+
+@pytest.mark.parametrize("key", ["seq", "pseq"])
+def test_where_books_have_numbers_an_update_without_one_is_bad(key):
+    for lacking in without(book("BTCUSDT", "update", 100, 110, [("100.5", "4")], []), key):
+        pipeline = live()
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book("BTCUSDT").status is BookState.STALE
+        assert pipeline.book("BTCUSDT").raw.bids()[0].tolist() == [100, 1]
+
+
+def test_where_books_have_numbers_a_snapshot_without_one_is_bad():
+    for lacking in without(book("BTCUSDT", "snapshot", 0, 110, ASKS, []), "seq"):
+        pipeline = live()
+        pipeline.feed(lacking)
+        assert pipeline.book("BTCUSDT").status is BookState.STALE
+
+
+def test_the_number_before_alone_is_none():
+    for lacking in without(book("BTCUSDT", "snapshot", 0, 100, BIDS, ASKS), "seq"):
+        pipeline = Pipeline("bitget")
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
 
 
 def test_a_copy_is_dropped_and_a_lower_number_is_a_gap():

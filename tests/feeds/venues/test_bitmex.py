@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from math import isnan
 
@@ -14,38 +15,16 @@ from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from feeds.venues.dialects import speech
 from orderbook import BookState
+from tests import kept
 from tests.dialects import Wire
+from tests.kept import named
 from tests.model import read_capture
+from tests.venues import without
 from tests.venues.bitmex import entry, number, partial, rows
 
 SPEC = load("bitmex")
+events = functools.partial(kept.events, "bitmex")
 BIDS, ASKS = [("100", "1"), ("99.5", "2")], [("101", "3")]
-
-
-class Events:
-    """A handler that keeps a copy of every event but books."""
-
-    def __init__(self):
-        self.kept = []
-
-    def keep(self, event):
-        self.kept.append(event.copy())
-
-    on_trade = on_quote = on_ticker = on_mark = on_open_interest = on_liquidation = keep
-
-
-def events(*frames):
-    """What the frames give, through one pipeline without an error."""
-    handler = Events()
-    pipeline = Pipeline("bitmex", handler)
-    for frame in frames:
-        pipeline.feed(frame if isinstance(frame, bytes) else frame.encode())
-    assert pipeline.counters["errors"] == 0, pipeline.last_error
-    return handler.kept
-
-
-def named(kept, name):
-    return [event for event in kept if type(event).__name__ == name]
 
 
 def live(**options):
@@ -92,6 +71,16 @@ def test_an_id_that_no_row_has_told_of_is_a_gap(action, row, more):
     assert [(want.kind, want.symbol) for want in pipeline.wanted()] == [("resubscribe", "XBTUSD")]
     pipeline.feed(partial("XBTUSD", BIDS, ASKS))
     assert pipeline.book("XBTUSD").status is BookState.LIVE
+
+
+@pytest.mark.parametrize("more", [0, 1], ids=["one row", "two rows"])
+@pytest.mark.parametrize("action", ["insert", "update", "delete"])
+def test_a_row_without_an_id_is_bad(action, more):
+    for lacking in without(rows(action, entry("XBTUSD", "Buy", "98", "7"), *[bare("Buy", "100", 8)] * more), "id"):
+        pipeline = live()
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book("XBTUSD").status is BookState.STALE
 
 
 def test_in_a_recording_such_a_row_is_a_break_and_left_out():

@@ -14,6 +14,7 @@ from feeds.venues import load
 from feeds.venues.dialects import speech
 from orderbook import BookState
 from tests.dialects import Again
+from tests.kept import Events
 from tests.model import read_capture
 from tests.venues.bitstamp import address, book, pack
 
@@ -21,21 +22,8 @@ SPEC = load("bitstamp")
 MICRO = 1641343691244908
 
 
-class Kept:
-    """Keeps what it is told."""
-
-    def __init__(self):
-        self.trades, self.marks = [], []
-
-    def on_trade(self, trade):
-        self.trades.append(trade.copy())
-
-    def on_mark(self, mark):
-        self.marks.append(mark.copy())
-
-
 def feed(*frames, snapshot=None):
-    kept = Kept()
+    kept = Events()
     pipeline = Pipeline("bitstamp", kept)
     if snapshot is not None:
         pipeline.rest(address("btcusd"), pack(snapshot))
@@ -128,8 +116,8 @@ def traded(**more):
 def test_the_type_of_a_trade_is_the_takers_side():
     """Sheet: 0 buy, 1 sell = aggressor (9 of type 1 at the bid, 1 of type 0 at the ask, 0 against)."""
     _, kept = feed(traded(), traded(type=1), traded())
-    assert [trade.aggressor for trade in kept.trades] == ["buy", "sell", "buy"]
-    trade = kept.trades[0]
+    assert [trade.aggressor for trade in kept.of("Trade")] == ["buy", "sell", "buy"]
+    trade = kept.of("Trade")[0]
     assert (trade.symbol, trade.price, trade.qty, trade.trade_id) == ("ethusd", 3805.44, 0.0792, 216000477)
     assert trade.exchange_ns == 1641343699596000000
 
@@ -139,9 +127,9 @@ def test_numbers_of_trades_are_those_in_quotes():
         "0.0792,", "0.0016429999999999999,").encode()
     small = json.dumps(traded(amount_str="1E-8", amount=1e-08)).encode()
     _, kept = feed(noisy, small)
-    assert [(trade.qty, trade.trade_id) for trade in kept.trades] == [(0.001643, 2001939623936278528),
+    assert [(trade.qty, trade.trade_id) for trade in kept.of("Trade")] == [(0.001643, 2001939623936278528),
                                                                      (1e-8, 216000477)]
-    assert 10.0 ** -kept.trades[1].qty_scale * kept.trades[1].qty_int == pytest.approx(1e-8, rel=1e-15)
+    assert 10.0 ** -kept.of("Trade")[1].qty_scale * kept.of("Trade")[1].qty_int == pytest.approx(1e-8, rel=1e-15)
 
 
 def test_perpetuals_tell_mark_index_and_funding():
@@ -149,7 +137,7 @@ def test_perpetuals_tell_mark_index_and_funding():
                              "77177.99454545454", "funding_rate": "0.000123", "timestamp": "1789457618",
                              "next_funding_time": "1789459200"},
                     "channel": "funding_rate_btcusd-perp", "event": "funding_rate_saved"})
-    mark, = kept.marks
+    mark, = kept.of("Mark")
     assert (mark.symbol, mark.mark_price, mark.index_price, mark.funding_rate) == (
         "btcusd-perp", 77186.81199586, 77177.99454545454, 0.000123)
     assert (mark.exchange_ns, mark.next_funding_ns) == (1789457618000000000, 1789459200000000000)

@@ -13,6 +13,7 @@ from feeds.venue import Count, Link, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
 from tests.dialects import Again
+from tests.kept import Events, fed
 from tests.venues.coinbase_advanced import event, frame
 
 SPEC = load("coinbase_advanced")
@@ -25,29 +26,9 @@ TICKER = {"type": "ticker", "product_id": "BTC-USD", "price": "63320.73", "volum
           "best_bid_quantity": "0.12636254", "best_ask_quantity": "0.49679101"}
 
 
-class Kept:
-    """Keeps what it is told."""
-
-    def __init__(self):
-        self.trades, self.tickers, self.quotes = [], [], []
-
-    def on_trade(self, trade):
-        self.trades.append(trade.copy())
-
-    def on_ticker(self, ticker):
-        self.tickers.append(ticker.copy())
-
-    def on_quote(self, quote):
-        self.quotes.append(quote.copy())
-
-
 def feed(*frames, **options):
-    kept = Kept()
-    pipeline = Pipeline("coinbase_advanced", kept, **options)
-    for payload in frames:
-        pipeline.feed(payload)
-    assert pipeline.last_error is None
-    return pipeline, kept
+    events = Events()
+    return fed("coinbase_advanced", *frames, handler=events, **options), events
 
 
 def trades(sequence, *events):
@@ -112,7 +93,7 @@ def test_a_frame_may_hold_events_of_several_products():
 def test_the_side_of_a_trade_is_the_makers():
     # Sheet: "Implement maker first (invert), keep it one constant".
     _, kept = feed(trades(0, ("update", TRADE)), trades(1, ("update", TRADE | {"side": "SELL"})))
-    assert [trade.aggressor for trade in kept.trades] == ["sell", "buy"]
+    assert [trade.aggressor for trade in kept.of("Trade")] == ["sell", "buy"]
 
 
 def test_every_trade_of_a_frame_comes_and_old_ones_do_not():
@@ -122,8 +103,8 @@ def test_every_trade_of_a_frame_comes_and_old_ones_do_not():
         trades(1, ("update", *numbered[2:5])),
         trades(2, ("update",), ("snapshot", numbered[0]), ("update", numbered[5]), ("update", *numbered[6:])),
         frame(3, "market_trades"), trades(4, ("update",)))
-    assert [trade.trade_id for trade in kept.trades] == [2, 3, 4, 5, 6, 7]
-    assert {trade.exchange_ns for trade in kept.trades} == {1786562868298771000}
+    assert [trade.trade_id for trade in kept.of("Trade")] == [2, 3, 4, 5, 6, 7]
+    assert {trade.exchange_ns for trade in kept.of("Trade")} == {1786562868298771000}
 
 
 def test_lists_are_found_whatever_the_order_of_keys():
@@ -133,14 +114,14 @@ def test_lists_are_found_whatever_the_order_of_keys():
                                           {"trades": [TRADE | {"trade_id": "8"}], "type": "update"}],
             "timestamp": "2026-08-12T19:27:48Z", "channel": "market_trades"}
     _, kept = feed(json.dumps(late, indent=1).encode())
-    assert [trade.trade_id for trade in kept.trades] == [1069726293, 7, 8]
+    assert [trade.trade_id for trade in kept.of("Trade")] == [1069726293, 7, 8]
 
 
 def test_a_ticker_is_the_quote_too():
     _, kept = feed(frame(0, "ticker", {"type": "snapshot", "tickers": [TICKER, TICKER | {"product_id": "ETH-USD"}]}),
                    frame(1, "ticker_batch", {"type": "update", "tickers": [TICKER]}))
-    ticker, quote = kept.tickers[0], kept.quotes[0]
-    assert [ticker.symbol for ticker in kept.tickers] == ["BTC-USD", "ETH-USD", "BTC-USD"]
+    ticker, quote = kept.of("Ticker")[0], kept.of("Quote")[0]
+    assert [ticker.symbol for ticker in kept.of("Ticker")] == ["BTC-USD", "ETH-USD", "BTC-USD"]
     assert (ticker.last_price, ticker.volume, ticker.high, ticker.low) == (63320.73, 6629.927726, 64416.3, 63235.88)
     assert ticker.change_pct == -0.03813791548644
     assert math.isnan(ticker.open)
@@ -152,7 +133,7 @@ def test_a_ticker_is_the_quote_too():
 def test_without_both_sides_a_ticker_is_no_quote():
     bare = {key: value for key, value in TICKER.items() if not key.startswith("best_ask")}
     _, kept = feed(frame(0, "ticker", {"type": "update", "tickers": [bare]}))
-    assert (len(kept.tickers), len(kept.quotes)) == (1, 0)
+    assert (len(kept.of("Ticker")), len(kept.of("Quote"))) == (1, 0)
 
 
 @pytest.mark.parametrize("broken", [

@@ -13,35 +13,16 @@ from feeds.venue import Link, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
 from tests.dialects import Again
+from tests.kept import Events, fed
 from tests.model import read_capture
 from tests.venues.coinbase_exchange import ROW, pack
 
 SPEC = load("coinbase_exchange")
 
 
-class Kept:
-    """Keeps what it is told."""
-
-    def __init__(self):
-        self.trades, self.tickers, self.quotes = [], [], []
-
-    def on_trade(self, trade):
-        self.trades.append(trade.copy())
-
-    def on_ticker(self, ticker):
-        self.tickers.append(ticker.copy())
-
-    def on_quote(self, quote):
-        self.quotes.append(quote.copy())
-
-
 def feed(*frames):
-    kept = Kept()
-    pipeline = Pipeline("coinbase_exchange", kept)
-    for frame in frames:
-        pipeline.feed(frame if isinstance(frame, bytes) else pack(frame))
-    assert pipeline.last_error is None
-    return pipeline, kept
+    events = Events()
+    return fed("coinbase_exchange", *frames, handler=events), events
 
 
 SNAPSHOT = {"type": "snapshot", "product_id": "BAND-GBP", "asks": [["14.8024", "12.77"]], "bids": [["14.75", "1"]]}
@@ -91,15 +72,15 @@ def test_the_side_of_a_match_is_the_makers_and_that_of_a_ticker_the_takers(data_
              "side": "sell", "size": "985", "price": "0.00001305", "product_id": "SKL-BTC", "sequence": 177100030,
              "time": "2021-04-17T16:43:37.089723Z"}
     _, kept = feed(trade, trade | {"side": "buy"})
-    assert [trade.aggressor for trade in kept.trades] == ["buy", "sell"]
-    assert (kept.trades[0].trade_id, kept.trades[0].exchange_ns) == (280232, 1618677817089723000)
+    assert [trade.aggressor for trade in kept.of("Trade")] == ["buy", "sell"]
+    assert (kept.of("Trade")[0].trade_id, kept.of("Trade")[0].exchange_ns) == (280232, 1618677817089723000)
 
 
 def test_the_trade_before_the_subscription_is_not_news():
     _, kept = feed({"type": "last_match", "trade_id": 881613, "maker_order_id": "a", "taker_order_id": "b",
                     "side": "sell", "size": "0.04", "price": "14.7775", "product_id": "BAND-GBP", "sequence": 1,
                     "time": "2021-04-17T16:43:30.244075Z"})
-    assert kept.trades == []
+    assert kept.of("Trade") == []
 
 
 def test_a_ticker_is_a_quote_since_it_has_the_sizes():
@@ -108,7 +89,7 @@ def test_a_ticker_is_a_quote_since_it_has_the_sizes():
            "volume_30d": "2295579.57000000", "best_bid": "14.7550", "best_ask": "14.8060", "side": "buy",
            "time": "2021-04-17T16:43:30.244075Z", "trade_id": 881613, "last_size": "0.04"}
     _, kept = feed(old, old | {"best_bid_size": "1.5", "best_ask_size": "2.25"})
-    ticker, (quote,) = kept.tickers[0], kept.quotes
+    ticker, (quote,) = kept.of("Ticker")[0], kept.of("Quote")
     assert (ticker.last_price, ticker.last_qty, ticker.open, ticker.high, ticker.low, ticker.volume) == (
         14.7775, 0.04, 14.6647, 16.55, 14.3691, 94381.28)
     assert (quote.bid_price, quote.bid_qty, quote.ask_price, quote.ask_qty) == (14.755, 1.5, 14.806, 2.25)

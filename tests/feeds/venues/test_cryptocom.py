@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from math import isnan
 
 import pytest
@@ -12,39 +13,17 @@ from feeds.instruments import Instrument
 from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
+from tests import kept
 from tests.dialects import Again
+from tests.kept import named
 from tests.model import read_capture
+from tests.venues import without
 from tests.venues.cryptocom import ROW, book, frame
 
 SPEC = load("cryptocom")
+events = partial(kept.events, "cryptocom")
 SYMBOL = "BTCUSD-PERP"
 BIDS, ASKS = [("100", "1"), ("99.5", "2")], [("101", "3")]
-
-
-class Events:
-    """A handler that keeps a copy of every event but books."""
-
-    def __init__(self):
-        self.kept = []
-
-    def keep(self, event):
-        self.kept.append(event.copy())
-
-    on_trade = on_quote = on_ticker = on_mark = on_open_interest = on_liquidation = keep
-
-
-def events(*frames):
-    """What the frames give, through one pipeline without an error."""
-    handler = Events()
-    pipeline = Pipeline("cryptocom", handler)
-    for text in frames:
-        pipeline.feed(text if isinstance(text, bytes) else text.encode())
-    assert pipeline.counters["errors"] == 0, pipeline.last_error
-    return handler.kept
-
-
-def named(kept, name):
-    return [event for event in kept if type(event).__name__ == name]
 
 
 def live():
@@ -104,6 +83,16 @@ def test_the_book_is_cut_to_its_window():
     assert pipeline.book(SYMBOL).bid_levels == 10
     assert pipeline.book(SYMBOL).best_bid == (101.0, 1.0)
     assert pipeline.book(SYMBOL).bids(10).tolist()[-1] == [92.0, 1.0]
+
+
+@pytest.mark.parametrize("key", ["u", "pu"])
+def test_an_update_without_a_number_is_bad(key):
+    for lacking in without(book(SYMBOL, 100, 101, [("100.5", "4")], []), key):
+        pipeline = live()
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book(SYMBOL).status is BookState.STALE
+        assert pipeline.book(SYMBOL).raw.bids()[0].tolist() == [100, 1]
 
 
 def test_what_looks_like_a_checksum_is_not_checked():

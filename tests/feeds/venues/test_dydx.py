@@ -13,7 +13,9 @@ from feeds.venue import Count, Link, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
 from tests.dialects import Again
+from tests.kept import Events, fed
 from tests.model import read_capture
+from tests.venues import without
 from tests.venues.dydx import CONNECTION, ROW, changes, frame, whole
 
 SPEC = load("dydx")
@@ -22,28 +24,9 @@ TRADE = {"id": "0165e6170000000200000002", "size": "0.0001", "price": "60392", "
          "createdAt": "2024-08-23T00:00:57.627Z", "type": "LIMIT", "createdAtHeight": "23455255"}
 
 
-class Kept:
-    """Keeps what it is told."""
-
-    def __init__(self):
-        self.events = []
-
-    def keep(self, event):
-        self.events.append(event.copy())
-
-    on_trade = on_ticker = on_mark = on_liquidation = on_open_interest = keep
-
-    def of(self, name):
-        return [event for event in self.events if type(event).__name__ == name]
-
-
 def feed(*frames, **options):
-    kept = Kept()
-    pipeline = Pipeline("dydx", kept, **options)
-    for payload in frames:
-        pipeline.feed(payload)
-    assert pipeline.last_error is None
-    return pipeline, kept
+    events = Events()
+    return fed("dydx", *frames, handler=events, **options), events
 
 
 def levels(book):
@@ -77,6 +60,16 @@ def test_the_sheets_frames():
     assert levels(book) == ([[43920, 2017130]], [[43922, 0.2], [43925, 1.2]])
     assert book.raw.exchange_ns == 0                          # frames of the book have no time
     assert pipeline.symbol_stats("BTC-USD")["updates"] == 3   # each part of a batch is one
+
+
+def test_a_book_without_the_number_of_its_connection_is_bad():
+    for made in (snapshot(2, [("9", "1")], []), delta(2, [("9", "1")], [])):
+        for lacking in without(made, "message_id"):
+            pipeline, _ = feed(snapshot(1, [("10", "1")], [("11", "1")]))
+            pipeline.feed(lacking)
+            assert pipeline.counters["errors"] == 1
+            assert pipeline.book("BTC-USD").status is BookState.STALE
+            assert levels(pipeline.book("BTC-USD")) == ([[10, 1]], [[11, 1]])
 
 
 def test_a_level_of_size_0_in_a_snapshot_is_none():
@@ -157,7 +150,7 @@ def test_a_number_that_never_comes_is_a_loss():
 
 def test_trades():
     _, kept = feed(trades(1, TRADE, {**TRADE, "side": "SELL", "price": "60391.5"}))
-    first, second = kept.events
+    first, second = kept.kept
     assert (first.symbol, first.price, first.qty, first.aggressor) == ("BTC-USD", 60392, 0.0001, "buy")
     assert first.exchange_ns == 1724371257627000000
     assert first.trade_id == 0                                # 24 hexadecimal digits
@@ -167,7 +160,7 @@ def test_trades():
 @pytest.mark.parametrize("kind", ["LIMIT", "DELEVERAGED", "TWAP_SUBORDER", "NEW_KIND"])
 def test_a_kind_of_trade_that_is_only_a_trade(kind):
     _, kept = feed(trades(1, {**TRADE, "type": kind}))
-    assert [type(event).__name__ for event in kept.events] == ["Trade"]
+    assert [type(event).__name__ for event in kept.kept] == ["Trade"]
 
 
 @pytest.mark.parametrize("first", ["type", "side"])
@@ -175,15 +168,15 @@ def test_a_liquidation_is_a_trade_and_a_liquidation_of_the_same_side(first):
     forced = {**TRADE, "side": "SELL", "type": "LIQUIDATED", "price": "22.87", "size": "3.9"}
     forced = {first: forced[first], **forced}
     pipeline, kept = feed(trades(1, TRADE, forced, TRADE))
-    assert [type(event).__name__ for event in kept.events] == ["Trade", "Trade", "Liquidation", "Trade"]
-    assert (kept.events[2].side, kept.events[2].price, kept.events[2].qty) == ("sell", 22.87, 3.9)
+    assert [type(event).__name__ for event in kept.kept] == ["Trade", "Trade", "Liquidation", "Trade"]
+    assert (kept.kept[2].side, kept.kept[2].price, kept.kept[2].qty) == ("sell", 22.87, 3.9)
     assert pipeline.counters["trades"] == 3
 
 
 def test_trades_in_the_answer_to_a_subscription_are_history():
     answer = trades(1, TRADE, kind="subscribed")
     pipeline, kept = feed(answer)
-    assert kept.events == []
+    assert kept.kept == []
     assert pipeline.control() == [(0, answer)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from math import isnan
 
 import pytest
@@ -14,49 +15,23 @@ from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from feeds.venues.dialects import speech
 from orderbook import BookState
+from tests import kept
 from tests.dialects import Wire
+from tests.kept import feed
 from tests.model import read_capture
+from tests.venues import without
 from tests.venues.gateio import REFUSED, ROW, SPOT_ACK, frame
 
 SPEC = load("gateio")
+events = partial(kept.events, "gateio")
+fed = partial(kept.fed, "gateio")
 BIDS, ASKS = [("100", "1"), ("99.5", "2")], [("101", "3")]
 SPOT_URL = "https://api.gateio.ws/api/v4/spot/order_book?currency_pair=HAI_ETH&limit=100&with_id=true"
 FUTURES_URL = "https://api.gateio.ws/api/v4/futures/usdt/order_book?contract=RDNT_USDT&limit=100&with_id=true"
 
 
-class Events:
-    """A handler that keeps a copy of every event but books."""
-
-    def __init__(self):
-        self.kept = []
-
-    def keep(self, event):
-        self.kept.append(event.copy())
-
-    on_trade = on_quote = on_ticker = on_mark = on_open_interest = on_liquidation = keep
-
-
-def fed(*frames, handler=None):
-    """A pipeline that took the frames without an error."""
-    pipeline = Pipeline("gateio", handler)
-    feed(pipeline, *frames)
-    return pipeline
-
-
-def feed(pipeline, *frames):
-    for one in frames:
-        pipeline.feed(one if isinstance(one, bytes) else one.encode() if isinstance(one, str) else pack(one))
-    assert pipeline.counters["errors"] == 0, pipeline.last_error
-
-
 def pack(message):
     return json.dumps(message, separators=(",", ":")).encode()
-
-
-def events(*frames):
-    handler = Events()
-    fed(*frames, handler=handler)
-    return handler.kept
 
 
 def push(channel, result, **more):
@@ -121,6 +96,28 @@ def test_every_order_of_the_keys(text):
     assert pipeline.book("BTC_USDT", market=market).raw.exchange_ns == 1754006400261000000
 
 
+@pytest.mark.parametrize(("first", "key"), [(11, "U"), (11, "u"), (None, "u"), (None, "full")])
+def test_a_book_without_its_number_is_bad(first, key):
+    """Nor is a whole book one that does not say that it is whole."""
+    for lacking in without(frame("BTC_USDT", 12, [("100.5", "4")], [], first=first), key):
+        pipeline = fed(frame("BTC_USDT", 10, BIDS, ASKS))
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book("BTC_USDT").status is BookState.STALE
+        assert sides(pipeline, "BTC_USDT") == ([[100, 1], [99.5, 2]], [[101, 3]])
+
+
+@pytest.mark.parametrize("key", ["U", "u"])
+def test_a_change_without_a_number_is_bad(key):
+    for lacking in without(pack(change("HAI_ETH", 11, 11, [("5", "4")])), key):
+        pipeline = fed(change("HAI_ETH", 10, 10))
+        pipeline.rest(SPOT_URL, b'{"id":10,"asks":[["7","1"]],"bids":[["6","1"]]}')
+        assert pipeline.book("HAI_ETH").status is BookState.LIVE
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book("HAI_ETH").status is BookState.STALE
+
+
 def test_a_name_that_is_no_stream_of_a_symbol_is_an_error():
     pipeline = Pipeline("gateio")
     pipeline.feed(b'{"channel":"spot.obu","result":{"t":1,"full":true,"s":"BTC_USDT","u":2,"b":[],"a":[]}}')
@@ -167,6 +164,36 @@ def test_an_answer_older_than_the_first_change_is_fetched_again():
     pipeline.rest(SPOT_URL, pack({"id": 52478818286, "asks": [], "bids": [["2", "5"]]}))
     assert pipeline.book("HAI_ETH").status is not BookState.LIVE
     assert [want.kind for want in pipeline.wanted()] == ["snapshot"]
+
+
+@pytest.mark.parametrize(("name", "sides_of_100"), [("spot_20210422", 10), ("futures_usdt_20230524", 1)])
+def test_the_venue_keeps_the_window_of_a_book_of_changes(data_dir, name, sides_of_100):
+    """Why nothing is cut here: a recorded side of as many levels as the stream has never has more, or fewer."""
+    pipeline = Pipeline("gateio", on_gap="count", market=name.partition("_")[0])
+    counts = {}
+
+    def note(book):
+        for side, levels in (("bids", book.raw.bids_int()), ("asks", book.raw.asks_int())):
+            counts.setdefault((book.symbol, side), []).append(len(levels))
+
+    pipeline.on_applied = note
+    for _, kind, payload in read_capture(data_dir / "gateio" / f"{name}.ws.gz"):
+        if kind == "h":
+            url, body = payload.split(b" ", 1)
+            pipeline.rest(url.decode(), body)
+        elif kind == "<":
+            pipeline.feed(payload)
+    full = [found for found in counts.values() if found[0] == 100]
+    assert len(full) == sides_of_100
+    assert all(set(found) == {100} for found in full)
+
+
+@pytest.mark.parametrize("market", ["spot", "futures"])
+@pytest.mark.parametrize("depth", [100, 20, 50, None])
+def test_a_rest_answer_has_no_more_levels_than_the_stream(market, depth):
+    stream, = SPEC.streams(["BTC_USDT"], ["book"], depth=depth, market=market)
+    assert stream.levels == (depth if depth in (20, 100) else 0)          # obu: the whole book is in the stream
+    assert f"&limit={stream.levels or 100}&" in SPEC.snapshot_url("BTC_USDT", None, stream.levels, market)
 
 
 def test_levels_of_futures_are_objects_with_numbers_or_texts():

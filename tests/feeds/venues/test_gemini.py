@@ -12,35 +12,17 @@ from feeds.venue import Link, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
 from tests.dialects import Again
+from tests.kept import Events, fed
 from tests.model import read_capture
+from tests.venues import without
 from tests.venues.gemini import ROW, update
 
 SPEC = load("gemini")
 
 
-class Kept:
-    """Keeps what it is told."""
-
-    def __init__(self):
-        self.trades, self.quotes, self.marks = [], [], []
-
-    def on_trade(self, trade):
-        self.trades.append(trade.copy())
-
-    def on_quote(self, quote):
-        self.quotes.append(quote.copy())
-
-    def on_mark(self, mark):
-        self.marks.append(mark.copy())
-
-
 def feed(*frames):
-    kept = Kept()
-    pipeline = Pipeline("gemini", kept)
-    for frame in frames:
-        pipeline.feed(frame if isinstance(frame, bytes) else json.dumps(frame, separators=(",", ":")).encode())
-    assert pipeline.last_error is None
-    return pipeline, kept
+    events = Events()
+    return fed("gemini", *frames, handler=events), events
 
 
 def sides(pipeline, symbol, depth=None):
@@ -74,6 +56,26 @@ def test_the_gap_rule(first, last, applied, status):
                        update("btcusd", first, last, [("10", "5")], []))
     assert sides(pipeline, "btcusd")[0] == [[10, 5 if applied else 1]]
     assert pipeline.book("btcusd").status is status
+
+
+@pytest.mark.parametrize("key", ["U", "u"])
+@pytest.mark.parametrize("first", [10, 12], ids=["a delta", "a whole book"])
+def test_a_book_without_a_number_is_bad(first, key):
+    for lacking in without(update("btcusd", first, 12, [("10", "5")], []), key):
+        pipeline, _ = feed(update("btcusd", 10, 10, [("10", "1")], [("11", "1")]))
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book("btcusd").status is BookState.STALE
+        assert sides(pipeline, "btcusd") == ([[10, 1]], [[11, 1]])
+
+
+def test_a_partial_book_without_its_number_is_bad():
+    whole = b'{"lastUpdateId":7,"symbol":"btcusd","bids":[["10","1"]],"asks":[["11","2"]]}'
+    for lacking in without(whole, "lastUpdateId"):
+        pipeline, _ = feed(update("btcusd", 10, 10, [("10", "1")], [("11", "1")]), whole)
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book("btcusd", 20).status is BookState.STALE
 
 
 def test_a_whole_book_is_told_by_its_numbers_however_often_deltas_came():
@@ -115,24 +117,24 @@ def test_quotes_may_lack_a_side_or_both():
     no_bid = {key: value for key, value in whole.items() if key not in "bB"}
     neither = {key: whole[key] for key in ("u", "E", "s")}
     _, kept = feed(whole, no_bid, neither, whole)
-    assert [(quote.bid_price, quote.bid_qty, quote.ask_price, quote.ask_qty) for quote in kept.quotes] == [
+    assert [(quote.bid_price, quote.bid_qty, quote.ask_price, quote.ask_qty) for quote in kept.of("Quote")] == [
         (1.06149, 958.69148, 1.0615, 38.3906), (0, 0, 1.0615, 38.3906), (0, 0, 0, 0),
         (1.06149, 958.69148, 1.0615, 38.3906)]
-    assert kept.quotes[0].exchange_ns == 1783981140076872200
+    assert kept.of("Quote")[0].exchange_ns == 1783981140076872200
 
 
 def test_m_says_that_the_buyer_was_the_maker():
     trade = {"E": 1783981140076872200, "s": "btcrlusd", "t": 2840141014190422, "p": "62145.38000", "q": "0.0162522200",
              "m": True}
     _, kept = feed(trade, trade | {"m": False})
-    assert [trade.aggressor for trade in kept.trades] == ["sell", "buy"]
-    assert (kept.trades[0].trade_id, kept.trades[0].qty) == (2840141014190422, 0.01625222)
+    assert [trade.aggressor for trade in kept.of("Trade")] == ["sell", "buy"]
+    assert (kept.of("Trade")[0].trade_id, kept.of("Trade")[0].qty) == (2840141014190422, 0.01625222)
 
 
 def test_only_the_price_of_a_mark_is_taken():
     """Sheet: `i` is wrongly scaled by powers of ten, do not use."""
     _, kept = feed(b'{"e":"markPrice","E":1789456746446652397,"s":"btcgusdperp","p":"77303.727","i":"7725880.833"}')
-    mark, = kept.marks
+    mark, = kept.of("Mark")
     assert (mark.symbol, mark.mark_price) == ("btcgusdperp", 77303.727)
     assert mark.index_price != mark.index_price
 
@@ -177,7 +179,7 @@ def test_v2_deltas_before_and_after_the_whole_book():
     assert sides(pipeline, "ALCXUSD") == ([[302.75, 0.00001], [300, 2]], [])
     stats = pipeline.symbol_stats("ALCXUSD")
     assert (stats["snapshots"], stats["updates"], stats["changes"], stats["absent"]) == (1, 2, 3, 1)
-    assert kept.trades == []                      # the snapshot's trades were there before
+    assert kept.of("Trade") == []                      # the snapshot's trades were there before
     pipeline.feed(json.dumps(dict(reversed(whole.items()))).encode())       # the key order of 2026
     assert sides(pipeline, "ALCXUSD") == ([[302.75, 0.00001]], [[310.1, 1.5]])
 
@@ -187,8 +189,8 @@ def test_the_side_of_a_v2_trade_is_the_takers():
     trade = {"type": "trade", "symbol": "ANKRUSD", "event_id": 45465818387, "timestamp": 1624493670759,
              "price": "0.07946", "quantity": "1020.482111", "side": "buy"}
     _, kept = feed(trade, trade | {"side": "sell"}, trade | {"side": "block"})
-    assert [trade.aggressor for trade in kept.trades] == ["buy", "sell"]
-    assert kept.trades[0].exchange_ns == 1624493670759000000
+    assert [trade.aggressor for trade in kept.of("Trade")] == ["buy", "sell"]
+    assert kept.of("Trade")[0].exchange_ns == 1624493670759000000
 
 
 @pytest.mark.parametrize("symbol", ["BTCGBP", "btcgbp"])

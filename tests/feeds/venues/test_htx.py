@@ -4,53 +4,27 @@ from __future__ import annotations
 
 import gzip
 import json
+from functools import partial
 from math import isnan
 
 import pytest
 
-from feeds import Pipeline
 from feeds.instruments import Instrument
 from feeds.simulator.dialect import Line
 from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from feeds.venues.dialects import speech
 from orderbook import BookState
+from tests import kept
 from tests.dialects import Wire
+from tests.kept import feed
 from tests.model import read_capture
+from tests.venues import without
 from tests.venues.htx import ROW, answer, change, swap
 
 SPEC = load("htx")
-
-
-class Events:
-    """A handler that keeps a copy of every event but books."""
-
-    def __init__(self):
-        self.kept = []
-
-    def keep(self, event):
-        self.kept.append(event.copy())
-
-    on_trade = on_quote = on_ticker = on_mark = on_open_interest = on_liquidation = keep
-
-
-def feed(pipeline, *frames):
-    for one in frames:
-        pipeline.feed(one if isinstance(one, bytes) else one.encode() if isinstance(one, str) else pack(one))
-    assert pipeline.counters["errors"] == 0, pipeline.last_error
-
-
-def fed(*frames, handler=None):
-    """A pipeline that took the frames without an error."""
-    pipeline = Pipeline("htx", handler)
-    feed(pipeline, *frames)
-    return pipeline
-
-
-def events(*frames):
-    handler = Events()
-    fed(*frames, handler=handler)
-    return handler.kept
+events = partial(kept.events, "htx")
+fed = partial(kept.fed, "htx")
 
 
 def pack(message):
@@ -135,7 +109,7 @@ def test_the_version_goes_before_mrid_and_a_side_may_be_missing():
     assert sides(pipeline, "GST-USDT", market="swap") == ([], [[7.5, 4218]])
     assert pipeline.book("GST-USDT", market="swap").sequence == 1651233614
     feed(pipeline, push(topic, {"version": 1651233615, "mrid": 1, "bids": None, "asks": [], "ts": 1651233614937}),
-         push(topic, {"mrid": 1651233616, "bids": [[7, 1]], "ts": 1651233614938}))
+         push(topic, {"mrid": 1, "bids": [[7, 1]], "ts": 1651233614938, "version": 1651233616}))
     assert sides(pipeline, "GST-USDT", market="swap") == ([[7, 1]], [])
     assert pipeline.book("GST-USDT", market="swap").sequence == 1651233616
 
@@ -207,6 +181,36 @@ def test_the_version_of_a_swap_counts():
     assert [(want.kind, want.market) for want in pipeline.wanted()] == [("resubscribe", "swap")]
     feed(pipeline, swap("BTC-USDT", "snapshot", 20, [], [("86854", "1")]))
     assert sides(pipeline, "BTC-USDT", **where) == ([], [[86854, 1]])
+
+
+@pytest.mark.parametrize("key", ["version", "event"])
+@pytest.mark.parametrize("event", ["snapshot", "update"])
+def test_a_swap_book_without_its_version_or_its_event_is_bad(event, key):
+    """The count of matches, mrid, is no number of the book."""
+    where = {"market": "swap"}
+    for lacking in without(swap("BTC-USDT", event, 11, [("7", "4")], []), key):
+        pipeline = fed(swap("BTC-USDT", "snapshot", 10, [("86853.4", "2")], [("86854", "1")]))
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book("BTC-USDT", **where).status is BookState.STALE
+        assert sides(pipeline, "BTC-USDT", **where) == ([[86853.4, 2]], [[86854, 1]])
+
+
+@pytest.mark.parametrize("key", ["seqNum", "prevSeqNum"])
+def test_a_change_of_spot_without_a_number_is_bad(key):
+    for lacking in without(change("btcusdt", 10, 11, [("7", "4")], []), key):
+        pipeline = fed(change("btcusdt", 9, 10, [], []), answer("btcusdt", 10, [("8", "1")], []))
+        assert pipeline.book("btcusdt").status is BookState.LIVE
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book("btcusdt").status is BookState.STALE
+
+
+def test_a_whole_book_without_its_version_is_bad():
+    for lacking in without(step0("btcusdt", 6, [("1", "2")], []).encode(), "version"):
+        pipeline = fed(step0("btcusdt", 5, [("1", "1")], []))
+        pipeline.feed(lacking)
+        assert pipeline.book("btcusdt").status is BookState.STALE
 
 
 def test_an_empty_swap_book_has_no_sides():

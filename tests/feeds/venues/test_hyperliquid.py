@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from math import isnan
 
 import pytest
@@ -14,37 +15,14 @@ from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from feeds.venues.dialects import speech
 from orderbook import BookState
+from tests import kept
 from tests.dialects import Again
+from tests.kept import named
 from tests.venues.hyperliquid import ROW, book
 
 SPEC = load("hyperliquid")
+events = partial(kept.events, "hyperliquid")
 BIDS, ASKS = [("100", "1"), ("99.5", "2")], [("101", "3")]
-
-
-class Events:
-    """A handler that keeps a copy of every event but books."""
-
-    def __init__(self):
-        self.kept = []
-
-    def keep(self, event):
-        self.kept.append(event.copy())
-
-    on_trade = on_quote = on_ticker = on_mark = on_open_interest = on_liquidation = keep
-
-
-def events(*frames):
-    """What the frames give, through one pipeline without an error."""
-    handler = Events()
-    pipeline = Pipeline("hyperliquid", handler)
-    for frame in frames:
-        pipeline.feed(frame if isinstance(frame, bytes) else frame.encode())
-    assert pipeline.counters["errors"] == 0, pipeline.last_error
-    return handler.kept
-
-
-def named(kept, name):
-    return [event for event in kept if type(event).__name__ == name]
 
 
 # ---- the book

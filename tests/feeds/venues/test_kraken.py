@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
@@ -11,10 +12,12 @@ from feeds.instruments import Instrument
 from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
+from tests import kept
 from tests.model import read_capture
 from tests.venues.kraken import Market, checksum, printed
 
 SPEC = load("kraken")
+events = partial(kept.events, "kraken")
 
 # The guide of docs.kraken.com on the checksum of v2, recomputed: 3310070434.
 ASKS = """45285.2/0.00100000 45286.4/1.54571953 45286.6/1.54571109 45289.6/1.54560911 45290.2/0.15890660
@@ -22,28 +25,6 @@ ASKS = """45285.2/0.00100000 45286.4/1.54571953 45286.6/1.54571109 45289.6/1.545
 BIDS = """45283.5/0.10000000 45283.4/1.54582015 45282.1/0.10000000 45281.0/0.10000000 45280.3/1.54592586
 45279.0/0.07990000 45277.6/0.03310103 45277.5/0.30000000 45277.3/1.54602737 45276.6/0.15445238"""
 WORKED = 3310070434
-
-
-class Events:
-    """A handler that keeps a copy of every event but books."""
-
-    def __init__(self):
-        self.kept = []
-
-    def keep(self, event):
-        self.kept.append(event.copy())
-
-    on_trade = on_quote = on_ticker = on_mark = on_open_interest = on_liquidation = keep
-
-
-def events(*frames):
-    """What the frames give, through one pipeline without an error."""
-    handler = Events()
-    pipeline = Pipeline("kraken", handler)
-    for frame in frames:
-        pipeline.feed(frame if isinstance(frame, bytes) else frame.encode())
-    assert pipeline.counters["errors"] == 0, pipeline.last_error
-    return handler.kept
 
 
 def pairs(text):

@@ -14,24 +14,13 @@ from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
 from tests.dialects import Wire
+from tests.kept import Events
 from tests.model import read_capture
 
 SPEC = load("kraken_futures")
 
 SNAPSHOT = ('{"feed":"book_snapshot","product_id":"PI_XBTUSD","timestamp":1626994925378,"seq":100,"tickSize":null,'
             '"bids":[{"price":34980,"qty":2978},{"price":34970.5,"qty":0}],"asks":[{"price":34981,"qty":100.0}]}')
-
-
-class Events:
-    """A handler that keeps a copy of every event but books."""
-
-    def __init__(self):
-        self.kept = []
-
-    def keep(self, event):
-        self.kept.append(event.copy())
-
-    on_trade = on_quote = on_ticker = on_mark = on_open_interest = on_liquidation = keep
 
 
 def events(*frames):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 
@@ -11,47 +12,21 @@ from feeds.instruments import Instrument
 from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
+from tests import kept
+from tests.kept import feed
 from tests.model import read_capture
+from tests.venues import without
 from tests.venues.kucoin import ROW, unified
 
 SPEC = load("kucoin")
+events = partial(kept.events, "kucoin")
+fed = partial(kept.fed, "kucoin")
 SPOT_URL = "https://api.kucoin.com/api/v1/market/orderbook/level2_100?symbol=BTC-USDT"
 FUTURES_URL = "https://api-futures.kucoin.com/api/v1/level2/snapshot?symbol=XBTUSDTM"
 
 
-class Events:
-    """A handler that keeps a copy of every event but books."""
-
-    def __init__(self):
-        self.kept = []
-
-    def keep(self, event):
-        self.kept.append(event.copy())
-
-    on_trade = on_quote = on_ticker = on_mark = on_open_interest = on_liquidation = keep
-
-
 def pack(message):
     return json.dumps(message, separators=(",", ":")).encode()
-
-
-def feed(pipeline, *frames):
-    for one in frames:
-        pipeline.feed(one if isinstance(one, bytes) else one.encode() if isinstance(one, str) else pack(one))
-    assert pipeline.counters["errors"] == 0, pipeline.last_error
-
-
-def fed(*frames, handler=None):
-    """A pipeline that took the frames without an error."""
-    pipeline = Pipeline("kucoin", handler)
-    feed(pipeline, *frames)
-    return pipeline
-
-
-def events(*frames):
-    handler = Events()
-    fed(*frames, handler=handler)
-    return handler.kept
 
 
 def topic(name, data, subject="level2", **more):
@@ -145,6 +120,26 @@ def test_a_start_above_its_end_is_never_applied():
     assert pipeline.book("BTC-USDT").status is BookState.STALE
 
 
+@pytest.mark.parametrize("key", ["sequenceStart", "sequenceEnd"])
+def test_a_change_without_a_number_is_bad(key):
+    for lacking in without(pack(change(101, 101, [("10", "7", "101")])), key):
+        pipeline = joined()
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book("BTC-USDT").status is BookState.STALE
+
+
+@pytest.mark.parametrize("level", [("10", "7"), ("10", "7", None), ("10", "7", "")])
+def test_a_level_without_its_own_number_is_bad(level):
+    pipeline = joined()
+    for number in (101, 102):
+        feed(pipeline, change(number, number, [("10", "2", str(number))]))
+    pipeline.feed(pack(change(103, 103, [level])))
+    assert pipeline.counters["errors"] == 1
+    assert pipeline.book("BTC-USDT").status is BookState.STALE
+    assert sides(pipeline, "BTC-USDT")[0][0] == [10, 2]
+
+
 def test_an_answer_that_says_no_is_no_book():
     pipeline = fed(change(99, 99, [("10", "1", "99")]))
     pipeline.rest(SPOT_URL, b'{"code":"400100","msg":"symbol not exists"}')
@@ -185,6 +180,16 @@ def test_many_changes_of_futures_by_layout_and_by_key():
     assert pipeline.counters["fast"] > 200
 
 
+def test_a_change_of_futures_without_its_number_is_bad():
+    for lacking in without(pack(futures(11, "83614,buy,12")), "sequence"):
+        pipeline = fed(futures(10, "1,buy,1"))
+        pipeline.rest(FUTURES_URL, pack({"code": "200000", "data": {"sequence": 10, "asks": [], "bids": [[83614, 3]]}}))
+        assert pipeline.book("XBTUSDTM", market="futures").status is BookState.LIVE
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book("XBTUSDTM", market="futures").status is BookState.STALE
+
+
 @pytest.mark.parametrize("text", ["", "1", "1,buy", "1,bid,2", "1,,2", ",buy,2", "1,buy,", "x,buy,2", "1,buy,-2",
                                   "1,buy,2,3"])
 def test_a_change_that_is_none_is_an_error(text):
@@ -219,6 +224,17 @@ def test_unified_books_come_whole_in_the_stream():
     feed(pipeline, unified("BTC-USDT", "delta", 17, 17, [("100", "1")], []))
     assert pipeline.book("BTC-USDT").status is BookState.STALE
     assert [want.kind for want in pipeline.wanted()] == ["resubscribe"]
+
+
+@pytest.mark.parametrize("key", ["O", "C", "t", "dp"])
+def test_a_unified_delta_that_does_not_say_all_is_bad(key):
+    """Without its type it could be taken for a whole book, without its depth for another one."""
+    for lacking in without(unified("BTC-USDT", "delta", 11, 11, [("100.5", "3")], []), key):
+        pipeline = fed(unified("BTC-USDT", "snapshot", 10, 10, [("100", "1")], [("101", "2")]))
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book("BTC-USDT").status is BookState.STALE
+        assert sides(pipeline, "BTC-USDT") == ([[100, 1]], [[101, 2]])
 
 
 def test_the_sheets_unified_frame():

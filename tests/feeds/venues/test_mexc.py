@@ -17,6 +17,7 @@ from feeds.venues import load
 from feeds.venues.dialects import speech
 from orderbook import BookState
 from tests import protobuf
+from tests.kept import Events, fed
 from tests.protobuf import message, pairs
 from tests.venues.mexc import SENT, WORKED, contract_depth, deals, depth, push
 
@@ -25,28 +26,9 @@ SPEC = load("mexc")
 BIDS, ASKS = [("10", "1"), ("9.5", "2")], [("10.5", "3")]
 
 
-class Kept:
-    """Keeps what it is told."""
-
-    def __init__(self):
-        self.events = []
-
-    def keep(self, event):
-        self.events.append(event.copy())
-
-    on_trade = on_quote = on_ticker = on_mark = on_open_interest = keep
-
-    def of(self, name):
-        return [event for event in self.events if type(event).__name__ == name]
-
-
 def feed(*frames, **options):
-    kept = Kept()
-    pipeline = Pipeline("mexc", kept, **options)
-    for payload in frames:
-        pipeline.feed(payload)
-    assert pipeline.last_error is None
-    return pipeline, kept
+    events = Events()
+    return fed("mexc", *frames, handler=events, **options), events
 
 
 def levels(book):
@@ -217,13 +199,13 @@ def test_a_frame_without_a_body_tells_nothing(topic):
     channel = f"spot@public.aggre.{topic}.v3.api.pb@10ms@XENUSDT"
     number = {"depth": 313, "bookTicker": 315, "deals": 314}[topic]
     pipeline, kept = feed(message((1, channel), (3, "XENUSDT"), (6, SENT)), push(channel, "XENUSDT", number, []))
-    assert (pipeline.counters["ignored"], kept.events) == (2, [])
+    assert (pipeline.counters["ignored"], kept.kept) == (2, [])
 
 
 def test_deals():
     _, kept = feed(deals("BTCUSDT", ("62383.56", "0.00008235", 2, 1782208006167),
                          ("62383.57", "0.00019595", 1, 1782208006168)))
-    first, second = kept.events
+    first, second = kept.kept
     assert (first.symbol, first.price, first.qty, first.aggressor, first.exchange_ns) == (
         "BTCUSDT", 62383.56, 0.00008235, "sell", 1782208006167000000)
     assert (second.price, second.aggressor, second.exchange_ns) == (62383.57, "buy", 1782208006168000000)
@@ -234,7 +216,7 @@ def test_deals_with_ids_and_other_fields_between():
             (1, [(1, "3"), (2, "4"), (3, 2)]), (8, 1)]
     for number in (301, 314):
         _, kept = feed(push("spot@public.aggre.deals.v3.api.pb@100ms@BTCUSDT", "BTCUSDT", number, body))
-        assert [(event.price, event.qty, event.aggressor, event.trade_id) for event in kept.events] == [
+        assert [(event.price, event.qty, event.aggressor, event.trade_id) for event in kept.kept] == [
             (2, 1, "buy", 13064218826), (3, 4, "sell", 0)]
 
 
@@ -257,7 +239,7 @@ def test_quotes(number):
     channel = "spot@public.aggre.bookTicker.v3.api.pb@100ms@BTCUSDT"
     body = [*best("62383.56", "0.07956651", "62383.57", "0.09556", "74891313263"), (6, SENT)]
     _, kept = feed(push(channel, "BTCUSDT", number, body))
-    (quote,) = kept.events
+    (quote,) = kept.kept
     assert (quote.symbol, quote.bid_price, quote.bid_qty, quote.ask_price, quote.ask_qty, quote.sequence) == (
         "BTCUSDT", 62383.56, 0.07956651, 62383.57, 0.09556, 74891313263)
     assert quote.exchange_ns == SENT * 10**6
@@ -267,14 +249,14 @@ def test_quotes(number):
 def test_a_quote_with_one_side(missing):
     channel = "spot@public.aggre.bookTicker.v3.api.pb@100ms@BTCUSDT"
     _, kept = feed(push(channel, "BTCUSDT", 315, best(missing, missing, "62383.57", "0.09556")))
-    (quote,) = kept.events
+    (quote,) = kept.kept
     assert (quote.bid_qty, quote.ask_price, quote.ask_qty, quote.sequence) == (0, 62383.57, 0.09556, 0)
 
 
 def test_batches_of_quotes():
     items = [(1, best("1", "2", "3", "4")), (1, best("5", "6", "7", "8")), (2, "77"), (3, SENT)]
     _, kept = feed(push("spot@public.bookTicker.batch.v3.api.pb@BTCUSDT", "BTCUSDT", 311, items))
-    assert [(quote.symbol, quote.bid_price, quote.ask_qty) for quote in kept.events] == [
+    assert [(quote.symbol, quote.bid_price, quote.ask_qty) for quote in kept.kept] == [
         ("BTCUSDT", 1, 4), ("BTCUSDT", 5, 8)]
 
 
@@ -498,7 +480,7 @@ def test_deals_of_contracts():
              b'"cts":"1755487578276"},{"p":115309.8,"v":11,"T":1,"O":3,"M":1,"t":1755487578275,"i":"13064218827",'
              b'"cts":"1755487578275"}],"channel":"push.deal","ts":1755487578276}')
     _, kept = feed(frame)
-    first, second = kept.events
+    first, second = kept.kept
     assert (first.symbol, first.price, first.qty, first.aggressor, first.trade_id) == (
         "BTC_USDT", 115309.8, 55, "sell", 13064218826)
     assert (second.qty, second.aggressor, second.trade_id) == (11, "buy", 13064218827)

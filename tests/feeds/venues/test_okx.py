@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from math import isnan
 
 import pytest
@@ -12,33 +13,14 @@ from feeds.instruments import Instrument
 from feeds.venue import Answer, UnsupportedChannel
 from feeds.venues import load
 from orderbook import BookState
+from tests import kept
 from tests.model import read_capture
+from tests.venues import without
 from tests.venues.okx import book
 
 SPEC = load("okx")
+events = partial(kept.events, "okx")
 BIDS, ASKS = [("100", "1"), ("99.5", "2")], [("101", "3")]
-
-
-class Events:
-    """A handler that keeps a copy of every event but books."""
-
-    def __init__(self):
-        self.kept = []
-
-    def keep(self, event):
-        self.kept.append(event.copy())
-
-    on_trade = on_quote = on_ticker = on_mark = on_open_interest = on_liquidation = keep
-
-
-def events(*frames):
-    """What the frames give, through one pipeline without an error."""
-    handler = Events()
-    pipeline = Pipeline("okx", handler)
-    for frame in frames:
-        pipeline.feed(frame)
-    assert pipeline.counters["errors"] == 0, pipeline.last_error
-    return handler.kept
 
 
 def frame(channel, *elements, **argument):
@@ -98,6 +80,32 @@ def test_a_gap_asks_once_for_a_new_subscription_and_waits_for_its_snapshot():
     pipeline.feed(book("BTC-USDT", "update", 90, 95, [("100.5", "4")], []))
     assert pipeline.book("BTC-USDT").status is BookState.LIVE
     assert pipeline.wanted() == []
+
+
+@pytest.mark.parametrize(("action", "key"), [("update", "seqId"), ("update", "prevSeqId"), ("snapshot", "seqId")])
+def test_where_books_have_numbers_a_message_without_one_is_bad(action, key):
+    for lacking in without(book("BTC-USDT", action, 100, 110, [("100.5", "4")], []), key):
+        pipeline = live()
+        pipeline.feed(lacking)
+        assert pipeline.counters["errors"] == 1
+        assert pipeline.book("BTC-USDT").status is BookState.STALE
+        assert pipeline.book("BTC-USDT").raw.bids()[0].tolist() == [100, 1]
+
+
+def test_what_was_learned_of_messages_without_numbers_is_void_when_one_has_them():
+    pipeline = live()
+    older = [book("BTC-USDT", "update", 0, 1, [("100.5", str(i))], []).replace(b',"seqId":1,"prevSeqId":0', b"")
+             for i in range(1, 5)]
+    pipeline = Pipeline("okx")
+    pipeline.feed(book("BTC-USDT", "snapshot", -1, 1, BIDS, ASKS).replace(b',"seqId":1,"prevSeqId":-1', b""))
+    for frame_without in older[:3]:
+        pipeline.feed(frame_without)
+    assert pipeline.counters["fast"] > 0
+    pipeline.feed(book("BTC-USDT", "snapshot", -1, 100, BIDS, ASKS))
+    assert pipeline.book("BTC-USDT").status is BookState.LIVE
+    pipeline.feed(older[3])
+    assert pipeline.book("BTC-USDT").status is BookState.STALE
+    assert pipeline.book("BTC-USDT").raw.bids()[0].tolist() == [100, 1]
 
 
 @pytest.mark.parametrize("order", [("checksum", "prevSeqId", "seqId"), ("seqId", "checksum", "prevSeqId")])
