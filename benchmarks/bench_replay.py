@@ -2,12 +2,13 @@
 
     python benchmarks/bench_replay.py [--jobs]
 
-Times inside this process are CPU times, so that others on the machine do not count; those of job lists are by the clock.
+Times inside this process are CPU times, so that others on the machine do not count; those of job lists by the clock.
 """
 
 from __future__ import annotations
 
 import random
+import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -28,6 +29,7 @@ from feeds.rerun import Rerun
 
 VENUE = "binance_coinm"
 ROUNDS = 7
+TIMES = 10              # that the list of captures is done: a process begins in half a second or so
 CHECKPOINT_EVERY = 4        # chunks of 4 MiB, as a recorder does
 
 
@@ -106,7 +108,7 @@ def replays(folder: Path) -> None:
         began = process_time()
         rerun._source.seek(rerun.pipeline, rerun.start_ns)
         spent.append((process_time() - began) * 1e3)
-    row("seek", median(spent), "ms", f"largest {max(spent):.1f} ms; checkpoints every {CHECKPOINT_EVERY} chunks of 4 MiB")
+    row("seek", median(spent), "ms", f"largest {max(spent):.1f}; a checkpoint every {CHECKPOINT_EVERY} chunks of 4 MiB")
     opened = [cpu(lambda: Rerun(path)) * 1e3 for _ in range(20)]
     row("opening the recording", median(opened), "ms")
     pipeline = Rerun(path).run().pipeline
@@ -116,26 +118,31 @@ def replays(folder: Path) -> None:
     row("restore", best(lambda: checkpoint.restore(pipeline, state)) * 1e3, "ms")
 
 
+def timed_jobs(name: str, plan, alone: float | None = None, **where):
+    """What came of the jobs, and the seconds it took."""
+    before = sum(resource.getrusage(who).ru_utime for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    began = perf_counter()
+    outcome = run_jobs(plan, **where)
+    seconds = perf_counter() - began
+    spent = sum(resource.getrusage(who).ru_utime for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) - before
+    more = [] if alone is None else [f"{alone / seconds:.2f} times as fast"]
+    row(name, seconds, "s", ", ".join(more + ([] if "cluster" in where else [f"{spent:.1f} s of CPU"])))
+    return outcome, seconds
+
+
 def scaling() -> None:
     files = [path for venue in ("binance_spot", "binance_usdm", "binance_coinm", "htx")
              for path in sorted((data_dir() / venue).glob("*.ws.gz")) if "instruments" not in path.name]
-    plan = plan_jobs(files, split=True) * 4
-    print(f"{len(plan)} jobs with digests, the captures of {len(plan) // 4} venues four times")
-    began = perf_counter()
-    one = run_jobs(plan)
-    alone = perf_counter() - began
-    row("1 process", alone, "s")
-    began = perf_counter()
-    two = run_jobs(plan, workers=2)
-    row("--jobs 2", perf_counter() - began, "s", f"{alone / (perf_counter() - began):.2f} times as fast")
+    plan = plan_jobs(files, split=True) * TIMES
+    print(f"{len(plan)} jobs with digests, the captures of {len(plan) // TIMES} venues {TIMES} times")
+    one, alone = timed_jobs("1 process", plan)
+    two, _ = timed_jobs("--jobs 2", plan, alone, workers=2)
     assert two.rows == one.rows and not two.failures
     from dask.distributed import LocalCluster
 
     with LocalCluster(processes=True, n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         for name in ("Dask, 2 workers, the first list", "Dask, 2 workers, again"):
-            began = perf_counter()
-            dask = run_jobs(plan, cluster=cluster.scheduler_address)
-            row(name, perf_counter() - began, "s", f"{alone / (perf_counter() - began):.2f} times as fast")
+            dask, _ = timed_jobs(name, plan, alone, cluster=cluster.scheduler_address)
             assert dask.rows == one.rows and not dask.failures
 
 

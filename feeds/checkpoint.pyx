@@ -26,7 +26,7 @@ from feeds.symbols cimport symbols_find
 from feeds.sync cimport LineCount
 from feeds.track cimport Held, Pending, Track, WHY_TOLD, track_free
 
-from sys import byteorder
+import sys
 
 from feeds.report import FeedError
 from msgspec import MsgspecError, msgpack
@@ -36,7 +36,7 @@ VERSION = 1
 cdef enum:
     MAX_PENDING = 1 << 22     # bytes of messages that wait in buffers; with more of them there is no checkpoint
 
-cdef tuple SIZES = (byteorder, sizeof(Track), sizeof(Shared), sizeof(Held), sizeof(Lane), sizeof(Group),
+cdef tuple SIZES = (sys.byteorder, sizeof(Track), sizeof(Shared), sizeof(Held), sizeof(Lane), sizeof(Group),
                     sizeof(LineCount), sizeof(Counters))
 
 

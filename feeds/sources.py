@@ -363,8 +363,10 @@ class Recorded:
                 if queue is not None and (queue or frames):
                     return
                 if frames < most and (ahead := block.next_ns) is not None and ahead < until_ns:
+                    record = block.next()
+                    assert record is not None
                     self.lines += 1
-                    self._act(pipeline, block.next())
+                    self._act(pipeline, record)
             except FormError as error:
                 self._block = None
                 self._due.append(self._malformed(error))

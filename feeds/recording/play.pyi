@@ -1,6 +1,6 @@
 """Recorded frames into a pipeline, as fast as it takes them."""
 
-from collections.abc import Sized
+from collections.abc import Iterable, Sized
 from typing import Any, Self
 
 from feeds.pipeline import Pipeline
@@ -50,6 +50,9 @@ class Block:
 
 def doubt(pipeline: Pipeline, reason: str) -> None:
     """Records are missing: every book that is there is STALE until a new snapshot, no connection's numbers go on."""
+
+def follow_only(pipeline: Pipeline, symbols: Iterable[str]) -> None:
+    """Follow these, by the names that the venue's messages have; "symbol@market" where two markets share one."""
 
 def hush(pipeline: Pipeline) -> None:
     """Let a pipeline that only follows another one write no lines of log of its own."""
