@@ -24,7 +24,8 @@ from feeds.simulator.frames import BINARY, TEXT, frame_head
 from feeds.simulator.hall import BookFeed, Feed, Hall
 from feeds.simulator.listen import listen
 
-BATCH_SIZE = 256                # things that happen before others have their turn
+BATCH_SIZE = 32                 # things that happen before others have their turn
+MOST_BEHIND_NS = 1_000_000_000  # of the clock; on a machine that cannot keep its pace the market goes on more slowly
 MAX_BUFFERED = 1 << 25          # bytes a client may be behind; then it is disconnected, as a venue does
 LONGEST_SLEEP_S = 0.05
 PING_S = 20.0
@@ -85,6 +86,9 @@ class Exchange:
         try:
             while True:
                 now = origin + int((self.clock() - clock) * 1e9 * self.speed)
+                if (behind := now - hall.next_ns) > MOST_BEHIND_NS:     # making up for it would leave nobody a turn
+                    origin -= behind
+                    now -= behind
                 for _ in range(BATCH_SIZE):
                     if hall.next_ns > now:
                         break

@@ -168,6 +168,20 @@ async def test_an_address_that_the_venue_does_not_serve_is_refused():
             assert SPOKEN[0] in json.loads(await answer.text())["error"]
 
 
+@looped
+async def test_a_market_that_cannot_keep_its_pace_goes_on_more_slowly():
+    """On a busy machine it must not make up for hours in which nobody else would have a turn."""
+    now = [0.0]
+    async with Serving(SPOKEN[0], clock=lambda: now[0]) as exchange:
+        await asyncio.sleep(0.05)
+        began = exchange.hall.next_ns
+        now[0] += 3600.0
+        await asyncio.sleep(0.5)
+        assert exchange.hall.next_ns - began < 2_000_000_000
+        now[0] += 0.5
+        await until(lambda: exchange.hall.next_ns - began >= 500_000_000)
+
+
 def test_an_ask_is_only_data():
     assert Ask("subscribe") == ("subscribe", (), None, ())
     with pytest.raises(ValueError, match="speed"):
