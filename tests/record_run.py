@@ -174,7 +174,7 @@ def compare(session: Session, notes: list[dict[str, Any]], ended: bool) -> dict[
     pipeline = acts.pipeline_of(session.about)
     left = [note for note in notes if note["frames"] and note["what"] != "end"]
     lost = done = equal = stale = 0
-    last_ns = 0
+    last_ns = session.about.began_ns
 
     def look() -> None:
         nonlocal equal, stale
@@ -246,8 +246,9 @@ async def run(minutes: float, rate: float, out: Path) -> dict[str, Any]:
                 await asyncio.sleep(0.05)
             await asyncio.sleep(60 * minutes / 3)
             process.send_signal(signal.SIGKILL if number < 2 else signal.SIGTERM)
-            codes.append(await asyncio.to_thread(process.wait))
-            print(f"run {number + 1}: ended with {codes[-1]}; {process.stdout.read().strip()}", flush=True)
+            told, _ = await asyncio.to_thread(process.communicate)
+            codes.append(process.returncode)
+            print(f"run {number + 1}: ended with {codes[-1]}; {told.strip()}", flush=True)
         sent = venue.sent
     seconds = time.monotonic() - began
     checked = subprocess.run([sys.executable, "-m", "feeds.cli", "check", str(recording), "--json"], cwd=ROOT,

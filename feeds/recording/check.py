@@ -96,12 +96,12 @@ def _segment(file: Path, report: Report, dry_run: bool, told: Callable[[int], No
         damage = len(report.damage)
         for chunk in segment.chunks:
             told(chunk.end - chunk.offset)
-            if (error := _chunk(segment, chunk, report)) is None:
+            if (wrong := _chunk(segment, chunk, report)) is None:
                 continue
             if not segment.complete and chunk is segment.chunks[-1] and segment.torn is None:
-                segment.cut(chunk, error)
+                segment.cut(chunk, wrong)
                 break
-            report.damage.append(error)
+            report.damage.append(wrong)
         if len(report.damage) == damage and not segment.complete:
             _mend(segment, report, dry_run)
         report.bytes += segment.size

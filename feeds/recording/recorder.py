@@ -70,7 +70,7 @@ class Recorder:
         self.chunk_s = chunk_s
         self.index = index
         self.tap = Tap(buffer_size)
-        self._options = {"rotate_size": rotate_size, "rotate_s": rotate_s, "level": level}
+        self._options: dict[str, Any] = {"rotate_size": rotate_size, "rotate_s": rotate_s, "level": level}
         self._store: Store | None = None
         self._shadow: Shadow | None = None
         self._state: bytes | None = None        # of a pipeline that was at work before
@@ -240,7 +240,7 @@ class Recorder:
             self._shadow = None
             self._say("the records cannot be followed: neither symbols nor checkpoints from here on", logging.ERROR)
 
-    def _try(self, call: Callable[[], None], hopeless: int = 0) -> bool:
+    def _try(self, call: Callable[[], object], hopeless: int = 0) -> bool:
         """Call until it does not raise OSError. False: of the errno `hopeless`, or given up as the recorder ends."""
         ends = float("inf")
         while True:
