@@ -1,7 +1,7 @@
 # Everything a developer runs. `make build` makes a virtual environment and compiles in place; the other targets
 # build first what they need. Another interpreter gets an environment of its own: make test PYTHON=python3.12
 .DEFAULT_GOAL := build
-.PHONY: build demo test bench lint debug asan sanitize fuzz soak requirements clean
+.PHONY: build demo test bench lint debug asan sanitize fuzz soak record-run requirements clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -79,6 +79,7 @@ bench: build $(VENV)/bench.stamp
 	$(RUN) benchmarks/bench_wire.py
 	$(RUN) benchmarks/bench_transport.py
 	$(RUN) benchmarks/bench_age.py
+	$(RUN) benchmarks/bench_record.py
 	$(RUN) benchmarks/callgrind.py
 
 # ---- other kinds of build, each a copy of the sources in a tree of its own
@@ -106,9 +107,9 @@ SANITIZER_FLAGS := -fsanitize=address,undefined -fno-sanitize=shift-base -fno-sa
 	-fno-omit-frame-pointer -g1
 LIBASAN := $(shell $(SANITIZER_CC) -print-file-name=libasan.so 2>/dev/null)
 # Not the tests of plain Python, nor those of the network: its memory is picows' and asyncio's, and they mostly wait.
-NOT_SANITIZED := $(patsubst %,tests/feeds/test_%.py,audit capture chains cli connection dialects doctor exchange faults \
-	instruments ladder limits listing lists live market names plan plan_command player protocol proxies requests rest security \
-	serve_watch session sim_watch simulation simulator transport)
+NOT_SANITIZED := $(patsubst %,tests/feeds/test_%.py,audit capture chains cli connection dialects doctor exchange export \
+	export_hftbacktest faults instruments ladder limits listing lists live market names plan plan_command player protocol \
+	proxies requests rest security serve_watch session sim_watch simulation simulator transport)
 SANITIZED_TESTS := $(filter-out $(NOT_SANITIZED),$(wildcard tests/orderbook/test_*.py tests/feeds/test_*.py))
 
 asan: SHORT =
@@ -141,6 +142,10 @@ fuzz: $(VENV)/test.stamp
 # Five simulated venues with faults and the real client for MINUTES: memory, latency, LIVE books.
 soak: build
 	$(RUN) -m tests.soak --minutes $(MINUTES)
+
+# `wirebook record` at 100,000 messages a second for MINUTES, killed twice; 10 minutes want 4 GB of disk in OUT.
+record-run: build
+	$(RUN) -m tests.record_run --minutes $(MINUTES) $(if $(OUT),--out $(OUT))
 
 # Versions and hashes of what development needs, from the registry into requirements-dev.txt; see SECURITY.md.
 requirements: | $(VENV)/bin/python

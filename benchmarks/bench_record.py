@@ -127,8 +127,8 @@ def disk(folder: Path) -> None:
         path = data_dir() / name
         count = read_captures([path], folder / "disk", path.parent.name)
         size = sum(file.stat().st_size for file in (folder / "disk").glob("*/*.wbr"))
-        print(f"disk: {name}: {path.stat().st_size / count:.1f} bytes a message as gzip'd text, {size / count:.1f} as a "
-              f"recording with index and checkpoints")
+        print(f"disk: {name}: {path.stat().st_size / count:.1f} bytes a message as gzip'd text, {size / count:.1f} as "
+              f"a recording with index and checkpoints")
         shutil.rmtree(folder / "disk")
 
 

@@ -170,7 +170,7 @@ def record(
                                                                 "cost.")] = 1.0,
     rotate_size: Annotated[int, typer.Option(min=1024, help="Bytes after which a new segment begins.")] = 1 << 30,
     rotate_minutes: Annotated[float, typer.Option(min=0.01, help="Minutes after which a new one does.")] = 60.0,
-    buffer: Annotated[int, typer.Option(min=1 << 16, help="Bytes that wait for the disk at most.")] = 32 << 20,
+    buffer: Annotated[int, typer.Option(min=1 << 16, help="Bytes that wait for the disk at most.")] = 64 << 20,
 ) -> None:
     """Record all that a venue sends, until Ctrl-C: status 1 if anything was lost."""
     with clean_end():

@@ -291,6 +291,8 @@ cdef class Intake:
             memset(&self.path.track[self.path.track_room], 0, (room - self.path.track_room) * sizeof(Track))
             self.path.track_room = room
         index = symbols_add(&self.path.engine.symbols, text, len(text), variant)
+        if index < 0 and 0 < len(text) <= MAX_NAME:
+            raise MemoryError(f"no memory for the symbol {name}")
         if index < 0:
             raise ValueError(f"{self.venue}: expected a symbol of 1 to {MAX_NAME} bytes, not {name!r}")
         book.symbol = name

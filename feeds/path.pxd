@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, INT64_MAX, INT64_
 from libc.stdlib cimport calloc, realloc
 from libc.string cimport memset
 from orderbook.core cimport (BookData, MAX_SCALE, TEN, book_apply_delta, book_apply_snapshot, book_crossed, book_cut,
-                             book_set_status, book_widen_price, book_widen_qty, side_price)
+                             book_set_status, book_takes_price, book_widen_price, book_widen_qty, side_price)
 from orderbook.ladder cimport Ladder, Walk, unlikely, walk_next, walk_start
 from orderbook.types cimport Status, OK, NEEDS_SCALE, NO_FIT, NO_MEMORY, BOOK_EMPTY, BOOK_SYNCING, BOOK_LIVE, BOOK_STALE
 from feeds.checksum cimport checksum_of
@@ -638,10 +638,10 @@ cdef inline bint path_widen(Path* self, int32_t target, int price_decimals, int 
     if price_more > MAX_SCALE or qty_more > MAX_SCALE or not track_fits(track, TEN[price_more], TEN[qty_more]):
         return False
     if price_more:
-        if book_widen_price(track.book, price_more) != OK:
+        # Whatever can fail comes first: the book and what is kept beside it always count in the same units.
+        if not book_takes_price(track.book, price_more) or not track_widen(track, TEN[price_more], 1):
             return False
-        if not track_widen(track, TEN[price_more], 1):
-            return False
+        book_widen_price(track.book, price_more)
         scales.price_scale += price_more
     if qty_more:
         if book_widen_qty(track.book, qty_more, own) != OK:

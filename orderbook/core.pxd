@@ -420,11 +420,16 @@ cdef inline bint scale_fits(int64_t largest, int more) noexcept nogil:
     return more <= MAX_SCALE and largest <= INT64_MAX // TEN[more]
 
 
+cdef inline bint book_takes_price(const BookData* self, int more) noexcept nogil:
+    """Whether every price fits when it is counted in units 10**more times finer."""
+    cdef int64_t far = max(ladder_reach(&self.bids), ladder_reach(&self.asks))
+    return (self.price_scale + more <= MAX_SCALE and scale_fits(self.ticks.size, more)
+            and far <= INT64_MAX // (self.ticks.size * TEN[more]))
+
+
 cdef inline Status book_widen_price(BookData* self, int more) noexcept nogil:
     """Count prices in units 10**more times finer. Ranks stay: a tick is only written with more digits."""
-    cdef int64_t far = max(ladder_reach(&self.bids), ladder_reach(&self.asks))
-    if self.price_scale + more > MAX_SCALE or not scale_fits(self.ticks.size, more) or (
-            far > INT64_MAX // (self.ticks.size * TEN[more])):
+    if not book_takes_price(self, more):
         return NO_FIT
     lock_take(&self.lock)
     ticks_set(&self.ticks, self.ticks.size * TEN[more])

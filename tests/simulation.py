@@ -351,7 +351,7 @@ class FakeRest:
 
     world: World
 
-    def __init__(self, spec, rest_url=None, ssl=None):
+    def __init__(self, spec, rest_url=None, ssl=None, proxy=None):
         self.spec, self.moved_to = spec, rest_url
         self.requests = self.failures = 0
         self._window = Window(spec.limits.rest_weight_per_minute)

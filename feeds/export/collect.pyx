@@ -272,7 +272,8 @@ cdef class Collector(Handler):
             name = f"{name}#{changes.depth}"
         for other in self.known.values():
             if other.code >= 0 and self.names[other.code] == name:
-                name = f"{name}@{self.markets[changes.market]}"
+                other_market = changes.market < len(self.markets) and self.markets[changes.market]
+                name = f"{name}@{other_market or known.number}"
                 break
         known.code = self.code(name)
         return 0

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BUFFER_SIZE = 32 << 20          # bytes of records that wait for the writer
+BUFFER_SIZE = 64 << 20          # bytes of records that wait for the writer
 CHUNK_S = 1.0                   # seconds after which what there is becomes a chunk: what a kill can cost
 LOOK_S = 0.02                   # between two looks of the writer
 RETRY_S = 1.0                   # until a write that failed is tried again,

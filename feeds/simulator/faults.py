@@ -47,6 +47,7 @@ LINE_KINDS = {
     "half_open": "is dead for `seconds`, and nobody is told: bytes of either side go nowhere; then it is reset",
     "silent": "says nothing for `seconds`, not even pongs; what it would have said is lost",
     "stall": "is not read by the venue for `seconds`",
+    "break_tls": "ends with bytes that are no TLS record, and without an end of TLS (without TLS: within a frame)",
 }
 # To an attempt to connect.
 OPENING_KINDS = {
@@ -54,6 +55,10 @@ OPENING_KINDS = {
     "redirect": "is answered with 302",
     "slow_opening": "is answered after `seconds`",
     "abort_opening": "is reset before the answer",
+}
+# To an attempt to connect, or a REST request, that has not said yet what it wants.
+TLS_KINDS = {
+    "abort_tls": "is reset in the middle of the TLS handshake (without TLS: before it is read)",
 }
 # To a REST request.
 REST_KINDS = {
@@ -69,8 +74,9 @@ VENUE_KINDS = {
     "delist": "no longer trades `match`",
     "clock_jump": "has another idea of the time, by `seconds`",
 }
-KINDS = {**FRAME_KINDS, **LINE_KINDS, **OPENING_KINDS, **REST_KINDS, **VENUE_KINDS}
+KINDS = {**FRAME_KINDS, **LINE_KINDS, **OPENING_KINDS, **TLS_KINDS, **REST_KINDS, **VENUE_KINDS}
 
+NAMELESS = {*VENUE_KINDS, *TLS_KINDS}       # what they strike holds no text that `match` could be in
 CLOSE_CODES = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4000, 4999)
 
 
@@ -168,7 +174,7 @@ class _Turn:
 
     def now(self, now_s: float, text: bytes) -> bool:
         fault = self.fault
-        matches = not fault.match or fault.kind in VENUE_KINDS or fault.match.encode() in text
+        matches = not fault.match or fault.kind in NAMELESS or fault.match.encode() in text
         if not fault.after_s <= now_s < fault.until_s or not matches:
             return False
         self.seen += 1
@@ -194,7 +200,7 @@ class Faults:
         self._turns = [_Turn(fault, random.Random(f"{script.seed}/{number}"))
                        for number, fault in enumerate(script.fault)]
         self._by_kinds = {id(kinds): [turn for turn in self._turns if turn.fault.kind in kinds]
-                          for kinds in (FRAME_KINDS, LINE_KINDS, OPENING_KINDS, REST_KINDS, VENUE_KINDS)}
+                          for kinds in (FRAME_KINDS, LINE_KINDS, OPENING_KINDS, TLS_KINDS, REST_KINDS, VENUE_KINDS)}
 
     @property
     def counts(self) -> dict[str, int]:
@@ -212,6 +218,10 @@ class Faults:
         """Let nothing strike any more; `counts` stay."""
         for held in self._by_kinds.values():
             held.clear()
+
+    def accepting(self, now_s: float) -> Fault | None:
+        """What happens to an attempt to connect before it has said anything."""
+        return next(iter(self.strikes(TLS_KINDS, now_s)), None)
 
     def opening(self, address: str, now_s: float) -> Fault | None:
         """What happens to an attempt to connect."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import struct
 from collections.abc import Callable
@@ -59,7 +60,7 @@ class Proxy:
         """Listen. Returns: the URL to connect to. Raises: PortError."""
         self._began = asyncio.get_running_loop().time()
         try:
-            self._server = await asyncio.start_server(self._accept, self._host, self._port, ssl=self._ssl)
+            self._server = await asyncio.start_server(self._accept, self._host, self._port)
         except OSError as error:
             raise PortError(error.errno, f"{self._host}:{self._port}: {error.strerror or error}") from None
         host, port = self._server.sockets[0].getsockname()[:2]
@@ -87,6 +88,13 @@ class Proxy:
         assert task is not None
         self._tasks.add(task)
         try:
+            if self.faults.accepting(self.now_s) is not None:
+                if self._ssl is not None:
+                    await reader.read(CHUNK)            # it has begun to say hello
+                reset(writer)
+                return
+            if self._ssl is not None:
+                await writer.start_tls(self._ssl)
             head = await reader.readuntil(b"\r\n\r\n")
             if b"upgrade: websocket" in head.lower():
                 await self._line(head, reader, writer)
@@ -254,6 +262,14 @@ class Passing:
         now = self._proxy.now_s
         if fault.kind == "reset":
             reset(self._writer)
+            return True
+        if fault.kind == "break_tls":
+            await self._writer.drain()
+            held = self._writer.get_extra_info("socket")
+            if held is not None:                # past TLS, where there is any: a record of 32 bytes, or a frame of more
+                with suppress(OSError):
+                    os.write(held.fileno(), b"\x17\x03\x03\x00\x20" + bytes(32))
+            self._writer.transport.abort()
             return True
         if fault.kind == "close":
             self._writer.write(framed(CLOSE, struct.pack("!H", self._proxy.faults.code(fault)) + b"by script"))

@@ -231,3 +231,14 @@ def test_rescaling_leaves_what_is_right():
     rescale(rows, np.array([[0, 0], [2, 1]], np.int8))
     assert rows.tolist() == [(0, 0, 0, 5, 7), (1, 2, 0, 500, 1 << 61), (1, 2, 1, -500, 70)]
     assert floats(rows["price"], rows["price_scale"]).tolist() == [5, 5, -5]
+
+
+def test_books_of_two_pipelines_are_two():
+    fed = Fed()
+    other = Pipeline("binance_usdm", fed.collecting.handler)
+    for pipeline in (fed.pipeline, other):
+        pipeline.feed(frames.delta(8, 10, 7), T0)
+        pipeline.rest(frames.rest_url(), frames.snapshot(10, [("1", "1")], []), T0)
+    tables = fed.end()
+    assert tables.symbols == ["BTCUSDT", "BTCUSDT@1"]
+    assert tables["book"]["symbol"].tolist() == [0, 1] and tables["states"]["symbol"].tolist() == [0, 0, 1, 1]

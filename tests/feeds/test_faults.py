@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from dataclasses import replace
 
 import aiohttp
@@ -18,7 +19,7 @@ from feeds.simulator.proxy import Proxy
 from feeds.venues import load
 from feeds.venues.dialects import speech
 from orderbook import BookState
-from tests.loopback import looped, until
+from tests.loopback import looped, make_certificate, until
 
 VENUE, SYMBOL = "okx", "BTC-USDT"
 FRAME = b'{"arg":{"channel":"books","instId":"BTC-USDT"},"data":[{"ts":"1786","seqId":10,"asks":[["1.5","2"]]}]}'
@@ -118,15 +119,17 @@ def test_json_is_changed_and_the_rest_stays_as_it_was():
 class Faulty:
     """A simulated venue behind a proxy with faults, and a feed of one symbol."""
 
-    def __init__(self, *faults, seed=3, rate=300.0, channels=("book",)):
+    def __init__(self, *faults, seed=3, rate=300.0, channels=("book",), server=None, client=None):
         self.exchange = Exchange(Hall(load(VENUE), speech(VENUE), [SYMBOL], seed=seed, rate=rate), limits=False)
         self.faults = Faults(Script(faults, seed))
         self.channels = channels
+        self.server, self.client = server, client       # TLS contexts
 
     async def __aenter__(self):
-        self.proxy = Proxy(await self.exchange.start(), self.faults, venue=self.exchange.strike)
+        self.proxy = Proxy(await self.exchange.start(), self.faults, venue=self.exchange.strike,
+                           ssl_context=self.server)
         self.task = asyncio.create_task(self.exchange.run())
-        self.feed = feeds.connect(VENUE, [SYMBOL], self.channels, url=await self.proxy.start())
+        self.feed = feeds.connect(VENUE, [SYMBOL], self.channels, url=await self.proxy.start(), ssl=self.client)
         self.feed.timing = replace(self.feed.timing, backoff=0.02, backoff_longest=0.1, renew=0.05, check=0.05,
                                    pong=0.5, look=0.005)
         await self.feed.__aenter__()
@@ -192,11 +195,26 @@ async def test_every_close_code_leads_to_a_new_connection(code):
         assert served.feed.stats()["lines"][0]["opens"] >= 2
 
 
-@pytest.mark.parametrize("kind", [*kinds.OPENING_KINDS])
+@pytest.mark.parametrize("kind", [*kinds.OPENING_KINDS, *kinds.TLS_KINDS])
 @looped
 async def test_a_connection_that_is_refused_is_tried_again(kind):
     async with Faulty(Fault(kind, at_s=(0.0, 0.0), seconds=0.2)) as served:
         await served.settle()
+
+
+@looped
+async def test_tls_that_breaks_off_is_a_lost_connection(tmp_path):
+    """In the handshake, at the first connection and the next one; and twice behind a record that is none."""
+    certificate, key = make_certificate(tmp_path)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate, key)
+    client = ssl.create_default_context(cafile=certificate)
+    async with Faulty(Fault("abort_tls", at_s=(0.0, 0.0)), Fault("break_tls", at_s=(0.3, 0.6), match='"books"'),
+                      server=server, client=client) as served:
+        await until(lambda: served.faults.counts == {"abort_tls": 2, "break_tls": 2}, "every fault")
+        await served.settle()
+        line = served.feed.stats()["lines"][0]
+        assert (line["opens"], line["failures"]) == (3, 2)
 
 
 @looped

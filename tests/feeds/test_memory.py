@@ -1,0 +1,144 @@
+"""Memory that runs out, at every call for some that a message makes: it is applied whole or not at all, and a book
+that lacks it is not LIVE until it has been fetched anew."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+
+import pytest
+
+from feeds.pipeline import Pipeline
+from feeds.venues import load
+from orderbook import BookState
+from tests import _probe
+from tests.simulation import FAMILIES, Truth
+
+pytestmark = pytest.mark.skipif(not _probe.CAN_COUNT_MALLOC, reason="malloc can be taken away on x86-64 Linux only")
+EMPTY, SYNCING, LIVE, STALE = BookState
+MOST = 60               # calls for memory that one message makes, at most
+
+
+class Play:
+    """A venue that tells a book, message after message, and a pipeline that hears it."""
+
+    def __init__(self, family):
+        self.family = family()
+        self.truth = Truth(self.family.symbols[0], random.Random(7))
+        self.pipeline = Pipeline(self.family.venue)
+        self.pipeline.opened()
+        self.states = []                        # the venue's book after each message
+        self.note()
+
+    def note(self):
+        self.states.append([sorted(((price / 100, qty / 1000) for price, qty in side.items()), reverse=not number)
+                            for number, side in enumerate(self.truth.sides)])
+
+    def messages(self, count, far=False):
+        """What the venue tells: changes nearby, or besides levels far away, which need memory of their own."""
+        for number in range(count):
+            before, first, levels = self.truth.change()
+            if far:
+                for step in range(20):
+                    price = 1_000_000 * (number + 2) + 10_000 * step
+                    levels[1].append((price, 1000 + step))
+                    self.truth._set(1, price, 1000 + step)
+            self.note()
+            yield self.family.delta(self.truth, before, first, *levels)
+
+    def snapshot(self):
+        """What makes the book LIVE, in the way of the venue."""
+        body = self.family.snapshot(self.truth)
+        if self.family.by_rest:
+            self.pipeline.rest(load(self.family.venue).snapshot_url(self.truth.symbol, None), body)
+        else:
+            self.pipeline.feed(body)
+
+    @property
+    def book(self):
+        return self.pipeline.books.get(self.truth.symbol)
+
+    def held(self):
+        return [[tuple(level) for level in side.tolist()] for side in (self.book.raw.bids(), self.book.raw.asks())]
+
+    def assert_right(self):
+        """A LIVE book is one of the venue's books: the last one, or one before it."""
+        if self.book is not None and self.book.status is LIVE:
+            assert self.held() in self.states
+
+
+def starve(call, after):
+    """Call with that much memory; whether all that was asked for was had."""
+    def guarded():
+        with contextlib.suppress(MemoryError):
+            call()
+
+    return _probe.without_memory(guarded, after) <= after
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("struck", ["the first message", "the snapshot", "a delta", "a delta far away"])
+def test_a_message_without_memory_is_not_applied_by_half(family, struck):
+    failures = 0
+    for after in range(MOST):
+        play = Play(family)
+        messages = play.messages(9, struck == "a delta far away")
+        enough = True
+        if struck == "the first message":
+            enough = starve(lambda: play.pipeline.feed(next(messages)), after)      # noqa: B023
+        elif play.family.by_rest:
+            play.pipeline.feed(next(messages))
+        play.assert_right()
+        if struck == "the snapshot":
+            enough = starve(play.snapshot, after)
+        else:
+            play.snapshot()
+        play.assert_right()
+        for place, message in enumerate(messages):
+            if place == 5 and struck.startswith("a delta"):
+                enough = starve(lambda: play.pipeline.feed(message), after)         # noqa: B023
+            else:
+                play.pipeline.feed(message)
+            play.assert_right()
+        if play.book is None or play.book.status is not LIVE:
+            assert play.book is None or play.pipeline.wanted()
+            play.snapshot()
+            play.pipeline.feed(next(play.messages(1)))
+        assert play.book.status is LIVE
+        assert play.held() == play.states[-1]
+        failures += not enough
+        if enough:
+            break
+    assert enough, "the test gives up before the message has what it needs"
+    assert failures > 0 or struck == "a delta"      # one that finds all its memory there asks for none
+
+
+@pytest.mark.parametrize("struck", range(5))
+def test_two_lines_without_memory_lose_at_most_the_book(struck):
+    """A message that one line lacks is waited for; memory runs out as it is kept, found missing, or comes after all."""
+    for after in range(MOST):
+        play = Play(FAMILIES[0])
+        pipeline = play.pipeline
+        pipeline.share(0, 1)
+        pipeline.opened(1)
+        snapshot = play.family.snapshot(play.truth)
+        first, second, third = play.messages(3, True)
+        steps = [(snapshot, 0), (first, 0), (third, 0), (snapshot, 1), (first, 1), (second, 1), (third, 1)]
+        enough = True
+        for number, (frame, line) in enumerate(steps):
+            if number == struck + 2:
+                enough = starve(lambda: pipeline.feed(frame, 0, line), after)       # noqa: B023
+            else:
+                pipeline.feed(frame, 0, line)
+            play.assert_right()
+        pipeline.settle(10.0)
+        pipeline.settle(20.0)
+        play.assert_right()
+        if play.book.status is LIVE:
+            assert play.held() == play.states[-1]
+        else:
+            assert pipeline.wanted()
+        if enough:
+            assert play.book.status is LIVE
+            return
+    raise AssertionError("the test gives up before the message has what it needs")
