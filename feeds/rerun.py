@@ -199,6 +199,9 @@ class Rerun:
                 self.last_ns = pipeline.now_ns
                 pipeline.flush()
                 yield 0.0
+            if source.next_ns() is None:        # what cannot be read may stand behind the last record
+                source.play(pipeline, self.end_ns, self._queue)
+                yield 0.0
         finally:
             source.close()
         if source.failures:

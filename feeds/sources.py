@@ -351,8 +351,7 @@ class Recorded:
     def play(self, pipeline: Pipeline, until_ns: int, queue: EventQueue | None) -> None:
         most = FOREVER if queue is None else TURN
         while (ahead := self.next_ns()) is not None:
-            while self._due:
-                self._due.pop(0)(pipeline)
+            self._do_due(pipeline)
             if ahead >= until_ns:
                 return
             block = self._block
@@ -372,6 +371,12 @@ class Recorded:
                 self._due.append(self._malformed(error))
             finally:
                 self.spent_ns += time.perf_counter_ns() - began
+        self._do_due(pipeline)
+
+    def _do_due(self, pipeline: Pipeline) -> None:
+        """Do what stands between the records."""
+        while self._due:
+            self._due.pop(0)(pipeline)
 
     def _frames(self, block: Block, pipeline: Pipeline, until_ns: int, most: int, queue: EventQueue | None) -> int:
         """Play the frames up to the next record that is none."""

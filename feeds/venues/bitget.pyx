@@ -56,6 +56,15 @@ cdef class BitgetParser(Parser):
         self.route_mark = c'"'
         self.route_marks = 18     # {"action":"update","arg":{"instType":"SPOT","channel":"books","instId":"BTCUSDT"
 
+    @property
+    def memory(self):
+        """What is remembered, as bytes; for checkpoints."""
+        return b"numbered" if self.numbered else b""
+
+    @memory.setter
+    def memory(self, bytes kept):
+        self.numbered = kept == b"numbered"
+
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         # {"action":"update","arg":{"instType":"USDT-FUTURES","channel":"books","instId":"MAVUSDT"},"data":[{...}],
         #  "ts":1789456}

@@ -234,6 +234,16 @@ def test_damage_costs_its_chunk_and_books_are_proved_again_by_the_next_checkpoin
     assert late.events == whole.events[-len(late.events):]
 
 
+@pytest.mark.parametrize("chunk, size", [(0, 10_000), (-1, 50)])
+def test_damage_behind_the_last_record_is_told_too(tmp_path, chunk, size):
+    path = write_recording(tmp_path / "rec", ABOUT, day(), chunk=size, every=0)
+    entry = flip(path, chunk)
+    rerun = Rerun(path, Told())
+    with pytest.raises(RecordingError, match=f"chunk {entry.number}, .*expected data with checksum"):
+        rerun.run()
+    assert len(rerun.failures) == 1
+
+
 def test_a_torn_end_is_left_out(recording, caplog):
     whole, torn = Told(), Told()
     feeds.replay(recording, whole)
