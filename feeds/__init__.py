@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from feeds.instruments import Instrument
     from feeds.listing import InstrumentChange, Listing, UnknownInstrument
     from feeds.pipeline import Pipeline
-    from feeds.plan import LagError
+    from feeds.readers import LagError
     from feeds.report import FeedError, Want
     from feeds.session import Feed, SubscribeError, connect
 
@@ -42,7 +42,7 @@ _LAZY = {
     "ListError": "feeds.directory", "Listing": "feeds.listing", "UnknownInstrument": "feeds.listing",
     "chain": "feeds.chains", "fetch_instruments": "feeds.directory",
     "Feed": "feeds.session", "FeedError": "feeds.report", "Handler": "feeds.handler",
-    "LagError": "feeds.plan", "Liquidation": "feeds.events", "Mark": "feeds.events", "OpenInterest": "feeds.events",
+    "LagError": "feeds.readers", "Liquidation": "feeds.events", "Mark": "feeds.events", "OpenInterest": "feeds.events",
     "Pipeline": "feeds.pipeline", "Quote": "feeds.events", "SubscribeError": "feeds.session",
     "Ticker": "feeds.events", "Trade": "feeds.events", "Want": "feeds.report", "connect": "feeds.session",
 }
