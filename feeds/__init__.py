@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from feeds.instruments import Instrument
     from feeds.listing import InstrumentChange, Listing, UnknownInstrument
     from feeds.pipeline import Pipeline
-    from feeds.plan import LagError
+    from feeds.readers import LagError
     from feeds.report import FeedError, Want
     from feeds.rerun import RangeError, Rerun, SymbolError, replay
     from feeds.session import Feed, SubscribeError, connect
@@ -43,7 +43,7 @@ _LAZY = {
     "ListError": "feeds.directory", "Listing": "feeds.listing", "UnknownInstrument": "feeds.listing",
     "chain": "feeds.chains", "fetch_instruments": "feeds.directory",
     "Feed": "feeds.session", "FeedError": "feeds.report", "Handler": "feeds.handler",
-    "LagError": "feeds.plan", "Liquidation": "feeds.events", "Mark": "feeds.events", "OpenInterest": "feeds.events",
+    "LagError": "feeds.readers", "Liquidation": "feeds.events", "Mark": "feeds.events", "OpenInterest": "feeds.events",
     "Pipeline": "feeds.pipeline", "Quote": "feeds.events", "SubscribeError": "feeds.session",
     "RangeError": "feeds.rerun", "Rerun": "feeds.rerun", "SymbolError": "feeds.rerun", "replay": "feeds.rerun",
     "Ticker": "feeds.events", "Trade": "feeds.events", "Want": "feeds.report", "connect": "feeds.session",

@@ -24,6 +24,10 @@ cdef struct Histogram:
     uint64_t count
     int64_t largest           # ns
 
+cdef struct Stages:
+    # Of one instrument, of the messages that were sampled; see feeds.path.
+    Histogram parsed, applied, handled
+
 
 cdef inline int bucket_of(int64_t ns) noexcept nogil:
     """Bucket of a duration."""

@@ -16,7 +16,7 @@ from feeds.checksum cimport checksum_of
 from feeds.engine cimport Engine, frame_function, part_function
 from orderbook.update cimport Levels
 from feeds.arbiter cimport FATE_ANEW, FATE_FIRST, FATE_HOLD, FATE_MISSING
-from feeds.latency cimport CLOCK_MONOTONIC, Histogram, histogram_add, histogram_add_two, read_clock
+from feeds.latency cimport CLOCK_MONOTONIC, Histogram, Stages, histogram_add_two, read_clock
 from feeds.lines cimport Lines, lines_take
 from feeds.message cimport (CHECKSUM_PAIRS, DEPTH_BITS, Message, bit, message_clear, variant_of, time_ns, KIND_DELTA,
                             KIND_IGNORED, KIND_MARK, KIND_OPEN_INTEREST, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER,
@@ -164,7 +164,7 @@ cdef inline int path_act(Path* self, const char* data, Py_ssize_t size, int64_t 
             return todo
     if unlikely(self.mark_start != 0):
         self.mark_applied = self.mark_parsed = read_clock(CLOCK_MONOTONIC)
-        histogram_add(&self.parsed, self.mark_parsed - self.mark_start)
+        path_sampled(self, track)
     self.counts.kind[m.kind] += not self.replaying    # kept deltas were counted when they came
     if m.kind == KIND_QUOTE:
         if unlikely(m.seen & bit(SLOT_PARTIAL)):
@@ -247,6 +247,16 @@ cdef inline void path_delay(Path* self, Track* track, int64_t exchange_ns, int64
         if track.received == NULL:
             return
     histogram_add_two(&self.received, track.received, receive_ns - exchange_ns)
+
+
+cdef inline void path_sampled(Path* self, Track* track) noexcept nogil:
+    """Count how long the message being sampled took to be read."""
+    if track.stages == NULL:
+        track.stages = <Stages*> calloc(1, sizeof(Stages))
+        if track.stages == NULL:
+            self.mark_start = 0                       # its other stages are not counted either
+            return
+    histogram_add_two(&self.parsed, &track.stages.parsed, self.mark_parsed - self.mark_start)
 
 
 cdef inline void path_quote(Path* self, Track* track, int64_t receive_ns) noexcept nogil:
@@ -478,7 +488,7 @@ cdef inline int path_apply(Path* self, Track* track, int64_t final, int64_t unco
         track.absent += book.absent
     if unlikely(self.mark_start != 0):
         self.mark_applied = read_clock(CLOCK_MONOTONIC)
-        histogram_add(&self.applied, self.mark_applied - self.mark_parsed)
+        histogram_add_two(&self.applied, &track.stages.applied, self.mark_applied - self.mark_parsed)
     if unlikely(m.checksum and m.seen & bit(SLOT_CHECKSUM) and m.slot[SLOT_CHECKSUM] != 0):
         if path_checks(track, m):
             track.crc_ok += 1

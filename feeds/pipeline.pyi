@@ -207,4 +207,4 @@ class Pipeline(Intake):
         read batch came; every message that tells one), and of one message in `sample_every` "parsed" (frame taken ->
         message read), "applied" (-> book changed), "handler" (-> handler returned), each with count, p50, p90, p99,
         p99_9 and max. "received" has "early" besides: messages that came before the venue's own time of them, by our
-        clock. With a symbol: "received" of its own messages."""
+        clock. With a symbol: of its own messages."""

@@ -20,7 +20,8 @@ from orderbook.update cimport QuoteData, TradeData
 from feeds.events cimport Event, Liquidation, Mark, OpenInterest, Quote, Ticker, Trade
 from feeds.handler cimport Changes, Handler, as_handler
 from feeds.intake cimport Intake
-from feeds.latency cimport CLOCK_MONOTONIC, Histogram, histogram_add, histogram_percentile, read_clock
+from feeds.latency cimport (CLOCK_MONOTONIC, Histogram, Stages, histogram_add_two, histogram_percentile,
+                            read_clock)
 from feeds.lines cimport Lane, lines_carry, shared_begin
 from feeds.message cimport (Message, message_clear, time_ns, KIND_DELTA, KIND_LIQUIDATION, KIND_MARK, KIND_QUOTE,
                             KIND_OPEN_INTEREST, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, DEPTH_BITS, SLOT_ASK_PRICE,
@@ -342,8 +343,9 @@ cdef class Pipeline(Intake):
     cdef int deliver(self) except -1:
         """Hand the message to the handler."""
         cdef Message* m = &self.path.message
-        cdef Track* track = &self.path.track[m.target]
-        cdef const Target* target = &self.path.engine.symbols.target[m.target]
+        cdef int32_t index = m.target
+        cdef Track* track = &self.path.track[index]
+        cdef const Target* target = &self.path.engine.symbols.target[index]
         cdef Book book
         cdef int64_t start = self.path.mark_applied if self.path.mark_start else 0
         cdef int kind = m.kind
@@ -396,7 +398,8 @@ cdef class Pipeline(Intake):
             self.liquidation.fill(m)
             self.handler_c.liquidation(self.liquidation)
         if start:
-            histogram_add(&self.path.handled, read_clock(CLOCK_MONOTONIC) - start)
+            track = &self.path.track[index]               # a handler may have made room for more of them
+            histogram_add_two(&self.path.handled, &track.stages.handled, read_clock(CLOCK_MONOTONIC) - start)
         return 0
 
     cdef int deliver_mark(self, const Message* m, const Target* target) except -1:
@@ -870,20 +873,25 @@ cdef class Pipeline(Intake):
         (frame taken -> message read), "applied" (-> book changed), "handler" (-> handler returned).
 
         "received" has "early" besides: messages that came before the venue's own time of them, by our clock.
-        With a symbol: "received" of its own messages.
+        With a symbol: of its own messages.
         """
-        cdef Histogram* received = &self.path.received
-        cdef Histogram none
-        if symbol is not None:
-            received = self.path.track[self.index_of(symbol, depth)].received
-            if received == NULL:
-                memset(&none, 0, sizeof(Histogram))
-                received = &none
-        found = {"received": {**summary(received), "early": received.bucket[0]}}
+        cdef Track* track
+        cdef Stages none
+        cdef Stages* stages = &none
+        cdef Histogram* received
+        memset(&none, 0, sizeof(Stages))
         if symbol is None:
-            found.update(parsed=summary(&self.path.parsed), applied=summary(&self.path.applied),
-                         handler=summary(&self.path.handled))
-        return found
+            received = &self.path.received
+        else:
+            track = &self.path.track[self.index_of(symbol, depth)]
+            received = track.received if track.received != NULL else &none.parsed
+            stages = track.stages if track.stages != NULL else &none
+        return {
+            "received": {**summary(received), "early": received.bucket[0]},
+            "parsed": summary(&self.path.parsed if symbol is None else &stages.parsed),
+            "applied": summary(&self.path.applied if symbol is None else &stages.applied),
+            "handler": summary(&self.path.handled if symbol is None else &stages.handled),
+        }
 
 
 cdef dict summary(const Histogram* histogram):

@@ -1,33 +1,17 @@
-"""What a feed connects to: addresses, streams spread over connections within the limits, the queue of `async for`."""
+"""What a feed connects to: addresses, streams spread over connections within the limits."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from time import monotonic
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from feeds.venue import Limits, Stream, VenueSpec
-from orderbook import Book
 
 LONGEST_URL = 2000      # characters; longer lists of streams are asked for by messages
 LONG_ID = 10 ** 9       # a request id with as many digits as there may ever be
 MISSES = 16             # streams in a row that do not fit a request, until it is taken to be full
-
-
-class StatusChange(NamedTuple):
-    """A book's state changed, or (`old` is `new`) wrong content was met; what `async for` yields for `on_status`.
-
-    Without a book it is news of the venue, or of the reader itself: that it is too slow, that it has caught up.
-    """
-
-    symbol: str             # empty if the content named none
-    book: Book | None
-    old: int | None
-    new: int | None
-    reason: str
 
 
 def moved(address: str, url: str | None) -> str:
@@ -363,175 +347,3 @@ def plan_bounds(spec: VenueSpec, lists: Sequence[Sequence[Stream]], lines: Seque
     }
     return tuple(Bound(name, getattr(limits, name), amount, seconds) for name, (amount, seconds) in used.items()
                  if getattr(limits, name) and amount)
-
-
-# ---- what a feed hands out
-
-ON_LAG = ("drop", "conflate", "pause", "disconnect")
-SPARE = 1 << 16         # events that may still come when nothing is read any more, as they were read before
-
-
-class LagError(RuntimeError):
-    """Whoever takes the events of a feed was too slow, and the feed was told to let it go then."""
-
-
-def kind_of(event: Any) -> tuple[type, str] | None:
-    """What a newer event of the same kind makes worthless; None for changes of state, of which each is kept."""
-    return None if isinstance(event, StatusChange) or not hasattr(event, "copy") else (type(event), event.symbol)
-
-
-class EventQueue:
-    """A handler that keeps copies for `async for`, at most `limit` of them.
-
-    A book is not copied but yielded itself, once for all updates since it was last yielded: it is always current.
-    What happens when it is full is `on_lag`: "drop" the oldest; "conflate": until half of the events were taken, only
-    the newest of each symbol and kind of event is kept; "pause": nothing is read from the venue until then;
-    "disconnect": the events go, and `take` raises LagError. All of it is counted.
-    Parameters: wake -- called after an event was added to an empty queue. pause -- told whether to read; needed for
-    "pause". lag -- told when lagging begins and when it is over. clock -- seconds.
-    """
-
-    def __init__(self, limit: int, wake: Callable[[], object], on_lag: str = "drop",
-                 pause: Callable[[bool], object] | None = None, lag: Callable[[str], object] | None = None,
-                 clock: Callable[[], float] = monotonic) -> None:
-        if on_lag not in ON_LAG:
-            raise ValueError(f"on_lag is one of {', '.join(ON_LAG)}, not {on_lag!r}")
-        if limit < 1:
-            raise ValueError(f"queue_limit is 1 event or more, not {limit!r}")
-        self.limit = limit
-        self.on_lag = on_lag
-        self.dropped = 0
-        self.conflated = 0
-        self.longest = 0                # events that have waited at a time, at most
-        self.lags = 0                   # times that it was too slow
-        self.lagging = False            # since then half of the events were not yet taken
-        self.let_go = False
-        self._wake, self._pause, self._lag, self._clock = wake, pause, lag, clock
-        self._events: deque[list[Any]] = deque()                # [when, event or None, key]
-        self._waiting: dict[Any, list[Any]] = {}                # key -> its place in the queue
-
-    def __len__(self) -> int:
-        return len(self._events)
-
-    @property
-    def lag_s(self) -> float:
-        """How long the oldest event has been waiting."""
-        return self._clock() - self._events[0][0] if self._events else 0.0
-
-    def stats(self) -> dict[str, Any]:
-        """How far behind its reader is and was."""
-        return {"on_lag": self.on_lag, "limit": self.limit, "waiting": len(self), "lag_s": self.lag_s,
-                "longest": self.longest, "lags": self.lags, "lagging": self.lagging, "dropped": self.dropped,
-                "conflated": self.conflated}
-
-    def take(self) -> Any:
-        """The oldest event; IndexError if there is none. Raises: LagError if its reader was let go."""
-        if self.let_go:
-            raise LagError(f"more than {self.limit} events were waiting")
-        _, event, key = self._events.popleft()
-        if key is not None:
-            self._waiting.pop(key, None)
-        if self.lagging and len(self._events) <= self.limit // 2:
-            self.lagging = False
-            if self.on_lag == "pause" and self._pause is not None:
-                self._pause(False)
-            self._say(f"caught up: {len(self._events)} events are waiting")
-        return event
-
-    def tell(self, event: Any) -> None:
-        """Add an event that is about the queue itself, whether there is room or not."""
-        if not self.let_go:
-            self._events.append([self._clock(), event, None])
-            if len(self._events) == 1:
-                self._wake()
-
-    def _say(self, text: str) -> None:
-        if self._lag is not None:
-            self._lag(text)
-
-    def _add(self, event: Any, key: Any = None) -> None:
-        if self.let_go:
-            self.dropped += 1
-            return
-        if len(self._events) >= self.limit and not self._makes_room(event):
-            return
-        if self.lagging and self.on_lag == "conflate":
-            key = key or kind_of(event)
-            held = self._waiting.get(key)
-            if held is not None:
-                held[1] = event
-                self.conflated += 1
-                return
-        place = [self._clock(), event, key]
-        self._events.append(place)
-        if key is not None:
-            self._waiting[key] = place
-        if len(self._events) > self.longest:
-            self.longest = len(self._events)
-        if len(self._events) == 1:
-            self._wake()
-
-    def _makes_room(self, event: Any) -> bool:
-        """It is full: do what was asked for then. False: the event is not taken."""
-        if not self.lagging:
-            self.lagging = True
-            self.lags += 1
-            if self.on_lag == "pause" and self._pause is not None:
-                self._pause(True)
-            self._say(f"too slow: {len(self._events)} events are waiting, the oldest for {self.lag_s:.3f} s "
-                      f"({self.on_lag})")
-        if self.on_lag == "disconnect":
-            self.let_go = True
-            self.dropped += len(self._events) + 1
-            self._events.clear()
-            self._waiting.clear()
-            self._wake()
-            return False
-        if self.on_lag == "pause" and self._pause is not None and len(self._events) < self.limit + SPARE:
-            return True
-        if self.on_lag == "conflate":
-            self._conflate()
-        if len(self._events) >= self.limit and kind_of(event) not in self._waiting:
-            _, _, key = self._events.popleft()
-            self._waiting.pop(key, None)
-            self.dropped += 1
-        return True
-
-    def _conflate(self) -> None:
-        """Keep the newest event of each symbol and kind, in the order in which they came."""
-        kept: deque[list[Any]] = deque()
-        self._waiting = {}
-        for place in reversed(self._events):
-            key = place[2] or kind_of(place[1])
-            if key is None or key not in self._waiting:
-                kept.appendleft(place)
-                if key is not None:
-                    place[2] = key
-                    self._waiting[key] = place
-        self.conflated += len(self._events) - len(kept)
-        self._events = kept
-
-    def restart(self) -> None:
-        """Somebody new takes the events, from now on."""
-        self.let_go = False
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether `take` has something to give, or to say."""
-        return bool(self._events) or self.let_go
-
-    def on_book(self, book: Book) -> None:
-        key = id(book)
-        if key not in self._waiting:
-            self._add(book, key)
-
-    def on_status(self, book: Book | None, old: int | None, new: int | None, reason: str) -> None:
-        self._add(StatusChange(book.symbol if book is not None else "", book, old, new, reason))
-
-    def on_instrument(self, change: Any) -> None:
-        self._add(change)
-
-    def _on_event(self, event: Any) -> None:
-        self._add(event.copy())
-
-    on_trade = on_quote = on_ticker = on_mark = on_open_interest = on_liquidation = _on_event

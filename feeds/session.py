@@ -22,17 +22,8 @@ from feeds.instruments import Instrument
 from feeds.listing import InstrumentChange, form_of, needs_list
 from feeds.names import Names
 from feeds.pipeline import Pipeline
-from feeds.plan import (
-    EventQueue,
-    StatusChange,
-    check_lists,
-    check_proxy,
-    check_url,
-    has_room,
-    proxy_for,
-    rest_beside,
-    spread,
-)
+from feeds.plan import check_lists, check_proxy, check_url, has_room, proxy_for, rest_beside, spread
+from feeds.readers import Reader, Readers
 from feeds.report import Want
 from feeds.requests import Requests
 from feeds.rest import Rest, Snapshots, verified_context
@@ -92,8 +83,8 @@ class Feed:
 
     `pipeline` is the Pipeline it feeds, `market` the venue's market, "" where it has only one.
     `async for event in feed` yields copies of events (for a book the live Book itself, for a change of state or an
-    error a `feeds.plan.StatusChange`, for news of the venue's list an `InstrumentChange`); it needs a feed without a
-    handler.
+    error a `feeds.readers.StatusChange`, for news of the venue's list an `InstrumentChange`); it needs a feed without a
+    handler. `events` gives further readers.
     """
 
     timing = Timing()
@@ -142,11 +133,10 @@ class Feed:
         self._only_rest = True                              # nothing is wanted but snapshots by REST
         self._mind_task: asyncio.Task[None] | None = None
         self._foreign = ""                                  # why the wire form cannot be read
-        self._closed = False
-        self._wake = asyncio.Event()
         self.queue_limit = queue_limit
         self.paused = False                                 # nothing is read, as whoever takes the events is behind
-        self._events = EventQueue(queue_limit, self._wake.set, on_lag, self._pause, self._tell_lag)
+        self._readers = Readers(self._attach, self._pause)
+        self._reader = Reader(self._readers, None, on_lag, queue_limit, spec.name)      # of `async for` on the feed
         self.pipeline = Pipeline(spec.name, handler, (), conflate=conflate, market=self.market, wire=spec.wire)
         self.rest = Rest(spec, rest_beside(url) if rest_url is None and url is not None else rest_url, ssl,
                          self.proxy_for)
@@ -194,8 +184,7 @@ class Feed:
 
     async def close(self) -> None:
         """Close every connection; `async for` ends after the events that are left."""
-        self._closed = True
-        self._wake.set()
+        self._readers.close()
         tasks = [task for task in (self._mind_task, self._lists_task) if task is not None]
         for task in tasks:
             task.cancel()
@@ -323,7 +312,8 @@ class Feed:
             "rest": {"requests": self.rest.requests, "failures": self.rest.failures,
                      "weight": self.rest.window().used, "snapshots": self.snapshots.fetched,
                      "in_flight": self.snapshots.in_flight, "failed": dict(self.snapshots.failed)},
-            "queue": self._events.stats(),
+            "queue": self._reader.queue.stats(),
+            "readers": self._readers.stats(),
             "audit": None if self.audit is None else self.audit.stats(),
             "counters": self.pipeline.counters,
             "recorder": None if self.recorder is None else self.recorder.stats(),
@@ -344,21 +334,35 @@ class Feed:
         shared = len(self._rollover.group_of(connection)) > 1
         return {**connection.stats(), **(self.pipeline.line_stats(connection.number) if shared else {})}
 
-    def __aiter__(self) -> AsyncIterator[Any]:
+    def events(self, symbols: str | Iterable[str] | None = None, *, on_lag: str = "drop",
+               limit: int = 10_000) -> Reader:
+        """A further reader of this feed's events, with a queue of its own: `async for event in feed.events(...)`.
+
+        Parameters: symbols -- one or several of the feed, None: all; news of the venue come in any case. on_lag,
+        limit -- what happens when more than `limit` events wait for it; as `connect` has it, for this reader alone
+        (but while one makes a "pause", none hears anything). Close it, or use it in a `with`.
+        Raises: RuntimeError if the feed has a handler.
+        """
+        wanted = None if symbols is None else [self._named(text, None)[0] for text in listed(symbols)]
+        reader = Reader(self._readers, wanted, on_lag, limit, self.spec.name)
+        self._open(reader)
+        return reader
+
+    def _open(self, reader: Reader) -> None:
         if self._handler is not None:
             raise RuntimeError("a feed with a handler hands its events to that handler; `async for` needs one without")
-        self._events.limit = self.queue_limit
-        self._events.restart()
-        self.pipeline.handler = self._events
+        reader.open()
+
+    def _attach(self, handler: object) -> None:
+        self.pipeline.handler = handler
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        self._reader.queue.limit = self.queue_limit
+        self._open(self._reader)
         return self
 
     async def __anext__(self) -> Any:
-        while not self._events.is_ready:
-            if self._closed:
-                raise StopAsyncIteration
-            self._wake.clear()
-            await self._wake.wait()
-        return self._events.take()
+        return await anext(self._reader)
 
     def _pause(self, pause: bool) -> None:
         """Read nothing, or go on."""
@@ -366,11 +370,6 @@ class Feed:
         for connection in self.connections:
             if connection.line is not None:
                 connection.line.pause(pause)
-
-    def _tell_lag(self, text: str) -> None:
-        """Whoever takes the events is behind, or is so no more: an event itself, and there is always room for it."""
-        log.warning("%s: %s", self.spec.name, text)
-        self._events.tell(StatusChange("", None, None, None, text))
 
     # ---- what the connections ask
 

@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 from orderbook.core cimport BookData, MAX_SCALE
 from orderbook.update cimport QuoteData, TradeData
 from feeds.arbiter cimport Arbiter, Ids, Newest, Recent
-from feeds.latency cimport Histogram
+from feeds.latency cimport Histogram, Stages
 from feeds.levelmap cimport LevelMap, map_fits, map_free, map_put, map_reserve
 from feeds.message cimport (Message, N_SLOTS, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY,
                             SLOT_EVENT_TIME, SLOT_LINE_SEQ, SLOT_PARTIAL, SLOT_TIME, bit)
@@ -95,6 +95,7 @@ cdef struct Track:
     Pending pending
     Shared* shared                # NULL while only one line carries it. Owned
     Histogram* received           # from the venue's time to our clock; NULL while no message told both. Owned
+    Stages* stages                # NULL while no message of it was sampled. Owned
 
 
 cdef inline bint pending_add(Pending* self, const char* data, Py_ssize_t size, int64_t receive_ns,
@@ -137,6 +138,8 @@ cdef inline void track_free(Track* self) noexcept nogil:
     self.held = NULL
     free(self.received)
     self.received = NULL
+    free(self.stages)
+    self.stages = NULL
     if self.shared != NULL:
         pending_free(&self.shared.held)
         free(self.shared)

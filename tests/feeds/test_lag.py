@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import feeds
-from feeds.plan import EventQueue, LagError, StatusChange
+from feeds.readers import EventQueue, LagError, StatusChange
 from feeds.transport import open_line
 from orderbook import BookState
 from tests.feeds.test_exchange import Serving, looped
@@ -41,6 +41,33 @@ class Kept:
 
     def take(self):
         return [self.queue.take().number for _ in range(len(self.queue))]
+
+
+class NamedBook:
+    symbol = "X"
+
+
+def test_the_queue_keeps_the_newest_and_counts_the_rest():
+    woken = []
+    queue = EventQueue(3, lambda: woken.append(True))
+    books = [NamedBook() for _ in range(5)]
+    for book in books:
+        queue.on_book(book)
+        queue.on_book(book)         # the second time it is already waiting
+    assert (len(queue), queue.dropped, len(woken)) == (3, 2, 1)
+    queue.on_book(books[0])         # dropped before, so it comes in again
+    assert [queue.take() for _ in range(3)] == [books[3], books[4], books[0]]
+    with pytest.raises(IndexError):
+        queue.take()
+    queue.limit = 4
+    queue.on_trade(Event("X", 1))
+    queue.on_open_interest(Event("X", 2))
+    queue.on_status(books[0], 1, 2, "joined")
+    queue.on_status(None, None, None, "bad message")
+    assert [queue.take().number for _ in range(2)] == [1, 2]
+    assert [queue.take() for _ in range(2)] == [
+        ("X", books[0], 1, 2, "joined"), ("", None, None, None, "bad message")]
+    assert len(woken) == 2
 
 
 def test_the_oldest_go():

@@ -105,11 +105,38 @@ def test_the_way_from_the_venue_is_counted_for_every_message_and_by_symbol():
     assert list(received) == ["count", "p50", "p90", "p99", "p99_9", "max", "early"]
     assert (received["count"], received["max"], received["early"]) == (200, 100_000_000, 100)
     assert 79_000_000 <= received["p90"] <= 86_000_000
-    assert pipeline.latency("BTCUSDT") == {"received": received}
+    assert pipeline.latency("BTCUSDT")["received"] == received
     pipeline.follow("OTHER")
     assert pipeline.latency("OTHER")["received"]["count"] == 0
     with pytest.raises(KeyError):
         pipeline.latency("NOBODY")
+
+
+def test_every_stage_is_counted_by_symbol_too():
+    """A handler that makes the pipeline follow many more symbols meanwhile: its own message is still counted."""
+    class Following:
+        def on_trade(self, trade):
+            for number in range(40):
+                pipeline.follow(f"{trade.symbol}{number}")
+
+    pipeline = live_pipeline(sample_every=1)
+    for i in range(3, 13):
+        pipeline.feed(frames.delta(i, i, i - 1, [("1", str(i))]))
+        pipeline.feed(frames.trade(number=i))
+    pipeline.feed(frames.trade(symbol="ETHUSDT"))
+    pipeline.handler = Following()
+    pipeline.feed(frames.trade(symbol="SOLUSDT"))
+    whole = pipeline.latency()
+    counts = {symbol: {stage: found["count"] for stage, found in pipeline.latency(symbol).items()}
+              for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT")}
+    assert list(counts["BTCUSDT"]) == list(whole)
+    assert [counts[symbol]["parsed"] for symbol in counts] == [21, 1, 1]
+    assert [counts[symbol]["applied"] for symbol in counts] == [10, 0, 0]
+    assert [counts[symbol]["handler"] for symbol in counts] == [20, 1, 1]
+    for stage in ("parsed", "applied", "handler"):
+        assert whole[stage]["count"] == sum(count[stage] for count in counts.values())
+        assert whole[stage]["max"] == max(pipeline.latency(symbol)[stage]["max"] for symbol in counts)
+    assert pipeline.latency("SOLUSDT0")["parsed"]["count"] == 0
 
 
 def test_a_fresh_pipeline_has_no_durations():

@@ -1,4 +1,4 @@
-"""Addresses, streams spread over connections within the limits, plans, and the queue of `async for`."""
+"""Addresses, streams spread over connections within the limits, plans."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 
 from feeds.plan import (
     MISSES,
-    EventQueue,
     PlanError,
     argument_chars,
     check_lists,
@@ -233,36 +232,3 @@ def test_a_plan_of_what_the_venue_lacks():
         make_plan(load("binance_spot"), ["A"], ["mark"])
     with pytest.raises(UnsupportedChannel, match="has no market"):
         make_plan(load("binance_spot"), ["A"], ["book"], market="linear")
-
-
-# ---- the queue
-
-class Event:
-    def copy(self):
-        return "copy"
-
-
-class NamedBook:
-    symbol = "X"
-
-
-def test_the_queue_keeps_the_newest_and_counts_the_rest():
-    woken = []
-    queue = EventQueue(3, lambda: woken.append(True))
-    books = [NamedBook() for _ in range(5)]
-    for book in books:
-        queue.on_book(book)
-        queue.on_book(book)         # the second time it is already waiting
-    assert (len(queue), queue.dropped, len(woken)) == (3, 2, 1)
-    queue.on_book(books[0])         # dropped before, so it comes in again
-    assert [queue.take() for _ in range(3)] == [books[3], books[4], books[0]]
-    with pytest.raises(IndexError):
-        queue.take()
-    queue.limit = 4
-    queue.on_trade(Event())
-    queue.on_open_interest(Event())
-    queue.on_status(books[0], 1, 2, "joined")
-    queue.on_status(None, None, None, "bad message")
-    assert [queue.take() for _ in range(4)] == [
-        "copy", "copy", ("X", books[0], 1, 2, "joined"), ("", None, None, None, "bad message")]
-    assert len(woken) == 2

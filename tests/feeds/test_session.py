@@ -15,7 +15,7 @@ import pytest
 
 import tests.venues as venue_rows
 from feeds import rest
-from feeds.plan import StatusChange
+from feeds.readers import StatusChange
 from feeds.session import SubscribeError, connect
 from feeds.venue import Stream, UnknownVenue, UnsupportedChannel
 from feeds.venues import load
