@@ -95,6 +95,7 @@ cdef bytes track_of(const Track* track):
     copy.held = NULL
     copy.shared = NULL
     copy.received = NULL
+    copy.stages = NULL
     memset(&copy.pending, 0, sizeof(Pending))
     memset(&copy.ids, 0, sizeof(LevelMap))
     memset(&copy.offsets, 0, sizeof(LevelMap))
