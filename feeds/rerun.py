@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from feeds.figures import Digests, symbol_figures
-from feeds.plan import EventQueue
+from feeds.readers import EventQueue
 from feeds.recording.reader import is_recording
 from feeds.sources import FOREVER, Captures, Recorded, Source, SymbolError
 

@@ -15,7 +15,7 @@ from feeds.capture import CaptureError, CaptureReader, Record, check_readable
 from feeds.checkpoint import CheckpointError
 from feeds.figures import venue_of
 from feeds.pipeline import Pipeline
-from feeds.plan import EventQueue
+from feeds.readers import EventQueue
 from feeds.recording import form
 from feeds.recording.acts import act, pipeline_of
 from feeds.recording.form import FormError, time_text

@@ -12,7 +12,7 @@ import pytest
 import feeds
 from feeds.capture import CaptureError
 from feeds.figures import Replay, VenueUnclear, book_sha256
-from feeds.plan import StatusChange
+from feeds.readers import StatusChange
 from feeds.rerun import RangeError, Rerun, SymbolError, moment_text, read_moment
 from orderbook import Book
 
