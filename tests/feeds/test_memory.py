@@ -16,6 +16,7 @@ from tests.simulation import FAMILIES, Truth
 
 pytestmark = pytest.mark.skipif(not _probe.CAN_COUNT_MALLOC, reason="malloc can be taken away on x86-64 Linux only")
 EMPTY, SYNCING, LIVE, STALE = BookState
+RECEIVED_NS = 1_790_000_001_000_000_000         # so that delays are counted, for which there is room to be made, too
 MOST = 60               # calls for memory that one message makes, at most
 
 
@@ -52,7 +53,7 @@ class Play:
         if self.family.by_rest:
             self.pipeline.rest(load(self.family.venue).snapshot_url(self.truth.symbol, None), body)
         else:
-            self.pipeline.feed(body)
+            self.pipeline.feed(body, RECEIVED_NS)
 
     @property
     def book(self):
@@ -85,9 +86,9 @@ def test_a_message_without_memory_is_not_applied_by_half(family, struck):
         messages = play.messages(9, struck == "a delta far away")
         enough = True
         if struck == "the first message":
-            enough = starve(lambda: play.pipeline.feed(next(messages)), after)      # noqa: B023
+            enough = starve(lambda: play.pipeline.feed(next(messages), RECEIVED_NS), after)      # noqa: B023
         elif play.family.by_rest:
-            play.pipeline.feed(next(messages))
+            play.pipeline.feed(next(messages), RECEIVED_NS)
         play.assert_right()
         if struck == "the snapshot":
             enough = starve(play.snapshot, after)
@@ -96,9 +97,9 @@ def test_a_message_without_memory_is_not_applied_by_half(family, struck):
         play.assert_right()
         for place, message in enumerate(messages):
             if place == 5 and struck.startswith("a delta"):
-                enough = starve(lambda: play.pipeline.feed(message), after)         # noqa: B023
+                enough = starve(lambda: play.pipeline.feed(message, RECEIVED_NS), after)         # noqa: B023
             else:
-                play.pipeline.feed(message)
+                play.pipeline.feed(message, RECEIVED_NS)
             play.assert_right()
         if play.book is None or play.book.status is not LIVE:
             assert play.book is None or play.pipeline.wanted()
@@ -127,9 +128,9 @@ def test_two_lines_without_memory_lose_at_most_the_book(struck):
         enough = True
         for number, (frame, line) in enumerate(steps):
             if number == struck + 2:
-                enough = starve(lambda: pipeline.feed(frame, 0, line), after)       # noqa: B023
+                enough = starve(lambda: pipeline.feed(frame, RECEIVED_NS, line), after)       # noqa: B023
             else:
-                pipeline.feed(frame, 0, line)
+                pipeline.feed(frame, RECEIVED_NS, line)
             play.assert_right()
         pipeline.settle(10.0)
         pipeline.settle(20.0)
