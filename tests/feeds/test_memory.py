@@ -13,6 +13,7 @@ from feeds.venues import load
 from orderbook import BookState
 from tests import _probe
 from tests.simulation import FAMILIES, Truth
+from tests.venues.bitmex import rows
 
 pytestmark = pytest.mark.skipif(not _probe.CAN_COUNT_MALLOC, reason="malloc can be taken away on x86-64 Linux only")
 EMPTY, SYNCING, LIVE, STALE = BookState
@@ -142,4 +143,42 @@ def test_two_lines_without_memory_lose_at_most_the_book(struck):
         if enough:
             assert play.book.status is LIVE
             return
+    raise AssertionError("the test gives up before the message has what it needs")
+
+
+ROW = '{{"symbol":"XBTUSD","id":{0},"side":"{1}","size":{2},"price":{0}}}'
+
+
+def listed(first, past, side, size):
+    return [ROW.format(number, side, size) for number in range(first, past)]
+
+
+@pytest.mark.parametrize("struck", range(4))
+def test_levels_that_are_named_without_memory(struck):
+    """Rows that name their levels need a table of these, and room to be turned into levels."""
+    frames = [rows("partial", *listed(1, 5, "Buy", 1), *listed(11, 15, "Sell", 1)),
+              rows("insert", *listed(100, 300, "Sell", 2)),
+              rows("update", *[f'{{"symbol":"XBTUSD","id":{n},"side":"Buy","size":3}}' for n in range(100, 160)]),
+              rows("delete", *[f'{{"symbol":"XBTUSD","id":{n},"side":"Sell"}}' for n in range(200, 300)])]
+    whole = Pipeline("bitmex")
+    states = []
+    for frame in frames:
+        whole.feed(frame)
+        states.append([side.tolist() for side in (whole.book("XBTUSD").raw.bids(), whole.book("XBTUSD").raw.asks())])
+    for after in range(MOST):
+        pipeline = Pipeline("bitmex")
+        for number, frame in enumerate(frames):
+            if number == struck:
+                enough = starve(lambda: pipeline.feed(frame), after)                # noqa: B023
+            else:
+                pipeline.feed(frame)
+            book = pipeline.books.get("XBTUSD")
+            if book is not None and book.status is LIVE:
+                assert [book.raw.bids().tolist(), book.raw.asks().tolist()] in states
+        if enough:
+            assert book.status is LIVE
+            assert after or struck > 1
+            return
+        assert book is None or book.status is not LIVE or states.index(
+            [book.raw.bids().tolist(), book.raw.asks().tolist()]) == 3, "a loss that is not seen"
     raise AssertionError("the test gives up before the message has what it needs")

@@ -13,6 +13,7 @@ from orderbook import BookState
 from tests import _probe
 from tests.log import Log
 from tests.own import book_frame, frame
+from tests.venues.bitmex import rows
 
 EMPTY, SYNCING, LIVE, STALE = BookState
 REST, RESUBSCRIBE, REQUEST = 0, 1, 2
@@ -396,3 +397,24 @@ def test_the_sum_of_quantities_grows_with_their_decimals(made):
     assert (pipeline.last_trade("X").price, pipeline.last_trade("X").qty) == (1.5, 2)
     pipeline.feed(frame("trade", p="1.5", q="0.0625"))
     assert pipeline.symbol_stats("X")["trade_qty"] == 20625
+
+
+@pytest.mark.parametrize(("bid", "ask", "crossed"), [("100", "100.5", 0), ("100", "100", 1), ("101", "100", 1)])
+def test_locked_and_crossed_books_are_counted(made, bid, ask, crossed):
+    pipeline = made()
+    pipeline.feed(book_frame("snapshot", 1, [["99.5", 1]], [["103", 1]]))
+    pipeline.feed(book_frame("delta", 2, [[bid, 1]], [[ask, 1]]))
+    assert pipeline.symbol_stats("X")["crossed"] == crossed
+
+
+def test_a_message_of_a_level_that_nobody_has_named_changes_nothing():
+    """A row with an id that is not known: not one of its levels is set, and the book is fetched anew."""
+    pipeline = Pipeline("bitmex")
+    row = '{"symbol":"XBTUSD","id":%d,"side":"%s","size":%d,"price":%d}'
+    pipeline.feed(rows("partial", row % (1, "Buy", 5, 100), row % (2, "Sell", 6, 200)))
+    before = state(pipeline, "XBTUSD"), pipeline.symbol_stats("XBTUSD")["updates"]
+    pipeline.feed(rows("update", '{"symbol":"XBTUSD","id":1,"side":"Buy","size":7}',
+                       '{"symbol":"XBTUSD","id":77,"side":"Sell","size":7}'))
+    status, bids, asks = state(pipeline, "XBTUSD")
+    assert status is STALE
+    assert ((LIVE, bids, asks), pipeline.symbol_stats("XBTUSD")["updates"]) == before
