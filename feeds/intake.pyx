@@ -498,13 +498,7 @@ cdef class Intake:
         cdef bint moved = True, joining = track.pending.count != 0
         cdef bint replaying = self.path.replaying
         cdef int only = self.path.of.only
-        if joining:
-            at = 0
-            while at < track.shared.held.size:
-                memcpy(&head, track.shared.held.data + at, sizeof(PendingHead))
-                pending_add(&track.pending, track.shared.held.data + at + sizeof(PendingHead), head.size,
-                            head.receive_ns, head.line)
-                at += <Py_ssize_t> sizeof(PendingHead) + head.size
+        if joining:                                       # of a book that waits for a snapshot nothing else is kept
             pending_free(&track.shared.held)
             track.shared.held = track.pending
             memset(&track.pending, 0, sizeof(Pending))
@@ -767,6 +761,7 @@ cdef class Intake:
             return track.line == NO_LINE and others != 0
         if not carried(&shared.arbiter, others):
             shared.held.size = shared.held.count = 0
+            track.line = line                             # its last message may have come on one that is long gone
             return False
         if track.line == line:
             track.line = line_at(&self.path.of, group, first_carrier(shared, others))

@@ -92,6 +92,6 @@ cdef inline bint map_fits(const LevelMap* self, int64_t factor, bint keys) noexc
     """Whether the prices in the keys (else: in the values), with up to two more bits, can be multiplied by `factor`."""
     cdef int64_t i, most = INT64_MAX // 4 // factor
     for i in range(self.n_slots):
-        if self.key[i] != INT64_MIN and not -most <= (self.key[i] if keys else self.value[i]) // 4 < most:
+        if self.key[i] != INT64_MIN and not -most < (self.key[i] if keys else self.value[i]) // 4 < most:
             return False
     return True

@@ -182,7 +182,7 @@ cdef inline bint read_day(const char* p, int64_t* ns) noexcept nogil:
 
 cdef inline bint read_day_time(const char* p, const char* end, int64_t* ns) noexcept nogil:
     """Read 22:34:13.793075885Z as ns of the day: any number of decimals, Z or an offset; digits past ns are cut."""
-    cdef int64_t hour, minute, second, part = 0, offset = 0
+    cdef int64_t hour, minute, second, part = 0, ahead, more, offset = 0
     cdef int digits = 0
     if end - p < 8 or p[2] != c':' or p[5] != c':':
         return False
@@ -198,7 +198,10 @@ cdef inline bint read_day_time(const char* p, const char* end, int64_t* ns) noex
                 digits += 1
             p += 1
     if p != end and (p[0] == c'+' or p[0] == c'-') and end - p == 6:
-        offset = digits_at(p + 1, 2) * 60 + digits_at(p + 4, 2)
+        ahead, more = digits_at(p + 1, 2), digits_at(p + 4, 2)
+        if ahead < 0 or more < 0 or p[3] != c':':
+            return False
+        offset = ahead * 60 + more
         if p[0] == c'-':
             offset = -offset
         p = end

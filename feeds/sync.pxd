@@ -27,7 +27,7 @@ cdef enum:
 cdef struct LineCount:
     bint started              # a number was seen since the connection opened
     bint lost                 # one is missing: the connection has to be made anew
-    int64_t last              # highest number seen
+    int64_t last              # number of the last message, where each is the one before + 1
     int64_t floor             # all numbers up to here have come
     uint8_t came[LATE]        # by number modulo LATE: it has come, of those above `floor`
 
@@ -115,6 +115,4 @@ cdef inline bint line_follows(LineCount* self, int rule, int64_t number) noexcep
     while self.came[late_place(self.floor + 1)]:
         self.floor += 1
         self.came[late_place(self.floor)] = 0
-    if number > self.last:
-        self.last = number
     return good

@@ -173,7 +173,6 @@ cdef inline bint book_init(BookData* self, int price_scale, int qty_scale, int64
     """An EMPTY book. `tick` in price units, 0 to learn it from the first snapshot. False: no memory."""
     self.price_scale = price_scale
     self.qty_scale = qty_scale
-    self.status = BOOK_EMPTY
     self.fresh_ticks = tick == 0
     self.sequence = self.exchange_ns = self.receive_ns = self.absent = 0
     self.trusted_bid = INT64_MIN

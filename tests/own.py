@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from feeds.venue import Answer, Limits, Link, VenueSpec
 from tests._probe import KeyParser, Levelform
+
+FIELDS = [("kind", "TEXT", "SPARE"), ("s", "SYMBOL", "SPARE"), ("f", "INT", "FIRST_SEQ"), ("u", "INT", "LAST_SEQ"),
+          ("v", "INT", "PREV_SEQ"), ("b", "LEVELS", "BIDS"), ("a", "LEVELS", "ASKS"), ("c", "INT", "CHECKSUM"),
+          ("bp", "PRICE", "BID_PRICE"), ("bq", "QTY", "BID_QTY"), ("ap", "PRICE", "ASK_PRICE"),
+          ("aq", "QTY", "ASK_QTY"), ("same", "INT", "PARTIAL"), ("p", "PRICE", "PRICE"), ("q", "QTY", "QTY"),
+          ("id", "INT", "TRADE_ID"), ("n", "INT", "LINE_SEQ")]
+
+
+def frame(kind: str, symbol: str = "X", **more) -> bytes:
+    """A frame with these keys; levels are lists of (price, qty)."""
+    return json.dumps({"kind": kind, "s": symbol} | more, separators=(",", ":")).encode()
+
+
+def book_frame(kind: str, number: int, bids=(), asks=(), symbol: str = "X", **more) -> bytes:
+    return frame(kind, symbol, u=number, b=list(bids), a=list(asks), **more)
 
 
 def own_spec(*, fields, form=("price", "qty"), words=None, link=Link.NONE, markets=(), parser=None,

@@ -14,6 +14,7 @@ from tests import frames
 from tests.clock import run_virtually
 from tests.log import Log
 from tests.model import Line, read_capture
+from tests.own import FIELDS, own_spec
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +44,17 @@ def pipeline(log: Log) -> Pipeline:
     assert pipeline.book("BTCUSDT").status is BookState.LIVE
     log.take()
     return pipeline
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """A function that makes a pipeline of a venue of the tests' own, with these rules."""
+    def make(handler=None, *, on_gap="resync", symbols=None, market=None, parser=None, simd=True, **facts) -> Pipeline:
+        spec = own_spec(fields=FIELDS, parser={"marks": 2} | (parser or {}), **facts)
+        monkeypatch.setattr("feeds.pipeline.load", lambda name, wire=None: spec)
+        return Pipeline("own", handler, symbols, market=market, on_gap=on_gap, simd=simd)
+
+    return make
 
 
 @pytest.fixture

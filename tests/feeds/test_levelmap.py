@@ -69,6 +69,10 @@ def test_reserving_makes_room_at_once():
     (100, 100, 10**18, False, False),
     (-2 * 10**9, -2**63 + 1, 10**9, True, False),
     (2**62, 2**62, 1, True, True),
+    (4 * (INT64_MAX // 40), 7, 10, False, True),        # at the very bound, and next to it
+    (4 * (INT64_MAX // 40) - 1, 7, 10, True, True),
+    (-4 * (INT64_MAX // 40), 7, 10, False, True),
+    (-4 * (INT64_MAX // 40) + 1, 7, 10, True, True),
     (2**62, 2**62, 2, False, False),
 ])
 def test_what_can_be_multiplied(key, value, factor, by_key, by_value):

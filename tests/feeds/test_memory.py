@@ -13,9 +13,11 @@ from feeds.venues import load
 from orderbook import BookState
 from tests import _probe
 from tests.simulation import FAMILIES, Truth
+from tests.venues.bitmex import rows
 
 pytestmark = pytest.mark.skipif(not _probe.CAN_COUNT_MALLOC, reason="malloc can be taken away on x86-64 Linux only")
 EMPTY, SYNCING, LIVE, STALE = BookState
+RECEIVED_NS = 1_790_000_001_000_000_000         # so that delays are counted, for which there is room to be made, too
 MOST = 60               # calls for memory that one message makes, at most
 
 
@@ -52,7 +54,7 @@ class Play:
         if self.family.by_rest:
             self.pipeline.rest(load(self.family.venue).snapshot_url(self.truth.symbol, None), body)
         else:
-            self.pipeline.feed(body)
+            self.pipeline.feed(body, RECEIVED_NS)
 
     @property
     def book(self):
@@ -85,9 +87,9 @@ def test_a_message_without_memory_is_not_applied_by_half(family, struck):
         messages = play.messages(9, struck == "a delta far away")
         enough = True
         if struck == "the first message":
-            enough = starve(lambda: play.pipeline.feed(next(messages)), after)      # noqa: B023
+            enough = starve(lambda: play.pipeline.feed(next(messages), RECEIVED_NS), after)      # noqa: B023
         elif play.family.by_rest:
-            play.pipeline.feed(next(messages))
+            play.pipeline.feed(next(messages), RECEIVED_NS)
         play.assert_right()
         if struck == "the snapshot":
             enough = starve(play.snapshot, after)
@@ -96,9 +98,9 @@ def test_a_message_without_memory_is_not_applied_by_half(family, struck):
         play.assert_right()
         for place, message in enumerate(messages):
             if place == 5 and struck.startswith("a delta"):
-                enough = starve(lambda: play.pipeline.feed(message), after)         # noqa: B023
+                enough = starve(lambda: play.pipeline.feed(message, RECEIVED_NS), after)         # noqa: B023
             else:
-                play.pipeline.feed(message)
+                play.pipeline.feed(message, RECEIVED_NS)
             play.assert_right()
         if play.book is None or play.book.status is not LIVE:
             assert play.book is None or play.pipeline.wanted()
@@ -127,9 +129,9 @@ def test_two_lines_without_memory_lose_at_most_the_book(struck):
         enough = True
         for number, (frame, line) in enumerate(steps):
             if number == struck + 2:
-                enough = starve(lambda: pipeline.feed(frame, 0, line), after)       # noqa: B023
+                enough = starve(lambda: pipeline.feed(frame, RECEIVED_NS, line), after)       # noqa: B023
             else:
-                pipeline.feed(frame, 0, line)
+                pipeline.feed(frame, RECEIVED_NS, line)
             play.assert_right()
         pipeline.settle(10.0)
         pipeline.settle(20.0)
@@ -141,4 +143,42 @@ def test_two_lines_without_memory_lose_at_most_the_book(struck):
         if enough:
             assert play.book.status is LIVE
             return
+    raise AssertionError("the test gives up before the message has what it needs")
+
+
+ROW = '{{"symbol":"XBTUSD","id":{0},"side":"{1}","size":{2},"price":{0}}}'
+
+
+def listed(first, past, side, size):
+    return [ROW.format(number, side, size) for number in range(first, past)]
+
+
+@pytest.mark.parametrize("struck", range(4))
+def test_levels_that_are_named_without_memory(struck):
+    """Rows that name their levels need a table of these, and room to be turned into levels."""
+    frames = [rows("partial", *listed(1, 5, "Buy", 1), *listed(11, 15, "Sell", 1)),
+              rows("insert", *listed(100, 300, "Sell", 2)),
+              rows("update", *[f'{{"symbol":"XBTUSD","id":{n},"side":"Buy","size":3}}' for n in range(100, 160)]),
+              rows("delete", *[f'{{"symbol":"XBTUSD","id":{n},"side":"Sell"}}' for n in range(200, 300)])]
+    whole = Pipeline("bitmex")
+    states = []
+    for frame in frames:
+        whole.feed(frame)
+        states.append([side.tolist() for side in (whole.book("XBTUSD").raw.bids(), whole.book("XBTUSD").raw.asks())])
+    for after in range(MOST):
+        pipeline = Pipeline("bitmex")
+        for number, frame in enumerate(frames):
+            if number == struck:
+                enough = starve(lambda: pipeline.feed(frame), after)                # noqa: B023
+            else:
+                pipeline.feed(frame)
+            book = pipeline.books.get("XBTUSD")
+            if book is not None and book.status is LIVE:
+                assert [book.raw.bids().tolist(), book.raw.asks().tolist()] in states
+        if enough:
+            assert book.status is LIVE
+            assert after or struck > 1
+            return
+        assert book is None or book.status is not LIVE or states.index(
+            [book.raw.bids().tolist(), book.raw.asks().tolist()]) == 3, "a loss that is not seen"
     raise AssertionError("the test gives up before the message has what it needs")

@@ -267,6 +267,11 @@ def test_own_quantities_against_decimal(text):
     assert text.startswith("-") or value == 0 or digits > 2**57 - 1 or exponent < -31 or len(text) > 17
 
 
+@pytest.mark.parametrize("zone", ["+ab:cd", "+1x:00", "+10:x0", "-01-00", "+01000", "+1:000"])
+def test_a_zone_that_is_none_is_no_time(zone):
+    assert _probe.date_text(f"2026-08-24T22:34:13{zone}".encode())[0] == Result.BAD_NUMBER
+
+
 def test_random_text_is_no_time_or_a_time(seed):
     rng = random.Random(seed)
     for _ in range(20_000):

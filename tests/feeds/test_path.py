@@ -12,35 +12,12 @@ from feeds.venue import Link
 from orderbook import BookState
 from tests import _probe
 from tests.log import Log
-from tests.own import own_spec
+from tests.own import book_frame, frame
+from tests.venues.bitmex import rows
 
 EMPTY, SYNCING, LIVE, STALE = BookState
 REST, RESUBSCRIBE, REQUEST = 0, 1, 2
 PAIRS, DIGITS = 1, 2
-FIELDS = [("kind", "TEXT", "SPARE"), ("s", "SYMBOL", "SPARE"), ("f", "INT", "FIRST_SEQ"), ("u", "INT", "LAST_SEQ"),
-          ("v", "INT", "PREV_SEQ"), ("b", "LEVELS", "BIDS"), ("a", "LEVELS", "ASKS"), ("c", "INT", "CHECKSUM"),
-          ("bp", "PRICE", "BID_PRICE"), ("bq", "QTY", "BID_QTY"), ("ap", "PRICE", "ASK_PRICE"),
-          ("aq", "QTY", "ASK_QTY"), ("same", "INT", "PARTIAL"), ("p", "PRICE", "PRICE"), ("q", "QTY", "QTY")]
-
-
-def frame(kind: str, symbol: str = "X", **more) -> bytes:
-    """A frame with these keys; levels are lists of (price, qty)."""
-    return json.dumps({"kind": kind, "s": symbol} | more, separators=(",", ":")).encode()
-
-
-def book_frame(kind: str, number: int, bids=(), asks=(), symbol: str = "X", **more) -> bytes:
-    return frame(kind, symbol, u=number, b=list(bids), a=list(asks), **more)
-
-
-@pytest.fixture
-def made(monkeypatch):
-    """A function that makes a pipeline of a venue with these rules."""
-    def make(handler=None, *, on_gap="resync", symbols=None, market=None, parser=None, simd=True, **facts) -> Pipeline:
-        spec = own_spec(fields=FIELDS, parser={"marks": 2} | (parser or {}), **facts)
-        monkeypatch.setattr("feeds.pipeline.load", lambda name, wire=None: spec)
-        return Pipeline("own", handler, symbols, market=market, on_gap=on_gap, simd=simd)
-
-    return make
 
 
 def state(pipeline: Pipeline, symbol: str = "X", depth=None):
@@ -315,3 +292,129 @@ def test_a_wrong_frame_of_a_stream_without_books_leaves_the_book(made):
     assert pipeline.book("X").status is LIVE
     _probe.feed_exact(pipeline, b'{"kind":"snapshot","s":"X","p":"1","q":}')
     assert pipeline.book("X").status is STALE
+
+
+# ---- what is told, counted and asked for
+
+def rest(pipeline, number, bids=(), asks=()):
+    """A snapshot by REST."""
+    pipeline.rest("https://own.example/snapshot?X", json.dumps({"u": number, "b": list(bids), "a": list(asks)}))
+
+
+def test_a_change_of_state_is_told_once(made):
+    """Whole books that follow each other are no change, nor is a second loss."""
+    log = Log()
+    pipeline = made(log, link=Link.NOT_BELOW)
+    for number in range(1, 6):
+        pipeline.feed(book_frame("snapshot", number, [[number, 1]]))
+    assert [told for told in log.take() if told[0] == "status"] == [("status", "X", EMPTY, LIVE)]
+    for _ in range(3):
+        pipeline.lose("X")
+    assert [told for told in log.take() if told[0] == "status"] == [("status", "X", LIVE, STALE)]
+    assert pipeline.counters["resyncs"] == 0
+    pipeline.feed(book_frame("snapshot", 9, [[9, 1]]))
+    pipeline.feed(book_frame("snapshot", 10, [[9, 1]]))
+    assert (pipeline.counters["resyncs"], pipeline.symbol_stats("X")["resyncs"]) == (1, 1)
+
+
+def test_what_is_needed_changes_its_number_once(made):
+    pipeline = made(link=Link.COUNTER, parser={"resync": RESUBSCRIBE})
+    numbers = [pipeline.needs]
+    for number in (11, 12):
+        pipeline.feed(book_frame("delta", number))
+        numbers.append(pipeline.needs)
+    assert numbers[0] != numbers[1] == numbers[2]
+    pipeline.feed(book_frame("snapshot", 12))
+    assert pipeline.needs != numbers[2]
+
+
+def test_a_whole_quote_takes_nothing_of_the_one_before(made):
+    pipeline = made()
+    pipeline.feed(frame("quote", u=5, bp="1.5", bq="2", ap="3", aq="4"))
+    assert pipeline.last_quote("X").sequence == 5
+    pipeline.feed(frame("quote", bp="1.25", bq="2", ap="3", aq="4"))
+    assert pipeline.last_quote("X").sequence == 0
+
+
+def test_an_empty_whole_book_and_then_one_with_levels(made):
+    """What differs from nothing is everything, and the first price is yet to choose the tick."""
+    pipeline = made(link=Link.NOT_BELOW)
+    for number in range(1, 6):
+        pipeline.feed(book_frame("snapshot", number))
+    for number in range(6, 10):
+        pipeline.feed(book_frame("snapshot", number, [["1.5", number]], [["2.5", 1]]))
+        assert state(pipeline) == (LIVE, [[1.5, number]], [[2.5, 1]])
+    pipeline.feed(book_frame("snapshot", 10))
+    assert state(pipeline) == (LIVE, [], [])
+    pipeline.feed(book_frame("snapshot", 11, [["1.25", 1]]))
+    assert state(pipeline) == (LIVE, [[1.25, 1]], [])
+
+
+def test_a_recordings_wrong_checksum_is_counted_as_such_alone(made):
+    pipeline = made(on_gap="count", parser={"checksum": PAIRS})
+    pipeline.feed(book_frame("snapshot", 1, [["1.5", "2"]], c=1))
+    pipeline.feed(book_frame("delta", 2, [["1.5", "3"]], c=1))
+    stats = pipeline.symbol_stats("X")
+    assert (stats["crc_bad"], stats["gaps"], stats["updates"]) == (2, 0, 1)
+    assert state(pipeline) == (STALE, [[1.5, 3]], [])
+
+
+def test_kept_deltas_beyond_the_bound_are_dropped_and_newer_ones_kept(made):
+    """64 MiB of them: the book that they were for is fetched by a newer snapshot."""
+    pipeline = made(link=Link.COUNTER, resync="rest", parser={"resync": REST})
+    padding = "x" * (1 << 20)
+    for number in range(11, 11 + 70):
+        pipeline.feed(book_frame("delta", number, [[1, number]], pad=padding))
+    assert pipeline.symbol_stats("X")["stale"] == 70        # those that are kept, and those that are not
+    assert pipeline.symbol_stats("X")["gaps"] == 1
+    rest(pipeline, 73, [[5, 5]])
+    assert state(pipeline) == (LIVE, [[5, 5], [1, 80]], [])
+    assert pipeline.symbol_stats("X")["updates"] == 7
+
+
+def test_deltas_that_were_kept_on_a_line_that_ended_are_gone(made):
+    """The venue numbers anew with the connection: what was kept before would be a gap."""
+    pipeline = made(link=Link.COUNTER, resync="rest", parser={"resync": REST})
+    pipeline.opened()
+    for number in (1001, 1002):
+        pipeline.feed(book_frame("delta", number))
+    pipeline.closed()
+    pipeline.opened()
+    for number in (51, 52):
+        pipeline.feed(book_frame("delta", number, [[1, number]]))
+    rest(pipeline, 50, [[5, 5]])
+    assert state(pipeline) == (LIVE, [[5, 5], [1, 52]], [])
+    assert pipeline.counters["gaps"] == 0
+
+
+def test_the_sum_of_quantities_grows_with_their_decimals(made):
+    """What was traded before the scale widens counts in the finer unit, in the last trade too."""
+    pipeline = made()
+    pipeline.feed(frame("trade", p="1.5", q="2"))
+    pipeline.feed(book_frame("snapshot", 1, [["1.25", "0.125"]]))
+    stats = pipeline.symbol_stats("X")
+    assert (stats["price_scale"], stats["qty_scale"], stats["trade_qty"]) == (2, 3, 2000)
+    assert (pipeline.last_trade("X").price, pipeline.last_trade("X").qty) == (1.5, 2)
+    pipeline.feed(frame("trade", p="1.5", q="0.0625"))
+    assert pipeline.symbol_stats("X")["trade_qty"] == 20625
+
+
+@pytest.mark.parametrize(("bid", "ask", "crossed"), [("100", "100.5", 0), ("100", "100", 1), ("101", "100", 1)])
+def test_locked_and_crossed_books_are_counted(made, bid, ask, crossed):
+    pipeline = made()
+    pipeline.feed(book_frame("snapshot", 1, [["99.5", 1]], [["103", 1]]))
+    pipeline.feed(book_frame("delta", 2, [[bid, 1]], [[ask, 1]]))
+    assert pipeline.symbol_stats("X")["crossed"] == crossed
+
+
+def test_a_message_of_a_level_that_nobody_has_named_changes_nothing():
+    """A row with an id that is not known: not one of its levels is set, and the book is fetched anew."""
+    pipeline = Pipeline("bitmex")
+    row = '{"symbol":"XBTUSD","id":%d,"side":"%s","size":%d,"price":%d}'
+    pipeline.feed(rows("partial", row % (1, "Buy", 5, 100), row % (2, "Sell", 6, 200)))
+    before = state(pipeline, "XBTUSD"), pipeline.symbol_stats("XBTUSD")["updates"]
+    pipeline.feed(rows("update", '{"symbol":"XBTUSD","id":1,"side":"Buy","size":7}',
+                       '{"symbol":"XBTUSD","id":77,"side":"Sell","size":7}'))
+    status, bids, asks = state(pipeline, "XBTUSD")
+    assert status is STALE
+    assert ((LIVE, bids, asks), pipeline.symbol_stats("XBTUSD")["updates"]) == before

@@ -56,6 +56,28 @@ def test_what_is_missing_is_asked_for_in_batches_and_what_is_too_much_is_given_b
     assert requests.confirmed == {"a", "d"}
 
 
+def test_what_was_given_up_without_an_answer_is_asked_for_when_it_is_taken_on_again():
+    requests = made("a")
+    for turn in range(Requests.tries):
+        assert ask(requests, turn, 100.0 * turn) == (SUBSCRIBE, ["a"])
+        requests.overdue(100.0 * turn + PATIENCE + 1, nothing_is_there)
+    assert "no answer" in requests.refused["a"]
+    assert requests.due() is None
+    requests.add(Stream("a", "public", "A", "book"))
+    assert requests.refused == {}
+    assert requests.due() == (SUBSCRIBE, ["a"])
+
+
+def test_a_new_line_has_accepted_nothing_but_what_its_address_asks_for():
+    requests = made("a", "b")
+    ask(requests, 1)
+    requests.accept(Control("ack", 1), 1.0)
+    assert requests.confirmed == {"a", "b"}
+    requests.begin(("b",), 5.0, PATIENCE)
+    assert requests.confirmed == {"b"}
+    assert requests.due() == (SUBSCRIBE, ["a"])
+
+
 def test_an_address_asks_by_itself():
     requests = made("a", "b")
     requests.begin(["a", "b"], 5.0, PATIENCE)

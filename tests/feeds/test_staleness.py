@@ -213,6 +213,76 @@ def test_a_book_that_is_not_live_is_nobodys_fault():
     assert watch.pace.patience(watch.rules) == patience
 
 
+def test_each_new_subscription_is_waited_for_anew():
+    """The first message after it may be the snapshot alone, the second time as well."""
+    watch, now, stamp = watched()
+    for turn in (1, 2):
+        _, at = until_due(watch, now, stamp, 100)
+        watch.did(RESUBSCRIBE, at, 100)
+        watch.look(at + 1, stamp + 1, stamp + 1, 101)
+        assert (watch.step, watch.mended) == (RESUBSCRIBE, turn - 1)
+        watch.look(at + 2, stamp + 2, stamp + 2, 102)
+        assert (watch.step, watch.mended) == ("", turn)
+        now, stamp = at + 2, stamp + 2
+
+
+class Past:
+    """The pauses of a book, all of them, and what they say: the definition of `Pace`, slow and plain."""
+
+    def __init__(self):
+        self.hours = []             # (hour, its pauses)
+
+    def note(self, now, pause):
+        hour = int(now // 3600)
+        if not self.hours or self.hours[-1][0] != hour:
+            self.hours.append((hour, []))
+        self.hours[-1][1].append(pause)
+
+    def patience(self, rules):
+        *earlier, (_, pauses) = self.hours
+        earlier = earlier[-168:]
+        taken = list(pauses)
+        if len(pauses) < 100:
+            more = []
+            for _, held in reversed(earlier):
+                if len(more) >= 100:
+                    break
+                more += held
+            taken += more
+        if len(taken) < 2:
+            return math.inf
+        known = sum(sum(held) for _, held in self.hours)
+        longest = max(map(max, [pauses, *(held for _, held in earlier)]))
+        return max(rules.least, rules.young_share * (rules.young - known), rules.longest * longest,
+                   sum(taken) * math.expm1(rules.surprise / len(taken)))
+
+
+@pytest.mark.parametrize("rules", [RULES, Patience(longest=0.0, least=0.0, young=0.0)])
+def test_patience_is_that_of_the_definition(rules, seed):
+    for turn in range(4):
+        dice, pace, past, now = random.Random(f"{seed} {turn}"), Pace(), Past(), 1e6
+        assert pace.patience(rules) == math.inf
+        for _ in range(60):
+            mean = dice.choice([1, 30, 40, 300, 5000])
+            for _ in range(dice.choice([1, 50, 99, 100, 101, 250])):
+                pause = dice.expovariate(1 / mean)
+                now += pause
+                pace.note(now, pause)
+                past.note(now, pause)
+                if dice.random() < 0.05:
+                    assert pace.patience(rules) == pytest.approx(past.patience(rules), rel=1e-9)
+
+
+def test_only_a_week_is_remembered():
+    pace, past = Pace(), Past()
+    for hour in range(200):
+        for pause in (5000.0 if hour in (10, 40) else 10.0, 1.0):
+            for kept in (pace, past):
+                kept.note(3600.0 * hour, pause)
+        assert pace.patience(RULES) == pytest.approx(past.patience(RULES))
+    assert pace.patience(RULES) >= 4 * 5000
+
+
 def test_what_rest_proves():
     watch, now, stamp = watched()
     _, at = until_due(watch, now, stamp, 100)

@@ -229,6 +229,8 @@ class SetModel:
     (EACH_ONCE, [0, 1, LATE + 1], [True] * 3), (EACH_ONCE, [0, 1, LATE + 2], [True, True, False]),
     (EACH_ONCE, [0, LATE + 1, 1], [True, False, True]), (EACH_ONCE, [0, 5 * LATE], [True, False]),
     (EACH_ONCE, [0, 5 * LATE, 1, 2], [True, False, True, True]),
+    (EACH_ONCE, [0, 4 * LATE, 3 * LATE + 1], [True, False, True]),          # just near enough to count from
+    (EACH_ONCE, [0, 4 * LATE + 1, 3 * LATE + 2], [True, False, False]),
 ])
 def test_numbers_of_a_connection(rule, numbers, answers):
     line = Line()

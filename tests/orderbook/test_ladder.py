@@ -140,6 +140,28 @@ def test_without_memory_nothing_is_applied(method):
     assert 5 < failures < 200
 
 
+@pytest.mark.skipif(not _probe.CAN_COUNT_MALLOC, reason="malloc can be taken away on x86-64 Linux only")
+def test_without_memory_for_a_finer_tick_nothing_is_changed():
+    """Both sides are built anew for it: the first may find memory that the second does not."""
+    bids, asks = ([(64_000 * i, i) for i in range(first, first + 60)] for first in (1, 100))
+    failures = 0
+    for after in range(200):
+        book = Book()
+        book.apply_snapshot(bids, asks, sequence=1)
+        before = book.bids().tolist(), book.asks().tolist()
+        try:
+            _probe.without_memory(lambda: book.apply_delta([("0.5", 7)], [("1e7", 8)], sequence=2), after)  # noqa: B023
+        except (MemoryError, ValueError):
+            failures += 1
+            assert (book.bids().tolist(), book.asks().tolist(), book.sequence) == (*before, 1)
+            book.apply_delta([("0.5", 7)], [("1e7", 8)], sequence=2)
+        assert book.bids().tolist() == [*before[0], [0.5, 7]]
+        assert book.asks().tolist() == sorted([*before[1], [1e7, 8]])
+        if failures <= after:
+            break
+    assert 5 < failures < 200
+
+
 def test_the_worst_level_and_the_reach():
     ladder = _probe.LadderProbe()
     assert _probe.worst(ladder) is None

@@ -170,6 +170,24 @@ def test_a_trade_with_many_decimals_widens_a_book_with_large_quantities():
     assert book.best_bid == (0.2, 9007199254740993.0)
 
 
+def test_a_trade_that_would_make_a_quantity_inexact_is_refused_and_the_book_stays():
+    pipeline = Pipeline("htx", on_gap="count")
+    pipeline.feed(frame(1, [("0.2", "9007199254740993123")], [("0.3", "1")]))
+    pipeline.feed(b'{"ch":"market.xvgeth.trade.detail","ts":1618678073700,"tick":{"id":100182534526,"ts":1618678073690,'
+                  b'"data":[{"id":1,"ts":1618678073690,"tradeId":102523573486,"amount":0.0000000123,"price":0.25,'
+                  b'"direction":"buy"}]}}')
+    assert pipeline.counters["errors"] == 1
+    book = pipeline.book("xvgeth")
+    assert (book.qty_decimal(book.best_bid_int[1]), book.qty_scale) == (9007199254740993123, 0)
+
+
+@pytest.mark.parametrize("price", ["-90071992547409.93", "-92233720368547758.07", "90071992547409.93", "-0.01"])
+def test_prices_that_no_double_holds_are_given_as_the_nearest(price):
+    book = Book()
+    book.apply_snapshot([(price, 1)], [], sequence=1)
+    assert book.best_bid == (float(price), 1)
+
+
 # ---- bad input
 
 @pytest.mark.parametrize("qty", ["-1", -(2**62) - 1, "-5000000000000000000", -(2**63) + 1, -0.5])
