@@ -1,7 +1,7 @@
 # Everything a developer runs. `make build` makes a virtual environment and compiles in place; the other targets
 # build first what they need. Another interpreter gets an environment of its own: make test PYTHON=python3.12
 .DEFAULT_GOAL := build
-.PHONY: build demo test bench lint debug asan sanitize fuzz soak record-run requirements clean
+.PHONY: build demo test bench lint debug asan sanitize fuzz mutants soak record-run requirements clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -138,6 +138,13 @@ fuzz: $(VENV)/test.stamp
 	cd build/fuzz && PYTHONPATH=$(CURDIR)/build/fuzz nice -n 19 $(RUN) -m tests.fuzz.build --clang $(CLANG) $(TARGET)
 	cd build/fuzz && PYTHONPATH=$(CURDIR)/build/fuzz nice -n 19 $(RUN) -m tests.fuzz.run --clang $(CLANG) --minutes $(MINUTES) \
 		$(if $(INPUT),--input $(INPUT) )$(TARGET)
+
+# Hundreds of changes that break the core, one at a time: does a test notice? Most of an hour; no part of `make test`.
+mutants: build
+	$(call mirror,build/mutants)
+	mkdir -p build/mutants/build
+	$(RUN) -m tests.mutants.run prepare build/mutants
+	cd build/mutants && PYTHONPATH=$(CURDIR)/build/mutants nice $(RUN) -m tests.mutants.run
 
 # Five simulated venues with faults and the real client for MINUTES: memory, latency, LIVE books.
 soak: build
