@@ -35,6 +35,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Scheduling(config, log)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def find_data() -> Path:
     """The folder of recorded captures: WIREBOOK_DATA, or shared/data beside the project."""
     return Path(os.environ.get("WIREBOOK_DATA") or ROOT.parent / "shared" / "data")

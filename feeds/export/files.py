@@ -135,7 +135,7 @@ def load(folder: str | PathLike[str]) -> Tables:
     """
     told = json.loads((Path(folder) / "tables.json").read_text())
     facts = next(iter(told["tables"].values()))
-    arrays = {name: np.load(Path(folder) / f"{name}.npy", mmap_mode="r") for name in told["tables"]}
+    arrays = {name: np.lib.format.open_memmap(Path(folder) / f"{name}.npy", mode="r") for name in told["tables"]}
     scales = {symbol: (of["price_scale"], of["qty_scale"]) for symbol, of in facts["scales"].items()}
     return Tables(arrays, told["symbols"], scales, told["reasons"], facts["venue"], facts["market"], facts["files"],
                   facts["losses"], facts["failures"])
