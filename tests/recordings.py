@@ -24,5 +24,5 @@ def write_recording(directory, about, records, *, chunk=60, every=5, rotate_size
         store.symbols[:] = shadow.symbols()
         if every and number % every == every - 1:
             store.checkpoint(checkpoint.take(shadow), max(times))
-    store.end()
+    store.close()
     return directory
