@@ -20,9 +20,10 @@ cdef enum:
     MAX_FORMS = 32            # forms of a venue
     MAX_LEARNED = 1000        # ways a form learns in its life: what never repeats is not worth it
     MAX_LEAD = 8              # bytes before the first number of an element that are compared without a window
-    GAP = 14                  # bytes of text at most that share a window with the number behind them
+    GAP = 18                  # bytes of text at most that share a window with the number behind them
     TAIL = 16                 # bytes of text after the last number at most that share its window
-    NEAR = 128                # places for the shapes of a varied element, a power of two
+    NEAR = 128                # places for the shapes of a varied element, a power of two,
+    PICKS = 64                # and for those of any other, likewise
     USUAL = 10                # bytes that a number is given at least, so that the next one's element is the same,
     GROWTH = 3                # and by which a longer one may become wider and still fit with its text
 
@@ -42,8 +43,12 @@ cdef struct Element:
     uint64_t lead_word        # the same as one number,
     uint64_t lead_mask        # and the bits of it that count
     uint8_t common[MAX_ELEMENTS]      # operations at the beginning that another element has as well,
-    uint8_t owner[MAX_ELEMENT_OPS]    # and for each operation the first element that has it, whose shapes serve all
+    Op* shared[MAX_ELEMENT_OPS]       # each operation, of the first element that has it: its shapes serve all
     Op op[MAX_ELEMENT_OPS]    # their slots count from SLOT_LEVEL_PRICE
+
+cdef struct Pick:
+    const Shape* shape        # that fitted lately, NULL none; borrowed from the pool
+    int element               # of which one
 
 cdef struct Elements:
     const Form* form
@@ -51,6 +56,7 @@ cdef struct Elements:
     int current               # the one that fitted last
     int learned               # elements learned so far
     bint refused              # some levels are written in a way that no operations read
+    Pick pick[PICKS][2]       # by operation and where a window has no digits: the last two, see `pick_element`
     Element element[MAX_ELEMENTS]
 
 cdef struct Lists:
@@ -132,11 +138,21 @@ cdef inline int take_of(const Piece* piece) noexcept nogil:
     return piece.take if not is_spare(piece) or piece.take == COUNT_FIELD else TAKE_TEXT
 
 
+cdef inline Py_ssize_t number_room(Py_ssize_t size) noexcept nogil:
+    """Bytes of a window that are kept for a number of this size."""
+    return USUAL if size < USUAL else size + GROWTH
+
+
+cdef inline Py_ssize_t gap_room(Py_ssize_t size) noexcept nogil:
+    """Bytes of text at most that share a window with a number of this size behind them."""
+    return max(<Py_ssize_t> 0, min(<Py_ssize_t> GAP, WINDOW - 1 - number_room(size)))
+
+
 cdef inline bint add_number(Op* op, const char* text, Py_ssize_t gap, const Piece* piece) noexcept nogil:
     """Add a number and the text before it; False if the operation has no room for it."""
     cdef int n = op.numbers
     cdef int at = op.at[n - 1] + op.gap[n - 1] if n else 0
-    if n == NUMBERS or gap > GAP or at + gap + TAIL > TEXT_ROOM or (n and gap == 0):
+    if n == NUMBERS or gap > gap_room(piece.past - piece.start) or at + gap + TAIL > TEXT_ROOM or (n and gap == 0):
         return False
     op.at[n] = <uint8_t> at
     op.gap[n] = <uint8_t> gap
@@ -151,8 +167,7 @@ cdef inline bint add_number(Op* op, const char* text, Py_ssize_t gap, const Piec
 cdef inline const char* add_tail(Op* op, const char* at, const char* past, const Piece* last) noexcept nogil:
     """Add text after the last number, as much as shares its window; where the rest begins."""
     cdef int n = op.numbers - 1
-    cdef Py_ssize_t size = last.past - last.start
-    cdef Py_ssize_t room = WINDOW - op.gap[n] - (USUAL if size < USUAL else size + GROWTH)
+    cdef Py_ssize_t room = WINDOW - op.gap[n] - number_room(last.past - last.start)
     op.tail = <uint8_t> max(1, min(past - at, min(room, <Py_ssize_t> TAIL)))
     memcpy(op.text + op.at[n] + op.gap[n], at, op.tail)
     return at + op.tail
@@ -191,7 +206,7 @@ cdef inline bint learn_ops_of(Element* self, ShapePool* pool, const char* text, 
             memcpy(&self.lead_word, at, self.lead_size)
             memset(&self.lead_mask, 0xff, self.lead_size)
             at = piece.start
-        if piece.start - at > GAP:
+        if piece.start - at > gap_room(piece.past - piece.start):
             if not element_text(self, at, piece.start - at):
                 return False
             at = piece.start
@@ -266,7 +281,7 @@ cdef inline void elements_share(Elements* self) noexcept nogil:
             j = 0
             while j < i and self.element[i].common[j] <= k:
                 j += 1
-            self.element[i].owner[k] = <uint8_t> j
+            self.element[i].shared[k] = &self.element[j].op[k]
 
 
 cdef inline void elements_add(Elements* self, const Element* element) noexcept nogil:

@@ -29,6 +29,7 @@ cdef enum:
     ROOM_FOR_TEXT = 12        # bytes of text at most that share a window with a number; of a double more,
     REAL_WIDTH = 12           # if this much is left for it
     REAL_GROWTH = 6           # and by this much it may become wider
+    COUNT_WIDTH = 10          # bytes that an integer is given at least: a connection's own count begins with one digit
 
 cdef struct Layout:
     int n_ops
@@ -187,14 +188,14 @@ cdef inline Py_ssize_t learn_number(Layout* self, ShapePool* pool, const char* f
         next_token[0] += 1
     if at == size:
         return -1
-    # What ends the number belongs to it, so that no shape takes a part of it. Integers keep their width for years:
+    # What ends the number belongs to it, so that no shape takes a part of it. Long integers keep their width for years:
     # there the text up to the next value shares the window as well, but for one digit's room.
     op.tail = 1
     if take == TAKE_INT or take == TAKE_ID:
         before = next_start(m, i, size) - at
         if before < 0:                            # the same number once more
             before = 1
-        before = min(before, WINDOW - 1 - op.gap[0] - (at - <Py_ssize_t> token.start))
+        before = min(before, WINDOW - op.gap[0] - max(at - <Py_ssize_t> token.start + 1, <Py_ssize_t> COUNT_WIDTH))
         op.tail = <uint8_t> max(before, 1)
     memcpy(op.text + op.gap[0] + op.gap[1], frame + at, op.tail)
     op_name(pool, op)
@@ -288,7 +289,7 @@ cdef inline bint learn_layout(Layout* self, ShapePool* pool, Lists* lists, const
     False if it has none: tokens out of order or inside the prefix, or too many parts.
     """
     cdef int i
-    memset(self, 0, sizeof(Layout))
+    memset(self, 0, sizeof(Layout) - sizeof(self.op))     # operations are made empty one by one
     self.kind = m.kind
     self.variant = variant_of(m)
     self.link = m.link

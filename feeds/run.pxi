@@ -6,7 +6,7 @@ from orderbook.types cimport Status, OK, NOT_COVERED, NO_MEMORY
 from orderbook.core cimport POWER
 from orderbook.ladder cimport likely, unlikely
 from orderbook.update cimport Levels, levels_reserve
-from feeds.element cimport MAX_ELEMENT_OPS, MAX_LEAD, NEAR, Element, Elements
+from feeds.element cimport MAX_ELEMENT_OPS, MAX_LEAD, NEAR, PICKS, Element, Elements, Pick
 from feeds.engine cimport MAX_PARTS, Engine, SHORTEST, engine_line
 from feeds.layout cimport Layout
 from feeds.message cimport (DEPTH_BITS, LAST_US, MAX_NAME, Message, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_LEVEL_COUNT,
@@ -105,16 +105,15 @@ cdef inline bint text_before(const Window* window, const Op* op, int first) noex
     return size == 0 or window_text(window, op.text + op.at[first] + taken, size)
 
 
-cdef const char* run_numbers(Op* op, const char* p, const char* end, const char* safe, int scales, int64_t* values,
-                             ShapePool* shapes, Message* printed) noexcept nogil:
-    """Read an operation's numbers window by window, where the shape that fitted last does not read them all: what
-    follows them, or NULL if it is something else.
+cdef const char* run_numbers(Op* op, int first, const char* p, const char* end, const char* safe, int scales,
+                             int64_t* values, ShapePool* shapes, Message* printed) noexcept nogil:
+    """Read an operation's numbers from `first` on, window by window, where the shape that fitted last does not read
+    them all: what follows them, or NULL if it is something else.
 
     `printed`: where it is noted how the numbers were printed, or NULL.
     """
     cdef Window window                            # loaded again here, so that the caller's can stay in registers
     cdef const Shape* shape
-    cdef int first = 0
     cdef uint64_t key
     while first < op.numbers:
         window_load(&window, p, end, safe)
@@ -207,41 +206,52 @@ cdef inline bint leads(const Element* element, const char* p) noexcept nogil:
 
 cdef inline const char* run_lead(const Element* element, const char* p, const char* end) noexcept nogil:
     """Compare the bytes before an element's first operation: what follows, or NULL if they are others."""
-    cdef int i
-    if end - p <= element.lead_size:
-        return NULL
-    for i in range(element.lead_size):
-        if p[i] != element.lead[i]:
-            return NULL
-    return p + element.lead_size
+    if unlikely(end - p < MAX_LEAD):
+        return p + element.lead_size if end - p > element.lead_size and memcmp(
+            p, element.lead, element.lead_size) == 0 else NULL
+    return p + element.lead_size if leads(element, p) else NULL
 
 
-cdef inline Op* element_op(Elements* elements, int i, int k) noexcept nogil:
-    """An operation of an element, or the same one of another."""
-    return &elements.element[elements.element[i].owner[k]].op[k]
+cdef inline bint parts_at(const Elements* elements, int i, int k) noexcept nogil:
+    """Whether an element is the present one, or as that one up to its operation `k`."""
+    cdef const Element* element = &elements.element[i]
+    cdef const Element* same = &elements.element[elements.current]
+    return i == elements.current or (
+        element.common[elements.current] == k and element.lead_size == same.lead_size
+        and element.lead_word == same.lead_word)
 
 
 cdef int pick_element(Elements* elements, const Window* window, int k, int scales,
                       const ShapePool* shapes) noexcept nogil:
     """The element that has a remembered shape for the window at its operation `k`, before which it is as the present
     one; -1 if none has."""
-    cdef const Element* same = &elements.element[elements.current]
     cdef const Shape* shape
     cdef Op* op
+    cdef Pick* pick
     cdef uint32_t look
-    cdef int i = elements.current, _turn
+    cdef int i = elements.current, turn
     if not SIMD:
         return -1
-    look = window_look(window, same.op[k].stop, 1)
-    for _turn in range(elements.count):
-        op = element_op(elements, i, k)
-        if i == elements.current or (
-                elements.element[i].common[elements.current] == k and op.kind == OP_NUMBERS
-                and elements.element[i].lead_size == same.lead_size
-                and memcmp(elements.element[i].lead, same.lead, MAX_LEAD) == 0):
+    look = window_look(window, elements.element[i].op[k].stop, 1)
+    pick = elements.pick[((look * <uint32_t> 0x9E3779B1 >> 26) + 7 * k) & (PICKS - 1)]
+    for turn in range(2):
+        i = pick[turn].element
+        op = elements.element[i].shared[k]
+        if serves(pick[turn].shape, shape_key(op, 0, scales), window) and parts_at(elements, i, k):
+            if turn:
+                pick[0], pick[1] = pick[1], pick[0]
+            shape_turn(op, 0, pick[0].shape)
+            return i
+    i = elements.current
+    for turn in range(elements.count):
+        op = elements.element[i].shared[k]
+        if op.kind == OP_NUMBERS and parts_at(elements, i, k):
             shape = look_up(window, op, look, shape_key(op, 0, scales), shapes)
             if shape != NULL:
                 shape_turn(op, 0, shape)
+                pick[1] = pick[0]
+                pick[0].shape = shape
+                pick[0].element = i
                 return i
         i = i + 1 if i + 1 < elements.count else 0
     return -1
@@ -287,55 +297,55 @@ cdef const char* run_element(Elements* elements, const char* p, const char* end,
     cdef int k = 0, i, other
     p = run_lead(element, start, end)
     while True:
-        while p != NULL and k < element.n_ops:
-            op = element_op(elements, elements.current, k)
-            at[k] = p
-            window_load(&window, p, end, safe)
-            if op.kind == OP_NUMBERS:
-                shape = op.current[0]
-                if likely(serves(shape, shape_key(op, 0, scales), &window) and shape.next == op.numbers):
-                    keep_values(&window, shape, values)
-                    if unlikely(printed != NULL):
-                        note_shape(printed, shape, p)
-                    p += shape.size
-                else:
-                    other = pick_element(elements, &window, k, scales, shapes)
-                    shape = NULL
-                    if other >= 0 and not tried >> other & 1:
-                        elements.current = other
-                        element = &elements.element[other]
-                        op = element_op(elements, other, k)
-                        shape = op.current[0]     # it fits
-                    if likely(shape != NULL and shape.next == op.numbers and printed == NULL):
-                        keep_values(&window, shape, values)
-                        p += shape.size
-                    else:
-                        p = run_numbers(op, p, end, safe, scales, values, shapes, printed)
-            elif op.kind == OP_TEXT:
-                p = p + op.tail if window_text(&window, op.text, op.tail) else NULL
-            elif op.kind == OP_SKIP:
-                size = text_size(p, end, safe, c'"')
-                p = p + size if size >= 0 else NULL
-            else:
-                p = run_symbol(instrument, p, end, safe)
-            if p > end:                           # what fitted lies behind the frame
+        while unlikely(p == NULL):                # in another way, from where that one differs
+            tried |= <uint32_t> 1 << elements.current
+            other = elements.current
+            for i in range(elements.count):
+                other = other + 1 if other + 1 < elements.count else 0
+                if not tried >> other & 1:
+                    break
+            if tried >> other & 1:
                 return NULL
-            k += p != NULL
-        if likely(p != NULL):
+            k = min(k, <int> element.common[other])
+            elements.current = other
+            element = &elements.element[other]
+            p = at[k] if k else run_lead(element, start, end)
+        if k == element.n_ops:
             return p
-        # In another way, from where that one differs.
-        tried |= <uint32_t> 1 << elements.current
-        other = elements.current
-        for i in range(elements.count):
-            other = other + 1 if other + 1 < elements.count else 0
-            if not tried >> other & 1:
-                break
-        if tried >> other & 1:
+        op = element.shared[k]
+        at[k] = p
+        window_load(&window, p, end, safe)
+        if op.kind == OP_NUMBERS:
+            shape = op.current[0]
+            if not serves(shape, shape_key(op, 0, scales), &window):
+                other = pick_element(elements, &window, k, scales, shapes)
+                shape = NULL
+                if other >= 0 and not tried >> other & 1:
+                    elements.current = other
+                    element = &elements.element[other]
+                    op = element.shared[k]
+                    shape = op.current[0]         # it fits
+            if likely(shape != NULL):
+                keep_values(&window, shape, values)
+                if unlikely(printed != NULL):
+                    note_shape(printed, shape, p)
+                p += shape.size
+                if shape.next != op.numbers:
+                    p = run_numbers(op, shape.next, p, end, safe, scales, values, shapes, printed)
+            else:
+                p = run_numbers(op, 0, p, end, safe, scales, values, shapes, printed)
+        elif op.kind == OP_TEXT:
+            p = p + op.tail if window_text(&window, op.text, op.tail) else NULL
+        elif op.kind == OP_SKIP:
+            size = window_quote(&window)
+            if unlikely(size < 0 or p + size >= end):
+                size = text_size(p, end, safe, c'"')
+            p = p + size if size >= 0 else NULL
+        else:
+            p = run_symbol(instrument, p, end, safe)
+        if unlikely(p > end):                     # what fitted lies behind the frame
             return NULL
-        k = min(k, <int> element.common[other])
-        elements.current = other
-        element = &elements.element[other]
-        p = at[k] if k else run_lead(element, start, end)
+        k += p != NULL
 
 
 cdef inline bint reads_all(const Shape* shape, const Op* op, uint64_t key) noexcept nogil:
@@ -430,7 +440,7 @@ cdef const char* varied_levels(Element* element, Op* op, const char* p, const ch
                 shape = near_shape(element, op, &window, window_look(&window, stop, 1),
                                    shape_key(op, number, scales), shapes)
             if unlikely(number != numbers):
-                past = run_numbers(op, p + lead, end, safe, scales, cold, shapes, printed)
+                past = run_numbers(op, 0, p + lead, end, safe, scales, cold, shapes, printed)
                 if past == NULL:
                     stopped = p - 1
                     break
@@ -486,7 +496,7 @@ cdef inline const char* plain_levels(Element* element, Op* op, const char* p, co
             if shape != NULL and shape.next == op.numbers:
                 p -= 1                            # the same level once more
                 continue
-            past = run_numbers(op, past, end, safe, scales, cold, shapes, printed)
+            past = run_numbers(op, 0, past, end, safe, scales, cold, shapes, printed)
             if past == NULL:
                 stopped = p - 1
                 break
@@ -581,10 +591,10 @@ cdef Status run_levels(Elements* elements, int side, const char** at, const char
     element = &elements.element[elements.current]
     element.hits += 1
     while True:                                   # p stands before a level, at the comma or bracket before it
-        levels = side_levels(m, 0, side, element.side)
-        if likely(element.plain and seen == 0 and levels != NULL):
+        levels = side_levels(m, 0, side, element.side) if element.plain and seen == 0 else NULL
+        if likely(levels != NULL):
             room = levels.count
-            op = element_op(elements, elements.current, 0)
+            op = element.shared[0]
             if element.varied:
                 p = varied_levels(element, op, p, end, safe, scales, levels, shapes, printed)
             else:
@@ -623,7 +633,7 @@ cdef const char* one_level(Elements* elements, const char* p, const char* end, c
                            int64_t* values, const Target* instrument, ShapePool* shapes) noexcept nogil:
     """Read one level: what follows it, or NULL if it is written in no way that is known."""
     cdef Element* element = &elements.element[elements.current]
-    cdef Op* op = element_op(elements, elements.current, 0)
+    cdef Op* op = element.shared[0]
     cdef const Shape* shape = op.current[0]
     cdef const char* past = run_lead(element, p, end) if element.plain else NULL
     cdef Window window
@@ -816,7 +826,7 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
                 keep_values(&window, shape, m.slot)
                 p += shape.size
             else:
-                p = run_numbers(op, p, end, safe, scales, m.slot, shapes, NULL)
+                p = run_numbers(op, 0, p, end, safe, scales, m.slot, shapes, NULL)
                 if p == NULL:
                     return NOT_COVERED
         elif op.kind == OP_TEXT:

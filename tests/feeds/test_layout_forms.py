@@ -482,10 +482,11 @@ class OwnForm:
         self.object = self.kind == "id" or rng.random() < 0.5
         self.names = names + [""] * rng.choice([0, 0, 1, 2])
         rng.shuffle(self.names)
-        self.keys = rng.sample(["p", "px", "price", "q", "size", "amount", "n", "side", "id", "a_long_key_of_a_level"],
-                               len(self.names))
+        self.keys = rng.sample(["p", "px", "price", "q", "size", "amount", "n", "side", "id", "price_level",
+                                "qty_remaining", "a_long_key_of_a_level"], len(self.names))
         self.quoted = [rng.random() < 0.5 for _ in self.names]
-        self.extra = [rng.choice(['"x"', "null", "true", "7", "1.5", '"2"', '{"a":[1]}']) for _ in self.names]
+        self.extra = [rng.choice(['"x"', "null", "true", "7", "1.5", '"2"', '{"a":[1]}', f'"{10 ** 33}"'])
+                      for _ in self.names]
         self.tail = rng.choice(["", "", ',"0"', ",0", ',"0","1"']) if not self.object else ""
         self.mixed = self.kind in ("side", "signed")
         self.words = {"word": {"new": 0, "change": 0, "delete": 3}, "side": {"Buy": 1, "Sell": 2},
