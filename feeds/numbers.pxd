@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint64_t, INT64_MAX, UINT64_MAX
 from orderbook.quantity cimport OWN_DIGITS, qty_make_own
 from orderbook.types cimport Status, OK, BAD_NUMBER, NO_FIT, NEEDS_SCALE
 from orderbook.core cimport POWER, TEN, MAX_SCALE
-from feeds.message cimport LAST_US, as_ns
+from feeds.message cimport LAST_MS, LAST_S, LAST_US, as_ns
 from feeds.scan cimport is_digit
 
 cdef enum:
@@ -225,15 +225,17 @@ cdef inline Status read_date(const char* p, const char* end, int64_t* ns) noexce
 cdef inline Status read_time(const char* p, const char* end, int64_t* ns) noexcept nogil:
     """Read a time as ns since the Unix epoch: s, ms, us or ns with or without a fraction, or a date; 0 if absurd."""
     cdef uint64_t digits = 0
-    cdef int64_t whole, unit, value
+    cdef int64_t whole, value, part = 0
+    cdef int places
     cdef const char* first = p
+    cdef const char* stop = end if end - p < 19 else p + 19       # so many digits fit
     cdef Decimal number
     cdef Status status
     ns[0] = 0
     if p == end:
         return OK
-    while p != end and is_digit(p[0]) and p - first < 19:
-        digits = digits * 10 + <uint64_t> (p[0] - c'0')      # 19 of them fit
+    while p != stop and is_digit(p[0]):
+        digits = digits * 10 + <uint64_t> (p[0] - c'0')
         p += 1
     whole = <int64_t> digits if digits <= <uint64_t> INT64_MAX else 0
     if p == end:
@@ -245,17 +247,18 @@ cdef inline Status read_time(const char* p, const char* end, int64_t* ns) noexce
         status = read_decimal(first, end, &number)    # an exponent, a sign: right, if it is a whole number
         return status if status != OK else read_integer(first, end, ns)
     value = as_ns(whole)
-    unit = value // whole if whole else 1
-    if unit > 1 and value > INT64_MAX - unit:     # the last second (ms, us) that int64 holds
-        value = unit = 0
+    places = 9 if whole <= LAST_S else 6 if whole <= LAST_MS else 3 if whole <= LAST_US else 0
+    if places and value > INT64_MAX - TEN[places]:    # the last second (ms, us) that int64 holds
+        value = 0
     p += 1
     while p != end and is_digit(p[0]):
-        unit //= 10
-        value += unit * (p[0] - c'0')
+        if places:                                # what is finer than a ns is cut
+            places -= 1
+            part = part * 10 + (p[0] - c'0')
         p += 1
     if p != end:
         return BAD_NUMBER
-    ns[0] = value
+    ns[0] = value + part * TEN[places] if value else 0
     return OK
 
 
