@@ -5,10 +5,12 @@ from libc.stdlib cimport malloc, free
 from libc.string cimport memcmp, memcpy
 from orderbook.types cimport Status
 from feeds.element cimport Elements, Lists, lists_free
-from feeds.layout cimport MAX_CLOSE, Layout, learn_layout, same_layout
-from feeds.message cimport KIND_DELTA, KIND_SNAPSHOT, Message, SLOT_LINE_SEQ, bit
+from feeds.layout cimport MAX_CLOSE, Layout, learn_layout, note_late, same_layout
+from feeds.message cimport (KIND_DELTA, KIND_SNAPSHOT, Message, SLOT_LINE_SEQ, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY,
+                            TAKE_SYMBOL, Token, bit)
 from feeds.routes cimport (Route, Routes, ROUTE_LAYOUTS, ROUTE_PARTS, MAX_LEARNS, prefix_size, routes_find, routes_add,
                            routes_free)
+from feeds.scan cimport Cursor, cursor_init, next_is, skip_value
 from feeds.shape cimport ShapePool, pool_free
 from feeds.symbols cimport Symbols, Target, symbols_free
 
@@ -109,30 +111,68 @@ cdef inline int open_brackets(const char* p, const char* past, char* close) noex
     return depth
 
 
+cdef inline Py_ssize_t array_end(const char* data, Py_ssize_t past, Py_ssize_t size) noexcept nogil:
+    """Where an array ends of which an element has ended at `past`."""
+    cdef Cursor c
+    cursor_init(&c, data, size, NULL)
+    c.pos = data + past
+    while next_is(&c, c','):
+        skip_value(&c)
+    return c.pos - data
+
+
+cdef inline int learn_tail(Engine* self, const char* data, Py_ssize_t size, Py_ssize_t tail, const Message* m, int own,
+                           Layout* room, const Token** symbol) noexcept nogil:
+    """Make the layout of what stands behind a frame's last message, of the first one's tokens from `own` on; its index,
+    -1 if there is none. `symbol`: the token of the instrument, if it is there."""
+    cdef int i, kind
+    for i in range(own, m.n_tokens):
+        kind = m.token[i].kind
+        if <Py_ssize_t> m.token[i].start < tail or kind == TAKE_LEVELS or kind == TAKE_PRICE or kind == TAKE_QTY:
+            return -1                             # prices are read before anything behind them says whose they are
+        if kind == TAKE_SYMBOL:
+            symbol[0] = &m.token[i]
+    if not learn_layout(room, &self.shapes, &self.lists, data, size, tail, m, own, m.n_tokens):
+        return -1
+    room.seen = 0                                 # what is seen is the message's that has this tail
+    room.kind = room.late = room.late_lead = 0
+    room.whole = False
+    return engine_layout(self, room)
+
+
 cdef inline bint learn_head(Engine* self, const char* data, Py_ssize_t size, Py_ssize_t prefix, const Message* m,
                             Layout* room) noexcept nogil:
     """Make the layout of a frame's first message, behind which others follow; False if it has none.
 
-    Behind the last of them nothing may stand but brackets: then all that says what the messages are stands before
-    the second one.
+    All that says what the messages are stands before the second one, or behind the last: brackets alone, or text
+    and values that a layout of their own reads.
     """
-    cdef Py_ssize_t past = m.more - data - 1
+    cdef Py_ssize_t past = m.more - data - 1, tail
     cdef char close[MAX_CLOSE]
-    cdef int i, n
+    cdef int n, own = 0, index = -1
+    cdef const Token* symbol = NULL
     if past <= prefix or data[past] != c',':
         return False
-    for i in range(m.n_tokens):
-        if <Py_ssize_t> m.token[i].end > past:
-            return False
+    while own < m.n_tokens and <Py_ssize_t> m.token[own].end <= past:
+        own += 1
     n = open_brackets(data, data + past, close)
-    if n == 0 or size - past <= n or memcmp(data + size - n, close, n) != 0:
+    if n == 0:
         return False
-    if not learn_layout(room, &self.shapes, &self.lists, data, past, prefix, m):
+    if own < m.n_tokens or size - past <= n or memcmp(data + size - n, close, n) != 0:
+        tail = array_end(data, past, size)
+        index = learn_tail(self, data, size, tail, m, own, room, &symbol)
+        if index < 0:
+            return False
+    if not learn_layout(room, &self.shapes, &self.lists, data, past, prefix, m, 0, own):
         return False
-    room.late = room.late_lead = 0                # where the frame ends is not known
+    room.late = room.late_lead = 0
+    if symbol != NULL:
+        room.names_symbol = True
+        note_late(room, data, size, symbol)
     room.whole = False                            # it is read twice
     room.n_close = n
     memcpy(room.close, close, n)
+    room.tail = index + 1
     return True
 
 
@@ -158,7 +198,7 @@ cdef inline int engine_learn(Engine* self, const char* data, Py_ssize_t size, co
     if m.more != NULL:
         if not learn_head(self, data, size, prefix, m, room):
             return -1
-    elif not learn_layout(room, &self.shapes, &self.lists, data, size, prefix, m):
+    elif not learn_layout(room, &self.shapes, &self.lists, data, size, prefix, m, 0, m.n_tokens):
         return -1
     if not room.names_symbol and not m.fixed_symbol:
         return -1                                 # nothing would tell whose message it is
@@ -192,15 +232,18 @@ cdef inline bint engine_learn_part(Engine* self, const char* data, Py_ssize_t si
     """
     cdef Py_ssize_t prefix = engine_prefix(self, data, size)
     cdef Route* route = routes_find(&self.routes, data, prefix, engine_line(self))
-    cdef int index, i
+    cdef int index, i, own = 0
+    cdef bint named = self.layout[head].late != 0     # behind the last message stands what the frame is about
     if route == NULL or route.learns == MAX_LEARNS or m.target < 0 or m.checksum or m.seen & bit(SLOT_LINE_SEQ):
         return False
-    for i in range(m.n_tokens):
-        if <Py_ssize_t> m.token[i].end > past:
+    while own < m.n_tokens and <Py_ssize_t> m.token[own].end <= past:
+        own += 1
+    for i in range(own, m.n_tokens):
+        if not named or m.token[i].kind != TAKE_SYMBOL:
             return False
-    if not learn_layout(room, &self.shapes, &self.lists, data, past, begin, m):
+    if not learn_layout(room, &self.shapes, &self.lists, data, past, begin, m, 0, own):
         return False
-    if not room.names_symbol and not (m.fixed_symbol and route.target == m.target):
+    if not room.names_symbol and not named and not (m.fixed_symbol and route.target == m.target):
         return False
     room.late = room.late_lead = 0
     room.whole = False

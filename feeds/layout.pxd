@@ -27,7 +27,7 @@ cdef enum:
     MAX_COPIES = 4
     MAX_CLOSE = 8             # brackets that are open around the messages of a frame
     ROOM_FOR_TEXT = 12        # bytes of text at most that share a window with a number; of a double more,
-    REAL_WIDTH = 12           # if this much is left for it
+    REAL_WIDTH = 12           # if this much is left for it,
     REAL_GROWTH = 6           # and by this much it may become wider
     COUNT_WIDTH = 10          # bytes that an integer is given at least: a connection's own count begins with one digit
 
@@ -52,6 +52,7 @@ cdef struct Layout:
     Elements* elements[MAX_LISTS]     # how the levels of its lists are written; borrowed from the engine
     int n_close               # of a frame's first message, behind which others follow: the brackets that end the frame
     char close[MAX_CLOSE]
+    int tail                  # or, where values stand behind the last one: 1 + the layout of the rest, 0 none
     bint part                 # one of those others
     int late                  # bytes from the end of the instrument's text to the frame's, where it stands behind
     int late_lead             # prices; and between the quote before it and its first. 0, 0: it does not
@@ -139,15 +140,20 @@ cdef inline bint kind_spare(int kind) noexcept nogil:
     return kind == TAKE_TEXT or kind == TAKE_DOUBLE
 
 
-cdef inline Py_ssize_t next_start(const Message* m, int i, Py_ssize_t size) noexcept nogil:
-    """Where the next token from `i` on begins that has bytes, `size` if there is none."""
-    while i < m.n_tokens and m.token[i].kind == TAKE_CONSTANT:
-        i += 1
-    return <Py_ssize_t> m.token[i].start if i < m.n_tokens else size
+cdef inline Py_ssize_t real_room(const Token* token) noexcept nogil:
+    """Bytes of a window that are kept for a decimal."""
+    return max(<Py_ssize_t> REAL_WIDTH, <Py_ssize_t> token.end - <Py_ssize_t> token.start + REAL_GROWTH)
+
+
+cdef inline Py_ssize_t text_room(const Token* token) noexcept nogil:
+    """Bytes of text at most that share a window with a number behind them: a double is alone, and its keys are long."""
+    if token.kind != TAKE_DOUBLE:
+        return ROOM_FOR_TEXT
+    return max(<Py_ssize_t> ROOM_FOR_TEXT, WINDOW - 1 - real_room(token))
 
 
 cdef inline Py_ssize_t learn_number(Layout* self, ShapePool* pool, const char* frame, Py_ssize_t size, Py_ssize_t at,
-                                    const Message* m, int* next_token) noexcept nogil:
+                                    const Message* m, int* next_token, int n_tokens) noexcept nogil:
     """Operations for the text from `at` on and the number behind it (or two); where they end, -1 if there are none.
 
     `next_token`: index of the one after the number's, moved on if a second number was taken.
@@ -155,11 +161,8 @@ cdef inline Py_ssize_t learn_number(Layout* self, ShapePool* pool, const char* f
     cdef int i = next_token[0], take
     cdef const Token* token = &m.token[i - 1]
     cdef const Token* second = token + 1
-    cdef Py_ssize_t before = <Py_ssize_t> token.start - at, room = ROOM_FOR_TEXT
+    cdef Py_ssize_t before = <Py_ssize_t> token.start - at, room = text_room(token)
     cdef Op* op
-    if token.kind == TAKE_DOUBLE:                 # alone in its window, with the keys before it, which are long
-        room = max(<Py_ssize_t> REAL_WIDTH, <Py_ssize_t> (token.end - token.start) + REAL_GROWTH)
-        room = max(<Py_ssize_t> ROOM_FOR_TEXT, WINDOW - 1 - room)
     if before > room:
         if not add_text(self, frame + at, before - room):
             return -1
@@ -176,7 +179,7 @@ cdef inline Py_ssize_t learn_number(Layout* self, ShapePool* pool, const char* f
     op.slot[0] = token.slot
     op.quoted[0] = token.quoted
     at = token.end
-    if i < m.n_tokens and may_pair(token, second, before):
+    if i < n_tokens and may_pair(token, second, before):
         op.numbers = 2
         op.at[1] = op.gap[0]
         op.gap[1] = <uint8_t> (second.start - token.end)
@@ -191,10 +194,11 @@ cdef inline Py_ssize_t learn_number(Layout* self, ShapePool* pool, const char* f
     # What ends the number belongs to it, so that no shape takes a part of it. Long integers keep their width for years:
     # there the text up to the next value shares the window as well, but for one digit's room.
     op.tail = 1
+    i = next_token[0]
+    while i < n_tokens and m.token[i].kind == TAKE_CONSTANT:
+        i += 1
+    before = (<Py_ssize_t> m.token[i].start if i < n_tokens else size) - at       # below 0: the same number once more
     if take == TAKE_INT or take == TAKE_ID:
-        before = next_start(m, i, size) - at
-        if before < 0:                            # the same number once more
-            before = 1
         before = min(before, WINDOW - op.gap[0] - max(at - <Py_ssize_t> token.start + 1, <Py_ssize_t> COUNT_WIDTH))
         op.tail = <uint8_t> max(before, 1)
     memcpy(op.text + op.gap[0] + op.gap[1], frame + at, op.tail)
@@ -221,15 +225,15 @@ cdef inline bint learn_list(Layout* self, Lists* lists, const Token* token) noex
 
 
 cdef inline bint learn_ops(Layout* self, ShapePool* pool, Lists* lists, const char* frame, Py_ssize_t size,
-                           Py_ssize_t prefix, const Message* m) noexcept nogil:
+                           Py_ssize_t prefix, const Message* m, int first, int n_tokens) noexcept nogil:
     """Fill a layout's operations; False if there are none."""
     cdef Py_ssize_t at = prefix, before
-    cdef int i = 0, kind
+    cdef int i = first, kind
     cdef bint priced = False, digits
     cdef const Token* token
     cdef const Token* earlier
     cdef Op* op
-    while i < m.n_tokens:
+    while i < n_tokens:
         token = &m.token[i]
         i += 1
         if token.kind == TAKE_CONSTANT:
@@ -241,7 +245,7 @@ cdef inline bint learn_ops(Layout* self, ShapePool* pool, Lists* lists, const ch
             continue
         before = <Py_ssize_t> token.start - at
         earlier = token - 1
-        if i > 1 and token.start == earlier.start and token.end == earlier.end and token.end > token.start and (
+        if i > first + 1 and token.start == earlier.start and token.end == earlier.end and token.end > token.start and (
                 is_number(token.kind) or token.kind == TAKE_TIME):
             if not copy_slot(self, token, earlier):
                 return False
@@ -254,7 +258,7 @@ cdef inline bint learn_ops(Layout* self, ShapePool* pool, Lists* lists, const ch
         digits = all_digits(frame + token.start, frame + token.end)
         priced |= kind == TAKE_PRICE or kind == TAKE_QTY or kind == TAKE_LEVELS
         if is_number(kind) or (digits and (kind == TAKE_TIME or kind == TAKE_ID)):
-            at = learn_number(self, pool, frame, size, at, m, &i)
+            at = learn_number(self, pool, frame, size, at, m, &i, n_tokens)
             if at < 0:
                 return False
             continue
@@ -283,8 +287,9 @@ cdef inline bint learn_ops(Layout* self, ShapePool* pool, Lists* lists, const ch
 
 
 cdef inline bint learn_layout(Layout* self, ShapePool* pool, Lists* lists, const char* frame, Py_ssize_t size,
-                              Py_ssize_t prefix, const Message* m) noexcept nogil:
-    """Make the layout of a frame from its message; the first `prefix` bytes are compared elsewhere.
+                              Py_ssize_t prefix, const Message* m, int first, int n_tokens) noexcept nogil:
+    """Make the layout of a frame from its message's tokens from `first` to `n_tokens`; the first `prefix` bytes are
+    compared elsewhere.
 
     False if it has none: tokens out of order or inside the prefix, or too many parts.
     """
@@ -297,7 +302,7 @@ cdef inline bint learn_layout(Layout* self, ShapePool* pool, Lists* lists, const
     self.cut = m.cut
     self.resync = m.resync
     self.seen = m.seen
-    if not learn_ops(self, pool, lists, frame, size, prefix, m):
+    if not learn_ops(self, pool, lists, frame, size, prefix, m, first, n_tokens):
         return False
     self.whole = self.kind == KIND_SNAPSHOT and not self.checksum and self.seen & KEPT_LISTS == KEPT_LISTS and (
         self.n_lists == 2)
@@ -314,6 +319,7 @@ cdef inline bint same_layout(const Layout* self, const Layout* other) noexcept n
             or self.resync != other.resync
             or self.n_constants != other.n_constants or self.n_copies != other.n_copies or self.late != other.late
             or self.seen != other.seen or self.part != other.part or self.n_close != other.n_close
+            or self.tail != other.tail or self.late_lead != other.late_lead
             or memcmp(self.close, other.close, self.n_close) != 0):
         return False
     for i in range(self.n_constants):

@@ -944,20 +944,24 @@ cdef Status read_several(Engine* engine, const Route* route, int head, const cha
     """
     cdef const Layout* first = engine.layout[head]
     cdef const char* p = m.more
+    cdef int32_t target = m.target if first.late else route.target
     cdef int i
     engine.n_parts = 0
-    engine.part_target = route.target
+    engine.part_target = target
     while p != end and p[0] == c',' and engine.n_parts < MAX_PARTS:
         for i in range(route.n_parts):
             if route.part_head[i] == head and run(engine.layout[route.part[i]], p + 1, end, safe, m, &engine.symbols,
-                                                  &engine.shapes, route.target) == OK:
+                                                  &engine.shapes, target) == OK:
                 break
         else:
             return NOT_COVERED
         engine.part[engine.n_parts] = route.part[i]
         engine.n_parts += 1
         p = m.more
-    if end - p != first.n_close or memcmp(p, first.close, first.n_close) != 0:
+    if first.tail:
+        if run(engine.layout[first.tail - 1], p, end, safe, m, &engine.symbols, &engine.shapes, m.target) != OK:
+            return NOT_COVERED
+    elif end - p != first.n_close or memcmp(p, first.close, first.n_close) != 0:
         return NOT_COVERED
     return run(engine.layout[head], data + route.size, end, safe, m, &engine.symbols, &engine.shapes, route.target)
 

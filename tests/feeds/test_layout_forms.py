@@ -404,7 +404,8 @@ def spoilt(frame: bytes, rng: random.Random, count: int):
 MESSAGE_TRIES = 60  # spoilt versions of a single message
 CAPTURED = 1500     # frames taken of a capture
 TURNS = 2           # random markets of a row
-SEVERAL = ("okx", "bybit", "deribit", "hyperliquid", "gateio", "htx", "cryptocom")    # frames have several trades
+SEVERAL = ("okx", "bybit", "kraken", "deribit", "hyperliquid", "bitget", "gateio", "htx",
+           "cryptocom")         # frames have several trades
 LEARNED = 8         # deltas to learn from
 FRESH = 160         # spoilt frames after which the layouts are learned anew: what is learned of those replaces them
 
@@ -619,8 +620,7 @@ def test_spoilt_messages_of_every_kind(name, data_dir, seed):
 
 # ---- frames with several messages
 
-# Elements at the end of a frame, and what closes it.
-LAST = re.compile(rb"\[(\{[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\})([\]}]+)$")
+ARRAY = re.compile(r"\[(?=\{)|(?<=^\[\d\d\d,)\[(?=\[)")       # of messages; in the arrays of kraken v1 one of arrays
 VARIED = re.compile(rb"(?<=[\":])[0-9]+(?:\.[0-9]+)?(?=[\",}])")
 
 
@@ -639,24 +639,23 @@ def varied(element: bytes, rng: random.Random) -> bytes:
 
 
 def with_several(row: Row, data_dir):
-    """Heads of frames that end with an array of objects, with the elements that were seen behind them."""
-    heads: dict[bytes, list[bytes]] = {}
-    ends: dict[bytes, bytes] = {}
+    """Frames with an array of messages: what stands before it, elements that were seen there, what stands behind."""
+    heads: dict[str, list[bytes]] = {}
+    ends: dict[str, bytes] = {}
     for frame in good_messages(row, data_dir):
-        match = LAST.search(frame)
-        if not match or not match[2].startswith(b"]"):
-            continue
+        text = frame.decode()
+        match = ARRAY.search(text)
         try:
-            found = json.loads(b"[" + match[1] + b"]")
+            found, past = json.JSONDecoder().raw_decode(text, match.start()) if match else ([], 0)
         except ValueError:
             continue
-        head = frame[:match.start(1)]
-        if all(isinstance(element, dict) for element in found):
-            texts = [match[1]] if len(found) == 1 else [json.dumps(element, separators=(",", ":")).encode()
-                                                       for element in found]
-            heads.setdefault(head, []).extend(texts)
-            ends[head] = match[2]
-    return [(head, elements, ends[head]) for head, elements in heads.items()]
+        if found and all(isinstance(element, (dict, list)) for element in found):
+            inside = text[match.end():past - 1]
+            texts = [inside] if len(found) == 1 else [json.dumps(element, separators=(",", ":"), ensure_ascii=False)
+                                                      for element in found]
+            heads.setdefault(text[:match.end()], []).extend(each.encode() for each in texts)
+            ends[text[:match.end()]] = text[past - 1:].encode()
+    return [(head.encode(), elements, ends[head]) for head, elements in heads.items()]
 
 
 @pytest.mark.parametrize("on_gap", ["resync", "count"])
@@ -680,6 +679,28 @@ def test_frames_with_several_messages_give_the_same_three_ways(name, on_gap, dat
             fast += len(texts) > 1 and ways[0].pipeline.counters["fast"] > had
             check(ways, frame)
     assert fast > 10 or name not in SEVERAL, "frames with several trades are read carefully"
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_a_spoilt_frame_with_several_messages_is_what_the_careful_parser_says(name, data_dir, seed):
+    """Each byte of it, behind the last message too, where the symbol or a time may stand."""
+    row = ROWS[name]
+    rng = random.Random(f"{seed} {name}")
+    fast = 0
+    for head, elements, end in with_several(row, data_dir):
+        good = [head + b",".join(varied(rng.choice(elements), rng) for _ in range(count)) + end for count in (3, 2, 3)]
+        for number, (wrong, behind) in enumerate(spoilt(good[0], rng, 200)):
+            if number % FRESH == 0:
+                ways = ways_of(row, "count", rng.random() < 0.7)
+                take(ways, [("frame", frame) for frame in [*map(str.encode, row.before), *good, good[0]]])
+            had = ways[0].pipeline.counters["fast"]
+            take(ways, [("frame", good[0])])
+            fast += ways[0].pipeline.counters["fast"] > had
+            for way in ways[:2]:
+                _probe.feed_with_slack(way.pipeline, wrong, behind)
+            _probe.feed_exact(ways[2].pipeline, wrong)
+            check(ways, (good[0], wrong, behind))
+    assert fast > 100
 
 
 @pytest.mark.parametrize("capture", [(name, capture) for name, row in ROWS.items() for capture in row.captures],
