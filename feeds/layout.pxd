@@ -192,7 +192,8 @@ cdef inline Py_ssize_t learn_number(Layout* self, ShapePool* pool, const char* f
     if at == size:
         return -1
     # What ends the number belongs to it, so that no shape takes a part of it. Long integers keep their width for years:
-    # there the text up to the next value shares the window as well, but for one digit's room.
+    # there the text up to the next value shares the window as well, but for one digit's room. Behind a decimal it does
+    # if that saves an operation: where all of it fits that the next value does not take with it.
     op.tail = 1
     i = next_token[0]
     while i < n_tokens and m.token[i].kind == TAKE_CONSTANT:
@@ -201,6 +202,11 @@ cdef inline Py_ssize_t learn_number(Layout* self, ShapePool* pool, const char* f
     if take == TAKE_INT or take == TAKE_ID:
         before = min(before, WINDOW - op.gap[0] - max(at - <Py_ssize_t> token.start + 1, <Py_ssize_t> COUNT_WIDTH))
         op.tail = <uint8_t> max(before, 1)
+    elif op.numbers == 1:
+        if i < n_tokens and is_number(m.token[i].kind):
+            before -= text_room(&m.token[i])
+        if 1 < before < WINDOW - op.gap[0] - real_room(token):
+            op.tail = <uint8_t> before
     memcpy(op.text + op.gap[0] + op.gap[1], frame + at, op.tail)
     op_name(pool, op)
     return at + op.tail
