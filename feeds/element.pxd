@@ -12,7 +12,7 @@ from feeds.levels cimport LevelText, Piece
 from feeds.message cimport Form, COUNT_FIELD, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_SPARE, TAKE_SYMBOL, TAKE_TEXT
 from feeds.scan cimport is_digit
 from feeds.shape cimport (NUMBERS, OP_NUMBERS, OP_SKIP, OP_SYMBOL, OP_TEXT, TEXT_ROOM, WINDOW, Op, Shape, ShapePool,
-                          op_name, same_op)
+                          op_name, op_text, same_op)
 
 cdef enum:
     MAX_ELEMENTS = 8          # ways to write a level that a form remembers
@@ -109,8 +109,7 @@ cdef inline bint element_text(Element* self, const char* text, Py_ssize_t size) 
         op = element_op(self, OP_TEXT)
         if op == NULL:
             return False
-        op.tail = <uint8_t> part
-        memcpy(op.text, text, part)
+        op_text(op, text, part)
         text += part
         size -= part
     return True

@@ -18,7 +18,7 @@ from feeds.message cimport (Message, Token, variant_of, KIND_SNAPSHOT, SLOT_SPAR
                             TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
 from feeds.scan cimport is_digit
 from feeds.shape cimport (OP_BOOL, OP_END, OP_LEVEL, OP_LEVELS, OP_NUMBERS, OP_OTHER, OP_REAL, OP_SKIP, OP_SYMBOL,
-                          OP_TEXT, WINDOW, Op, ShapePool, is_number, op_name, same_op)
+                          OP_TEXT, WINDOW, Op, ShapePool, is_number, op_name, op_text, same_op)
 
 cdef enum:
     MAX_OPS = 64
@@ -83,12 +83,11 @@ cdef inline bint add_text(Layout* self, const char* text, Py_ssize_t size) noexc
     cdef Py_ssize_t part
     cdef Op* op
     while size > 0:
-        part = size if size < WINDOW else WINDOW
+        part = min(size, <Py_ssize_t> 2 * WINDOW)
         op = add_op(self, OP_TEXT)
         if op == NULL:
             return False
-        memcpy(op.text, text, part)
-        op.tail = <uint8_t> part
+        op_text(op, text, part)
         text += part
         size -= part
     return True

@@ -116,6 +116,8 @@ cdef const char* run_numbers(Op* op, int first, const char* p, const char* end, 
     cdef const Shape* shape
     cdef uint64_t key
     while first < op.numbers:
+        if p > end:                               # what fitted lies behind the frame
+            return NULL
         window_load(&window, p, end, safe)
         key = shape_key(op, first, scales)
         shape = op.current[first]
@@ -132,8 +134,6 @@ cdef const char* run_numbers(Op* op, int first, const char* p, const char* end, 
         if printed != NULL:
             note_shape(printed, shape, p)
         p += shape.size
-        if p > end:                               # what fitted lies behind the frame
-            return NULL
         first = shape.next
     return p
 
@@ -150,7 +150,7 @@ cdef const char* run_real(Op* op, const char* p, const char* end, const char* sa
     if not serves(shape, key, &window):
         shape = find_shape(&window, op, 0, key, shapes)
     if shape == NULL:
-        return p if op_careful(op, 0, &p, end, 0, slots, shapes if SIMD else NULL, NULL) == OK else NULL
+        return p if p <= end and op_careful(op, 0, &p, end, 0, slots, shapes if SIMD else NULL, NULL) == OK else NULL
     window_values(&window, shape, units)
     value = units[0] / POWER[shape.scale[0]]
     if shape.negative:
@@ -335,7 +335,7 @@ cdef const char* run_element(Elements* elements, const char* p, const char* end,
             else:
                 p = run_numbers(op, 0, p, end, safe, scales, values, shapes, printed)
         elif op.kind == OP_TEXT:
-            p = p + op.tail if window_text(&window, op.text, op.tail) else NULL
+            p = p + op.tail if window_is(&window, op) else NULL
         elif op.kind == OP_SKIP:
             size = window_quote(&window)
             if unlikely(size < 0 or p + size >= end):
@@ -753,6 +753,8 @@ cdef const char* run_other(Op* op, const char* p, const char* end, const char* s
     cdef Py_ssize_t size
     cdef int64_t clock = 0
     cdef int decimals = 0
+    if p >= end:
+        return NULL
     if op.quoted[0]:
         size = text_size(p, end, safe, c'"')
         past = p + size if size > 0 else NULL
@@ -817,9 +819,8 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
         instrument = &symbols.target[target]
         scales = scales_word(instrument.price_scale, instrument.qty_scale)
     while True:
-        if unlikely(p > end):                     # what fitted lies behind the frame
-            return NOT_COVERED
-        if op.kind == OP_NUMBERS:
+        # What fits may lie behind the frame: `p` is past its end then, and stays so.
+        if likely(op.kind == OP_NUMBERS):
             window_load(&window, p, end, safe)
             shape = op.current[0]
             if likely(serves(shape, shape_key(op, 0, scales), &window) and shape.next == op.numbers):
@@ -829,14 +830,23 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
                 p = run_numbers(op, 0, p, end, safe, scales, m.slot, shapes, NULL)
                 if p == NULL:
                     return NOT_COVERED
-        elif op.kind == OP_TEXT:
+        elif likely(op.kind == OP_TEXT):
             window_load(&window, p, end, safe)
-            if unlikely(not window_text(&window, op.text, op.tail)):
+            if unlikely(not window_is(&window, op)):
                 return NOT_COVERED
             p += op.tail
+            if op.gap[0]:
+                window_load(&window, p, end, safe)
+                if unlikely(not window_text(&window, op.text + WINDOW, op.gap[0])):
+                    return NOT_COVERED
+                p += op.gap[0]
+        elif likely(op.kind == OP_REAL):
+            p = run_real(op, p, end, safe, m.slot, shapes)
+            if p == NULL:
+                return NOT_COVERED
         elif op.kind == OP_LEVELS:
             past = p
-            if p == end or p[0] != c'[':
+            if p >= end or p[0] != c'[':
                 return NOT_COVERED
             if instrument == NULL:
                 target = symbol_in_list(layout.elements[op.slot[1]], p, end, safe, symbols, layout.variant)
@@ -885,10 +895,6 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
                 p += 5
             else:
                 return NOT_COVERED
-        elif op.kind == OP_REAL:
-            p = run_real(op, p, end, safe, m.slot, shapes)
-            if p == NULL:
-                return NOT_COVERED
         elif op.kind == OP_SKIP:
             size = text_size(p, end, safe, c'"')
             if size < 0:
@@ -901,7 +907,7 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
         else:
             break
         op += 1
-    if target < 0 or (p != end and not layout.part and (layout.n_close == 0 or p[0] != c',')):
+    if target < 0 or p > end or (p != end and not layout.part and (layout.n_close == 0 or p[0] != c',')):
         return NOT_COVERED
     for i in range(layout.n_constants):
         m.slot[layout.constant_slot[i]] = layout.constant[i]
@@ -1027,6 +1033,7 @@ cdef Runner make():
     """What feeds.parser hands out."""
     global outside
     cdef Runner runner = Runner.__new__(Runner)
+    assert sizeof(Shape) % 16 == 0, "pool_ready says why"
     outside = <const void*> run_whole             # the frames that are most are read by fewer registers
     outside = <const void*> run_alone
     runner.frame = read_frame

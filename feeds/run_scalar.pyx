@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcmp
-from feeds.shape cimport Shape
+from feeds.shape cimport Op, Shape
 from feeds.routes cimport Route, Routes, routes_find, prefix_size
 
 cdef enum:
@@ -28,6 +28,10 @@ cdef inline void window_values(const Window* self, const Shape* shape, int64_t* 
 
 cdef inline bint window_text(const Window* self, const char* text, int size) noexcept nogil:
     return self.end - self.p >= size and memcmp(self.p, text, size) == 0
+
+
+cdef inline bint window_is(const Window* self, const Op* op) noexcept nogil:
+    return window_text(self, op.text, op.tail)
 
 
 cdef inline uint32_t window_look(const Window* self, char stop, int stops) noexcept nogil:

@@ -66,16 +66,17 @@ cdef struct ShapePool:
 cdef struct Op:
     uint8_t kind              # OP_...
     uint8_t numbers           # how many
-    uint8_t gap[NUMBERS]      # bytes of text before each number
+    uint8_t gap[NUMBERS]      # bytes of text before each number; of text alone, gap[0]: those in a second window
     uint8_t at[NUMBERS]       # where that text begins in `text`
-    uint8_t tail              # bytes of text after the last number; of text alone: all of it
+    uint8_t tail              # bytes of text after the last number; of text alone: those in the first window
     uint8_t take[NUMBERS]     # TAKE_... of each number; TAKE_TEXT and COUNT_FIELD: stepped over
     uint8_t slot[NUMBERS]     # where each number goes; of a list of levels, its side
     bint quoted[NUMBERS]      # the number stands in quotes
     char stop                 # byte that ends what a shape is found by,
     uint8_t stops             # at its occurrence of this number
-    uint32_t id               # no other operation has it
-    int scales_used           # bits of `scales_word` that matter
+    uint64_t name             # no other operation has it; the lower half is free, see `shape_key`
+    uint32_t scales_used      # bits of `scales_word` that matter
+    uint32_t open             # of text alone: bits of the bytes of a window that are behind it
     bint own                  # a quantity that no scale fits becomes an own quantity (orderbook.quantity)
     const Shape* current[NUMBERS]     # by first number: shape that fitted last, NULL none; borrowed from the pool
     const Shape* previous[NUMBERS]    # the one that fitted before it: widths often alternate
@@ -98,7 +99,7 @@ cdef inline void op_name(ShapePool* self, Op* op) noexcept nogil:
     cdef int i
     cdef int past = op.at[op.numbers - 1] + op.gap[op.numbers - 1]
     self.ids += 1
-    op.id = self.ids
+    op.name = <uint64_t> self.ids << 32
     op.scales_used = 0
     for i in range(op.numbers):
         op.scales_used |= 0xff if op.take[i] == TAKE_PRICE else 0xff00 if op.take[i] == TAKE_QTY else 0
@@ -109,6 +110,14 @@ cdef inline void op_name(ShapePool* self, Op* op) noexcept nogil:
     op.stops = 1
     for i in range(past):
         op.stops += op.text[i] == op.stop
+
+
+cdef inline void op_text(Op* op, const char* text, Py_ssize_t size) noexcept nogil:
+    """Fill an operation that is text alone, of up to two windows."""
+    op.tail = <uint8_t> min(size, <Py_ssize_t> WINDOW)
+    op.gap[0] = <uint8_t> (size - op.tail)
+    op.open = ~<uint32_t> ((<uint64_t> 1 << op.tail) - 1)
+    memcpy(op.text, text, size)
 
 
 cdef inline bint same_op(const Op* a, const Op* b) noexcept nogil:
@@ -126,7 +135,7 @@ cdef inline int scales_word(int price_scale, int qty_scale) noexcept nogil:
 
 cdef inline uint64_t shape_key(const Op* op, int first, int scales) noexcept nogil:
     """What a shape must have been made for to serve an operation from one of its numbers on, at these scales."""
-    return <uint64_t> op.id << 32 | <uint64_t> first << 16 | <uint64_t> (scales & op.scales_used)
+    return op.name | <uint64_t> first << 16 | <uint64_t> (<uint32_t> scales & op.scales_used)
 
 
 cdef inline uint32_t look_of(const char* p, Py_ssize_t room, char stop, int stops) noexcept nogil:
@@ -300,7 +309,10 @@ cdef inline void shape_turn(Op* op, int first, const Shape* shape) noexcept nogi
 
 
 cdef inline bint pool_ready(ShapePool* self) noexcept nogil:
-    """See that there is room for another shape. When all is used, all is forgotten: what is in use comes back."""
+    """See that there is room for another shape. When all is used, all is forgotten: what is in use comes back.
+
+    Memory begins at a multiple of 16 and a shape has such a size, so that its bytes can be read from there at once.
+    """
     if self.shape == NULL:
         self.shape = <Shape*> malloc(MAX_SHAPES * sizeof(Shape) + KNOWN * sizeof(int16_t))
         if self.shape == NULL:

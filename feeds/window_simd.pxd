@@ -5,13 +5,14 @@ Only run_simd.pyx, which is compiled for SSE4.2, uses this file.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp
-from feeds.shape cimport Shape
+from feeds.shape cimport Op, Shape
 from feeds.routes cimport PREFIX, SHORTEST_PREFIX, Route, Routes, prefix_hash
 
 cdef extern from "<nmmintrin.h>" nogil:
     ctypedef struct __m128i:
         pass
     __m128i _mm_loadu_si128(const __m128i* p)
+    __m128i _mm_load_si128(const __m128i* p)
     __m128i _mm_sub_epi8(__m128i a, __m128i b)
     __m128i _mm_subs_epu8(__m128i a, __m128i b)
     __m128i _mm_min_epu8(__m128i a, __m128i b)
@@ -60,6 +61,11 @@ cdef inline __m128i load(const void* p) noexcept nogil:
     return _mm_loadu_si128(<const __m128i*> p)
 
 
+cdef inline __m128i load_own(const void* p) noexcept nogil:
+    """16 bytes of a shape, which all begin at a multiple of 16: see `pool_ready`."""
+    return _mm_load_si128(<const __m128i*> p)
+
+
 cdef inline void window_load(Window* self, const char* p, const char* end, const char* safe) noexcept nogil:
     """Look at the 32 bytes at `p`. Near the end of a frame (of at least 32 bytes) nothing past it is read."""
     cdef Py_ssize_t over
@@ -80,15 +86,16 @@ cdef inline void window_load(Window* self, const char* p, const char* end, const
 
 cdef inline bint window_fits(const Window* self, const Shape* shape) noexcept nogil:
     """Whether every byte of the window is what the shape says."""
-    cdef __m128i low = _mm_subs_epu8(_mm_sub_epi8(self.low, load(shape.base)), load(shape.limit))
-    cdef __m128i high = _mm_subs_epu8(_mm_sub_epi8(self.high, load(&shape.base[16])), load(&shape.limit[16]))
+    cdef __m128i low = _mm_subs_epu8(_mm_sub_epi8(self.low, load_own(shape.base)), load_own(shape.limit))
+    cdef __m128i high = _mm_subs_epu8(_mm_sub_epi8(self.high, load_own(&shape.base[16])), load_own(&shape.limit[16]))
     low = _mm_or_si128(low, high)
     return _mm_testz_si128(low, low)
 
 
 cdef inline uint64_t window_chain(const Window* self, const uint8_t* low, const uint8_t* high) noexcept nogil:
     """Sixteen picked digits as two numbers of eight: the first in the low half of the result."""
-    cdef __m128i x = _mm_or_si128(_mm_shuffle_epi8(self.low, load(low)), _mm_shuffle_epi8(self.high, load(high)))
+    cdef __m128i x = _mm_shuffle_epi8(self.low, load_own(low))
+    x = _mm_or_si128(x, _mm_shuffle_epi8(self.high, load_own(high)))
     x = _mm_and_si128(x, _mm_set1_epi8(15))
     x = _mm_maddubs_epi16(x, _mm_set1_epi16(0x010a))          # 10, 1
     x = _mm_madd_epi16(x, _mm_set1_epi32(0x00010064))         # 100, 1
@@ -120,6 +127,11 @@ cdef inline uint32_t equal_mask(const Window* self, __m128i low, __m128i high) n
 cdef inline bint window_text(const Window* self, const char* text, int size) noexcept nogil:
     """Whether the window begins with the first `size` (1 to 32) bytes of `text`, of which 32 can be read."""
     return ~equal_mask(self, load(text), load(text + 16)) << (32 - size) == 0
+
+
+cdef inline bint window_is(const Window* self, const Op* op) noexcept nogil:
+    """Whether the window begins with the text of an operation that is text alone, as far as one window goes."""
+    return (equal_mask(self, load(op.text), load(op.text + 16)) | op.open) == ~<uint32_t> 0
 
 
 cdef inline uint32_t window_look(const Window* self, char stop, int stops) noexcept nogil:
