@@ -578,6 +578,8 @@ cdef Status run_levels(Elements* elements, int side, const char** at, const char
     if end - p < 2 or (p[0] != c'[' and p[0] != c','):
         return NOT_COVERED
     if p[0] == c'[' and p[1] == c']':
+        if elements.form.named:                   # and no level says whose list this is
+            return NOT_COVERED
         at[0] = p + 2
         return OK
     if elements.count == 0:
@@ -685,6 +687,8 @@ cdef Status run_whole(Kept* kept, Elements* elements, int side, const char** at,
     differ.last = INT64_MIN
     differ.ordered = True
     if p[0] == c']':
+        if elements.form.named:                   # as in run_levels
+            return NOT_COVERED
         p += 1
     elif elements.count == 0:
         return NOT_COVERED

@@ -23,6 +23,12 @@ settings.load_profile("wirebook")
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait for a socket, a clock or another program."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Any test to the worker that is free, but those of `TOGETHER` to the same one."""
     from xdist.scheduler import LoadScopeScheduling

@@ -618,6 +618,23 @@ def test_spoilt_messages_of_every_kind(name, data_dir, seed):
     assert fast or name == "bitfinex", "no layout reads a single message of this venue"
 
 
+def test_a_list_without_rows_is_nobodys_where_the_rows_name_the_symbol():
+    """Whose rows came before says nothing: it is no message of that book, and no sign of life."""
+    row = ROWS["bitmex"]
+    ways = ways_of(row)
+    take(ways, row.snapshot(1, [("8067.5", "491901")], []))
+    change = '{"table":"orderBookL2","action":"insert","data":[%s]}'
+    for number in range(6):
+        level = f'{{"symbol":"XBTUSD","id":80600000000{number},"side":"Buy","size":416,"price":806{number}.5}}'
+        take(ways, [("frame", (change % level).encode())])
+        check(ways, level)
+    had = ways[2].figures()["XBTUSD"]
+    assert ways[0].pipeline.counters["fast"] and (had["snapshots"], had["updates"]) == (1, 6)
+    take(ways, [("frame", (change % "").encode())])
+    check(ways, "no rows")
+    assert ways[2].figures()["XBTUSD"] == had
+
+
 # ---- frames with several messages
 
 ARRAY = re.compile(r"\[(?=\{)|(?<=^\[\d\d\d,)\[(?=\[)")       # of messages; in the arrays of kraken v1 one of arrays
