@@ -1,13 +1,13 @@
 """What is learned of a venue's frames: instruments, streams, layouts, shapes. One per pipeline."""
 
-from libc.stdint cimport int16_t, int32_t, uint8_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t
 from libc.stdlib cimport malloc, free
 from libc.string cimport memcmp, memcpy
 from orderbook.types cimport Status
 from feeds.element cimport Elements, Lists, lists_free
 from feeds.layout cimport MAX_CLOSE, Layout, learn_layout, note_late, same_layout
-from feeds.message cimport (KIND_DELTA, KIND_SNAPSHOT, Message, SLOT_LINE_SEQ, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY,
-                            TAKE_SYMBOL, Token, bit)
+from feeds.message cimport (KIND_DELTA, KIND_SNAPSHOT, Message, N_SLOTS, SLOT_LINE_SEQ, TAKE_LEVELS, TAKE_PRICE,
+                            TAKE_QTY, TAKE_SYMBOL, Token, bit)
 from feeds.routes cimport (Route, Routes, ROUTE_LAYOUTS, ROUTE_PARTS, MAX_LEARNS, prefix_size, routes_find, routes_add,
                            routes_free)
 from feeds.scan cimport Cursor, cursor_init, next_is, skip_value
@@ -16,13 +16,20 @@ from feeds.symbols cimport Symbols, Target, symbols_free
 
 cdef enum:
     MAX_LAYOUTS = 256         # of all streams together; what is beyond is read the careful way
-    MAX_PARTS = 256           # messages behind the first of a frame
+    MAX_PARTS = 256           # messages behind the first of a frame,
+    KEPT_PARTS = 16           # and of so many of them the values are kept that were read when all were compared
     SHORTEST = 16             # bytes of a frame that layouts are learned from and used for
 
 # Reads a list of levels: see `run_levels` of run.pxi.
 ctypedef Status (*list_function)(Elements* elements, int side, const char** at, const char* end, const char* safe,
                                  int scales, Message* m, const Target* instrument, ShapePool* shapes,
                                  Message* printed) noexcept nogil
+
+cdef struct Part:
+    # What a message behind the first of its frame has given.
+    int32_t target
+    const char* more          # where it ends
+    int64_t slot[N_SLOTS]
 
 cdef struct Engine:
     Symbols symbols
@@ -39,6 +46,9 @@ cdef struct Engine:
     int n_parts               # messages behind the first of the frame that was read last,
     int16_t part[MAX_PARTS]   # their layouts,
     int32_t part_target       # and the instrument that the stream's name tells, -1 if it does not
+    int next_part             # the one that comes next: those before it are done, or stand in the message at work
+    int n_kept                # how many of the first of them are kept: none that has levels
+    Part kept[KEPT_PARTS]
     Layout* layout[MAX_LAYOUTS]   # Owned
 
 ctypedef Status (*frame_function)(Engine* engine, const char* data, const char* end, const char* safe,

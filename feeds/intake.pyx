@@ -107,15 +107,16 @@ cdef class Intake:
         return 0
 
     cdef int several(self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) except -1:
-        """Do what the messages of a frame say of which the first was read by its layout; the others have one too."""
+        """Do what the messages of a frame say that are left of those which its layouts have read, beginning with the
+        message at work."""
         cdef Message* m = &self.path.message
-        cdef int i, n = self.path.engine.n_parts
+        cdef int i, begin = self.path.engine.next_part, n = self.path.engine.n_parts
         cdef int32_t target = self.path.engine.part_target
         cdef int16_t part[MAX_PARTS]
         cdef const char* more
         cdef bint jumped = m.line_jump
         memcpy(part, self.path.engine.part, n * sizeof(int16_t))      # a handler may feed another frame
-        for i in range(n):
+        for i in range(begin, n):
             more = m.more + 1
             if self.touched is not None:
                 self.touched.add(m.target)

@@ -10,10 +10,10 @@ A layout can make nothing wrong, only fast: text that a parser looked at but did
 How numbers are read stands in `feeds.shape`, how the levels of a list are written in `feeds.element`.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 from feeds.element cimport Elements, Lists, lists_find
-from feeds.message cimport (Message, Token, variant_of, KIND_SNAPSHOT, SLOT_SPARE, TAKE_ANY, TAKE_BOOL,
+from feeds.message cimport (DEPTH_BITS, Message, Token, variant_of, KIND_SNAPSHOT, SLOT_SPARE, TAKE_ANY, TAKE_BOOL,
                             TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY,
                             TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
 from feeds.scan cimport is_digit
@@ -314,6 +314,21 @@ cdef inline bint learn_layout(Layout* self, ShapePool* pool, Lists* lists, const
     for i in range(self.n_lists):
         self.whole &= self.elements[i].form.seen == 0
     return True
+
+
+cdef inline void layout_says(const Layout* self, Message* m, int32_t target, const char* more) noexcept nogil:
+    """What a message of a layout has in common with all others; `more`: where it ends, if others may follow."""
+    m.kind = self.kind
+    m.depth = self.variant & DEPTH_BITS
+    m.market = self.variant >> 20
+    m.link = self.link
+    m.checksum = self.checksum
+    m.cut = self.cut
+    m.resync = self.resync
+    m.line_jump = False
+    m.target = target
+    m.seen = self.seen
+    m.more = more
 
 
 cdef inline bint same_layout(const Layout* self, const Layout* other) noexcept nogil:

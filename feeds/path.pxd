@@ -7,16 +7,17 @@ a frame that no layout fits or a message that a handler wants, it says in its re
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, INT64_MAX, INT64_MIN
 from libc.stdlib cimport calloc, realloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 from orderbook.core cimport (BookData, MAX_SCALE, TEN, book_apply_delta, book_apply_snapshot, book_crossed, book_cut,
                              book_set_status, book_takes_price, book_widen_price, book_widen_qty, side_price)
 from orderbook.ladder cimport Ladder, Walk, unlikely, walk_next, walk_start
 from orderbook.types cimport Status, OK, NEEDS_SCALE, NO_FIT, NO_MEMORY, BOOK_EMPTY, BOOK_SYNCING, BOOK_LIVE, BOOK_STALE
 from feeds.checksum cimport checksum_of
-from feeds.engine cimport Engine, frame_function, part_function
+from feeds.engine cimport Engine, Part, frame_function, part_function
 from orderbook.update cimport Levels
 from feeds.arbiter cimport FATE_ANEW, FATE_FIRST, FATE_HOLD, FATE_MISSING
 from feeds.latency cimport CLOCK_MONOTONIC, Histogram, Stages, histogram_add_two, read_clock
+from feeds.layout cimport layout_says
 from feeds.lines cimport Lines, lines_take
 from feeds.message cimport (CHECKSUM_PAIRS, DEPTH_BITS, Message, bit, message_clear, variant_of, time_ns, KIND_DELTA,
                             KIND_IGNORED, KIND_MARK, KIND_OPEN_INTEREST, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER,
@@ -194,6 +195,28 @@ cdef inline int path_act(Path* self, const char* data, Py_ssize_t size, int64_t 
         if m.seen & bit(SLOT_QUOTE_TOO) and m.seen & QUOTE_SLOTS == QUOTE_SLOTS:
             path_quote(self, track, receive_ns)
     return DELIVER if self.wants & (TICKER_GIVES if m.kind == KIND_TICKER else 1 << m.kind) else DONE
+
+
+cdef inline int path_several(Path* self, const char* data, Py_ssize_t size, int64_t receive_ns,
+                             int line) noexcept nogil:
+    """Do what the messages of a frame say, while they are no book's, nobody wants them and their values are kept;
+    SEVERAL if some are left, of which the first is the message at work."""
+    cdef Message* m = &self.message
+    cdef Engine* engine = &self.engine
+    cdef const Part* part
+    cdef bint jumped = m.line_jump
+    while not (self.wants or m.kind == KIND_DELTA or m.kind == KIND_SNAPSHOT
+               or engine.symbols.target[m.target].wanted != 1
+               or engine.n_kept <= engine.next_part < engine.n_parts):
+        path_act(self, data, size, receive_ns, line)
+        if engine.next_part == engine.n_parts:
+            return DONE
+        part = &engine.kept[engine.next_part]
+        layout_says(engine.layout[engine.part[engine.next_part]], m, part.target, part.more)
+        memcpy(m.slot, part.slot, sizeof(part.slot))
+        m.line_jump = jumped
+        engine.next_part += 1
+    return SEVERAL
 
 
 cdef inline int path_shared(Path* self, const char* data, Py_ssize_t size, int64_t receive_ns, int line) noexcept nogil:

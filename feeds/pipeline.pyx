@@ -27,7 +27,7 @@ from feeds.message cimport (Message, message_clear, time_ns, KIND_DELTA, KIND_LI
                             KIND_OPEN_INTEREST, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, DEPTH_BITS, SLOT_ASK_PRICE,
                             SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_INDEX, SLOT_MARK, SLOT_OPEN_INTEREST, SLOT_QUOTE_TOO,
                             SLOT_TIME, WANTS_LEVELS, bit)
-from feeds.path cimport CAREFUL, MAX_LINES, SEVERAL, Change, path_lose, path_note, path_step
+from feeds.path cimport CAREFUL, MAX_LINES, SEVERAL, Change, path_lose, path_note, path_several, path_step
 from feeds.routes cimport routes_free
 from feeds.symbols cimport Target, symbols_find
 from feeds.track cimport (Track, WHY_AHEAD, WHY_BAD_FRAME, WHY_CLOSED, WHY_DEPTH, WHY_FIRST_DELTA, WHY_FORGOTTEN,
@@ -497,6 +497,7 @@ cdef class Pipeline(Intake):
         cdef const char* data[BATCH]
         cdef Py_ssize_t size[BATCH]
         cdef int todo
+        cdef bint noted = self.touched is not None
         if not isinstance(payloads, (list, tuple)):
             if not isinstance(payloads, Sequence) or isinstance(payloads, (bytes, bytearray, memoryview, str)):
                 raise TypeError(f"expected a sequence of bytes-like objects, not {type(payloads).__name__}")
@@ -523,6 +524,8 @@ cdef class Pipeline(Intake):
                             for line_ahead in range(FETCHED):
                                 prefetch(data[j + SOON] + 64 * line_ahead)
                         todo = path_step(&self.path, data[j], size[j], 0, 0, line)
+                        if unlikely(todo == SEVERAL and not noted):
+                            todo = path_several(&self.path, data[j], size[j], 0, line)
                         if unlikely(todo or self.path.n_changes):
                             with gil:
                                 if todo == CAREFUL:

@@ -7,10 +7,11 @@ from orderbook.core cimport POWER
 from orderbook.ladder cimport likely, unlikely
 from orderbook.update cimport Levels, levels_reserve
 from feeds.element cimport MAX_ELEMENT_OPS, MAX_LEAD, NEAR, PICKS, Element, Elements, Pick
-from feeds.engine cimport MAX_PARTS, Engine, SHORTEST, engine_line
-from feeds.layout cimport Layout
-from feeds.message cimport (DEPTH_BITS, LAST_US, MAX_NAME, Message, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_LEVEL_COUNT,
-                            SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ, SLOT_SPARE, TAKE_TIME, bit)
+from feeds.engine cimport KEPT_PARTS, MAX_PARTS, Engine, Part, SHORTEST, engine_line
+from feeds.layout cimport Layout, layout_says
+from feeds.message cimport (KIND_DELTA, KIND_SNAPSHOT, LAST_US, MAX_NAME, Message, N_SLOTS, SLOT_FIRST_SEQ,
+                            SLOT_LAST_SEQ, SLOT_LEVEL_COUNT, SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY,
+                            SLOT_LEVEL_SEQ, SLOT_SPARE, TAKE_TIME, bit)
 from feeds.numbers cimport read_day, read_day_time
 from feeds.parser cimport Runner
 from feeds.routes cimport Route, Routes
@@ -805,6 +806,16 @@ cdef inline int32_t symbol_in_list(const Elements* elements, const char* p, cons
     return symbols_find(symbols, p, size, variant) if size > 0 else -1
 
 
+cdef inline bint usual(const Layout* layout, const Message* m) noexcept nogil:
+    """Whether no number of a message is one that may make it another."""
+    if layout.seen & bit(SLOT_LEVEL_COUNT) and m.slot[SLOT_LEVEL_COUNT] == 0:
+        return False
+    if layout.seen & bit(SLOT_FIRST_SEQ) and m.slot[SLOT_FIRST_SEQ] <= 0:
+        return False                              # where a venue has no number to tell, it may mean another rule
+    # And where its count begins anew, the message may be a whole book.
+    return not (layout.link == LINK_COUNTER and layout.seen & bit(SLOT_LAST_SEQ) and m.slot[SLOT_LAST_SEQ] <= 1)
+
+
 cdef Status run(Layout* layout, const char* p, const char* end, const char* safe, Message* m,
                 const Symbols* symbols, ShapePool* shapes, int32_t target) noexcept nogil:
     """Run a frame of at least 32 bytes, from `p` on, through a layout; anything but OK: nothing is known of it."""
@@ -917,26 +928,12 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
         m.slot[layout.constant_slot[i]] = layout.constant[i]
     for i in range(layout.n_copies):
         m.slot[layout.copy_to[i]] = m.slot[layout.copy_from[i]]
-    if layout.seen & bit(SLOT_LEVEL_COUNT) and m.slot[SLOT_LEVEL_COUNT] == 0:
+    if unlikely(not usual(layout, m)):
         return NOT_COVERED
-    if layout.seen & bit(SLOT_FIRST_SEQ) and m.slot[SLOT_FIRST_SEQ] <= 0:
-        return NOT_COVERED                        # where a venue has no number to tell, it may mean another rule
-    if layout.link == LINK_COUNTER and layout.seen & bit(SLOT_LAST_SEQ) and m.slot[SLOT_LAST_SEQ] <= 1:
-        return NOT_COVERED                        # and where its count begins anew, the message may be a whole book
     if unlikely(m.kept != NULL) and not (m.kept.differs and m.kept.lists == 3) and not kept_all(
             m.kept, &m.bids, &m.asks):
         return NOT_COVERED
-    m.kind = layout.kind
-    m.depth = layout.variant & DEPTH_BITS
-    m.market = layout.variant >> 20
-    m.link = layout.link
-    m.checksum = layout.checksum
-    m.cut = layout.cut
-    m.resync = layout.resync
-    m.line_jump = False
-    m.target = target
-    m.seen = layout.seen
-    m.more = p if layout.n_close or layout.part else NULL
+    layout_says(layout, m, target, p if layout.n_close or layout.part else NULL)
     return OK
 
 
@@ -946,18 +943,30 @@ cdef Status read_part(Engine* engine, int layout, const char* p, const char* end
     return run(engine.layout[layout], p, end, end, m, &engine.symbols, &engine.shapes, target)
 
 
+cdef inline bint no_levels(const Message* m) noexcept nogil:
+    """Whether a message that was read is no book's."""
+    return m.bids.count == 0 and m.asks.count == 0 and m.rows.count == 0 and (
+        m.kind != KIND_DELTA and m.kind != KIND_SNAPSHOT)
+
+
 cdef Status read_several(Engine* engine, const Route* route, int head, const char* data, const char* end,
                          const char* safe, Message* m) noexcept nogil:
-    """See that all messages of a frame have layouts, after the first was read, and read that again.
+    """See that all messages of a frame have layouts, after the first was read, and go back to that.
 
     Like the careful parser, which looks at the whole frame before it gives its first message.
     """
     cdef const Layout* first = engine.layout[head]
-    cdef const char* p = m.more
-    cdef int32_t target = m.target if first.late else route.target
+    cdef const char* more = m.more
+    cdef const char* p = more
+    cdef int32_t target = m.target if first.late else route.target, own = m.target
     cdef int i
-    engine.n_parts = 0
+    cdef Part* kept
+    cdef bint bare = no_levels(m)
+    cdef int64_t slot[N_SLOTS]
+    engine.n_parts = engine.n_kept = engine.next_part = 0
     engine.part_target = target
+    if bare:
+        memcpy(slot, m.slot, sizeof(slot))
     while p != end and p[0] == c',' and engine.n_parts < MAX_PARTS:
         for i in range(route.n_parts):
             if route.part_head[i] == head and run(engine.layout[route.part[i]], p + 1, end, safe, m, &engine.symbols,
@@ -965,14 +974,25 @@ cdef Status read_several(Engine* engine, const Route* route, int head, const cha
                 break
         else:
             return NOT_COVERED
+        if engine.n_kept == engine.n_parts < KEPT_PARTS and no_levels(m):
+            kept = &engine.kept[engine.n_kept]
+            kept.target = m.target
+            kept.more = m.more
+            memcpy(kept.slot, m.slot, sizeof(slot))
+            engine.n_kept += 1
         engine.part[engine.n_parts] = route.part[i]
         engine.n_parts += 1
         p = m.more
+    if bare:
+        memcpy(m.slot, slot, sizeof(slot))        # what stands behind the last message belongs to the first
     if first.tail:
         if run(engine.layout[first.tail - 1], p, end, safe, m, &engine.symbols, &engine.shapes, m.target) != OK:
             return NOT_COVERED
     elif end - p != first.n_close or memcmp(p, first.close, first.n_close) != 0:
         return NOT_COVERED
+    if bare:
+        layout_says(first, m, own, more)
+        return OK if usual(first, m) else NOT_COVERED
     return run(engine.layout[head], data + route.size, end, safe, m, &engine.symbols, &engine.shapes, route.target)
 
 

@@ -720,6 +720,35 @@ def test_a_spoilt_frame_with_several_messages_is_what_the_careful_parser_says(na
     assert fast > 100
 
 
+@pytest.mark.parametrize("name", SEVERAL)
+def test_frames_with_several_messages_in_one_call_give_what_each_alone_gives(name, data_dir, seed):
+    """Without a handler: then the values that were read when all messages were compared are taken as they are."""
+    row = ROWS[name]
+    rng = random.Random(f"{seed} {name}")
+    fast = 0
+    for head, elements, end in with_several(row, data_dir):
+        ways = ways_of(row, "count", False)
+        take(ways, [("frame", frame.encode()) for frame in row.before])
+        for number in range(60):
+            frames = []
+            for _ in range(rng.choice([1, 1, 2, 5])):
+                texts = [varied(rng.choice(elements), rng) for _ in range(rng.choice([1, 2, 3, 6, 15, 25]))]
+                frames.append(head + b",".join(texts) + end)
+            if number % 4 == 3:
+                frames.append(rng.choice(list(spoilt(frames[-1], rng, 60)))[0])
+            had = ways[0].pipeline.counters["fast"]
+            for way in ways[:2]:
+                way.pipeline.feed_many(frames)
+            for frame in frames:
+                ways[2].pipeline.feed(frame)
+            fast += ways[0].pipeline.counters["fast"] - had
+            check(ways, frames)
+            for symbol in ways[2].pipeline.symbols():
+                lasts = [(way.pipeline.last_trade(symbol), way.pipeline.last_quote(symbol)) for way in ways]
+                assert repr(lasts[0]) == repr(lasts[1]) == repr(lasts[2]), frames
+    assert fast > 50
+
+
 @pytest.mark.parametrize("capture", [(name, capture) for name, row in ROWS.items() for capture in row.captures],
                          ids="-".join)
 def test_spoilt_frames_of_captures(capture, data_dir, seed):
