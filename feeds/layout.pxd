@@ -17,8 +17,8 @@ from feeds.message cimport (DEPTH_BITS, Message, Token, variant_of, KIND_SNAPSHO
                             TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY,
                             TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
 from feeds.scan cimport is_digit
-from feeds.shape cimport (OP_BOOL, OP_END, OP_LEVEL, OP_LEVELS, OP_NUMBERS, OP_OTHER, OP_REAL, OP_SKIP, OP_SYMBOL,
-                          OP_TEXT, WINDOW, Op, ShapePool, is_number, op_name, op_text, same_op)
+from feeds.shape cimport (MANY, OP_BOOL, OP_END, OP_LEVEL, OP_LEVELS, OP_MOMENT, OP_NUMBERS, OP_OTHER, OP_REAL, OP_SKIP,
+                          OP_SYMBOL, OP_TEXT, SECONDS, WINDOW, Op, ShapePool, is_number, op_name, op_text, same_op)
 
 cdef enum:
     MAX_OPS = 64
@@ -112,6 +112,12 @@ cdef inline bint all_digits(const char* p, const char* past) noexcept nogil:
     return True
 
 
+cdef inline bint in_seconds(const char* p, const char* past) noexcept nogil:
+    """Whether a text is a time like 1618678142.557535: seconds, and decimals as far as a shape can read them."""
+    return SECONDS + 1 < past - p <= MANY + 1 and p[SECONDS] == c'.' and p[0] == c'1' and (
+        all_digits(p, p + SECONDS) and all_digits(p + SECONDS + 1, past))
+
+
 cdef inline bint copy_slot(Layout* self, const Token* token, const Token* before) noexcept nogil:
     """One number for two slots; False if it is kept in two ways."""
     if self.n_copies == MAX_COPIES or (token.kind == TAKE_DOUBLE) != (before.kind == TAKE_DOUBLE) or (
@@ -161,16 +167,18 @@ cdef inline Py_ssize_t learn_number(Layout* self, ShapePool* pool, const char* f
     cdef const Token* token = &m.token[i - 1]
     cdef const Token* second = token + 1
     cdef Py_ssize_t before = <Py_ssize_t> token.start - at, room = text_room(token)
+    cdef bint fraction
     cdef Op* op
     if before > room:
         if not add_text(self, frame + at, before - room):
             return -1
         at += before - room
         before = room
-    op = add_op(self, OP_REAL if token.kind == TAKE_DOUBLE else OP_NUMBERS)
+    fraction = token.kind == TAKE_TIME and in_seconds(frame + token.start, frame + token.end)
+    op = add_op(self, OP_REAL if token.kind == TAKE_DOUBLE else OP_MOMENT if fraction else OP_NUMBERS)
     if op == NULL:
         return -1
-    take = TAKE_INT if token.kind == TAKE_TIME else token.kind
+    take = TAKE_INT if token.kind == TAKE_TIME and not fraction else token.kind
     op.gap[0] = <uint8_t> before
     memcpy(op.text, frame + at, before)
     op.numbers = 1
@@ -260,7 +268,8 @@ cdef inline bint learn_ops(Layout* self, ShapePool* pool, Lists* lists, const ch
                 continue                          # stepped over, and part of the text that names the stream
             return False
         kind = token.kind
-        digits = all_digits(frame + token.start, frame + token.end)
+        digits = all_digits(frame + token.start, frame + token.end) or (
+            kind == TAKE_TIME and in_seconds(frame + token.start, frame + token.end))
         priced |= kind == TAKE_PRICE or kind == TAKE_QTY or kind == TAKE_LEVELS
         if is_number(kind) or (digits and (kind == TAKE_TIME or kind == TAKE_ID)):
             at = learn_number(self, pool, frame, size, at, m, &i, n_tokens)

@@ -3,7 +3,7 @@
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, INT64_MIN
 from libc.string cimport memcmp, memcpy, memset
 from orderbook.types cimport Status, OK, NOT_COVERED, NO_MEMORY
-from orderbook.core cimport POWER
+from orderbook.core cimport POWER, TEN
 from orderbook.ladder cimport likely, unlikely
 from orderbook.update cimport Levels, levels_reserve
 from feeds.element cimport MAX_ELEMENT_OPS, MAX_LEAD, NEAR, PICKS, Element, Elements, Pick
@@ -15,8 +15,8 @@ from feeds.message cimport (KIND_DELTA, KIND_SNAPSHOT, LAST_US, MAX_NAME, Messag
 from feeds.numbers cimport read_day, read_day_time
 from feeds.parser cimport Runner
 from feeds.routes cimport Route, Routes
-from feeds.shape cimport (KNOWN, NO_SCALES, OP_BOOL, OP_LEVEL, OP_LEVELS, OP_NUMBERS, OP_OTHER, OP_REAL, OP_SKIP,
-                          OP_SYMBOL, OP_TEXT, PROBES, WINDOW, Op, Shape, ShapePool, convert_number, known_at,
+from feeds.shape cimport (KNOWN, NO_SCALES, OP_BOOL, OP_LEVEL, OP_LEVELS, OP_MOMENT, OP_NUMBERS, OP_OTHER, OP_REAL,
+                          OP_SKIP, OP_SYMBOL, OP_TEXT, PROBES, WINDOW, Op, Shape, ShapePool, convert_number, known_at,
                           number_end, op_careful, scales_word, shape_key, shape_turn)
 from feeds.symbols cimport Symbols, Target, symbols_find
 from feeds.sync cimport LINK_COUNTER
@@ -157,6 +157,23 @@ cdef const char* run_real(Op* op, const char* p, const char* end, const char* sa
     if shape.negative:
         value = -value
     memcpy(&slots[op.slot[0]], &value, sizeof(double))
+    return p + shape.size
+
+
+cdef const char* run_moment(Op* op, const char* p, const char* end, const char* safe, int64_t* slots,
+                            ShapePool* shapes) noexcept nogil:
+    """Read a time in seconds with a fraction as ns: what follows it, or NULL if it is something else."""
+    cdef Window window
+    cdef int64_t units[2]
+    cdef uint64_t key = shape_key(op, 0, 0)
+    cdef const Shape* shape = op.current[0]
+    window_load(&window, p, end, safe)
+    if not serves(shape, key, &window):
+        shape = find_shape(&window, op, 0, key, shapes)
+    if shape == NULL:
+        return p if p <= end and op_careful(op, 0, &p, end, 0, slots, shapes if SIMD else NULL, NULL) == OK else NULL
+    window_values(&window, shape, units)
+    slots[op.slot[0]] = units[0] * TEN[9 - shape.scale[0]]
     return p + shape.size
 
 
@@ -915,6 +932,10 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
             if size < 0:
                 return NOT_COVERED
             p += size
+        elif op.kind == OP_MOMENT:
+            p = run_moment(op, p, end, safe, m.slot, shapes)
+            if p == NULL:
+                return NOT_COVERED
         elif op.kind == OP_OTHER:
             p = run_other(op, p, end, safe, m.slot)
             if p == NULL:

@@ -30,6 +30,7 @@ cdef enum:
     OP_END = 7                # the frame ends here
     OP_OTHER = 8              # a time or a name in a form that no window reads
     OP_LEVEL = 9              # one level that is in no list
+    OP_MOMENT = 10            # text, then a time in seconds with a fraction
 
 cdef enum:
     WINDOW = 32               # bytes looked at in one step
@@ -40,6 +41,7 @@ cdef enum:
     PROBES = 8                # places that are looked at for a shape
     NO_SCALES = 0xffff        # `scales_word` while the instrument is not known
     MANY = 16                 # digits of one number at most
+    SECONDS = 10              # digits of the seconds since the Unix epoch
 
 cdef struct Shape:
     uint8_t base[32]          # subtracted from each byte of the window ...
@@ -219,6 +221,8 @@ cdef inline int scale_of(int take, const Written* written, int scales) noexcept 
         return scales >> 8
     if take == TAKE_DOUBLE:
         return max(written.mantissa - written.dot - 1, 0) - written.exponent
+    if take == TAKE_TIME:                         # others are read the careful way
+        return written.size - SECONDS - 1 if written.dot == SECONDS < written.size == written.mantissa else -1
     return 0 if written.dot == written.size else -1       # an integer has no dot and no exponent
 
 
@@ -251,7 +255,8 @@ cdef inline bint shape_make(Shape* self, const Op* op, int first, const char* p,
         if op.take[i] != TAKE_TEXT and op.take[i] != COUNT_FIELD:
             scale = scale_of(op.take[i], &written, scales)
             total = written.dot + scale + written.exponent        # digits from the first to the last that is kept
-            if n == 2 or scale < 0 or scale > 18 or total > MANY or total < 0:
+            if n == 2 or scale < 0 or scale > 18 or total > MANY or total < 0 or (
+                    op.take[i] == TAKE_TIME and p[past] != c'1'):
                 break
             if total > 8:
                 self.chains = 2
@@ -277,6 +282,9 @@ cdef inline bint shape_make(Shape* self, const Op* op, int first, const char* p,
         if (not op.quoted[i] and written.dot > 1) or op.take[i] == COUNT_FIELD:
             self.base[past] = c'1'                # JSON's bare numbers have no leading zeros, this count is not 0
             self.limit[past] = 8
+        if op.take[i] == TAKE_TIME:
+            self.base[past] = c'1'                # from 2001 to 2033
+            self.limit[past] = 0
         at = past + written.size
         i += 1
         must_be(self, at, op.text + op.at[i - 1] + op.gap[i - 1], tail)

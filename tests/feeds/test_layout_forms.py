@@ -496,6 +496,7 @@ class OwnForm:
         first, other = rng.sample(["kind", "more"], 2)      # the text that names the stream must repeat
         self.keys_of_frame = [first, *rng.sample([*keys, other], len(keys) + 1)]
         self.bare = rng.random() < 0.5          # numbers of the frame
+        self.decimals = rng.choice([0, 0, 1, 3, 6, 7])      # of a time in seconds; 0: it is one in ms
         self.alone = self.kind != "seq" and rng.random() < 0.3      # changes come one by one, each in no list
 
     def spec(self):
@@ -503,7 +504,7 @@ class OwnForm:
         one = "BOTH" if self.mixed or self.kind == "id" else "BIDS"
         fields = [("kind", "TEXT", "SPARE"), ("s", "SYMBOL", "SPARE"), ("u", "INT", "LAST_SEQ"), ("b", "LEVELS", one),
                   ("a", "LEVELS", "ASKS"), ("lb", "LEVEL", one), ("la", "LEVEL", "ASKS"),
-                  ("t", self.rng.choice(["TIME", "INT"]), "TIME"),
+                  ("t", "TIME" if self.decimals else self.rng.choice(["TIME", "INT"]), "TIME"),
                   ("f", self.rng.choice(["DOUBLE", "ID", "TIME"]), "SPARE")]
         return own_spec(fields=fields, form=rows if self.object else tuple(self.names), words=self.words,
                         parser={"marks": self.rng.choice([2, 2, 4])})
@@ -531,6 +532,9 @@ class OwnForm:
                  "b": f"[{','.join(levels)}]", "a": f"[{','.join(lists[1])}]", "more": '{"x":[null,{}]}',
                  "t": str(1618678072000 + number) if self.bare else f'"{1618678072000 + number}"',
                  "f": f"{number % 7}.{number}"}
+        if self.decimals:
+            time = f"{1618678072 + number}.{self.rng.randrange(10 ** self.decimals):0{self.decimals}}"
+            texts["t"] = time if self.bare else f'"{time}"'
         keys = self.keys_of_frame
         if self.alone and kind == "delta":
             level, = lists[0] or lists[1]
