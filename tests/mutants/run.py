@@ -112,10 +112,12 @@ def prepare(tree: Path) -> None:
     checkout = Path.cwd()
     os.chdir(tree)
     SWITCH.mkdir(parents=True, exist_ok=True)
-    for folder in ("orderbook", "feeds", "feeds/venues", "tests"):
-        for path in (checkout / folder).glob(f"*{importlib.machinery.EXTENSION_SUFFIXES[0]}"):
-            if f"{folder.replace('/', '.')}.{path.name.partition('.')[0]}" not in COMPILED:
-                shutil.copy2(path, tree / folder)
+    suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
+    for folder in ("orderbook", "feeds", "tests"):
+        for path in (checkout / folder).rglob(f"*{suffix}"):
+            name = path.relative_to(checkout)
+            if ".".join(name.parts).removesuffix(suffix) not in COMPILED:
+                shutil.copy2(path, tree / name)
     (SWITCH / "wb_mutant.h").write_text(HEADER)
     subprocess.run(["cc", "-shared", "-fPIC", "-o", SWITCH / "switch.so", "-x", "c", "-"], check=True, text=True,
                    input=f"int wb_mutant; unsigned char wb_reached[{LAST}];")
