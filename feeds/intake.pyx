@@ -315,13 +315,14 @@ cdef class Intake:
         self.path.counts.errors += 1
         if target < 0 and m.symbol != NULL:
             target = symbols_find(&self.path.engine.symbols, m.symbol, m.symbol_size, variant_of(m))
-        if target < 0 and size:
-            route = routes_find(&self.path.engine.routes, data, engine_prefix(&self.path.engine, data, size),
-                                engine_line(&self.path.engine))
-            if route != NULL:
+        # It may have gone wrong before it said whose it is, or what: its first bytes tell, if others began like it.
+        route = routes_find(&self.path.engine.routes, data, engine_prefix(&self.path.engine, data, size),
+                            engine_line(&self.path.engine))
+        if route != NULL:
+            if target < 0:
                 target = route.target
-                if kind == KIND_NONE and route.book:
-                    kind = KIND_DELTA
+            if kind < KIND_DELTA and route.book:
+                kind = KIND_DELTA
         if target >= 0:
             book = self.book_list[target]
         self.error = FeedError(self.venue, book.symbol if book is not None else "", offset, expected)
