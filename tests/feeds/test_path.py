@@ -38,6 +38,18 @@ def test_deltas_before_a_snapshot_by_rest_are_kept(made):
     assert pipeline.wanted() == []
 
 
+def test_deltas_that_a_line_brought_before_it_ended_are_not_joined_to_a_snapshot_of_the_next(made):
+    """No number tells that they are of a time before."""
+    pipeline = made(link=Link.NONE, resync="rest", parser={"resync": REST})
+    pipeline.opened(0)
+    pipeline.feed(book_frame("delta", 0, [[11, 1]]))
+    pipeline.closed(0)
+    pipeline.opened(0)
+    pipeline.feed(book_frame("delta", 0, [[12, 1]]))
+    pipeline.rest("https://own.example/snapshot?X", json.dumps({"u": 0, "b": [[1, 5]], "a": [[50, 5]]}))
+    assert state(pipeline) == (LIVE, [[12, 1], [1, 5]], [[50, 5]])
+
+
 def test_deltas_before_the_stream_sends_its_snapshot_are_dropped(made):
     pipeline = made(link=Link.COUNTER, parser={"resync": RESUBSCRIBE})
     pipeline.feed(book_frame("delta", 11, [[11, 1]]))
