@@ -316,13 +316,14 @@ cdef class Intake:
         self.path.counts.errors += 1
         if target < 0 and m.symbol != NULL:
             target = symbols_find(&self.path.engine.symbols, m.symbol, m.symbol_size, variant_of(m))
-        if target < 0 and size:
-            route = routes_find(&self.path.engine.routes, data, engine_prefix(&self.path.engine, data, size),
-                                engine_line(&self.path.engine))
-            if route != NULL:
+        # It may have gone wrong before it said whose it is, or what: its first bytes tell, if others began like it.
+        route = routes_find(&self.path.engine.routes, data, engine_prefix(&self.path.engine, data, size),
+                            engine_line(&self.path.engine))
+        if route != NULL:
+            if target < 0:
                 target = route.target
-                if kind == KIND_NONE and route.book:
-                    kind = KIND_DELTA
+            if kind < KIND_DELTA and route.book:
+                kind = KIND_DELTA
         if target >= 0:
             book = self.book_list[target]
         self.error = FeedError(self.venue, book.symbol if book is not None else "", offset, expected)
@@ -496,6 +497,7 @@ cdef class Intake:
         cdef Pending held
         cdef PendingHead head
         cdef Py_ssize_t at
+        cdef int64_t last
         cdef bint moved = True, joining = track.pending.count != 0
         cdef bint replaying = self.path.replaying
         cdef int only = self.path.of.only
@@ -514,12 +516,13 @@ cdef class Intake:
                 at = 0
                 try:
                     while at < held.size:
+                        last = track.last
                         self.path.of.fate = FATE_COPY
                         self.again(&held, at, &head)
                         track = &self.path.track[target]
-                        if self.path.of.fate == FATE_FIRST:
+                        if self.path.of.fate == FATE_FIRST or track.last != last:
                             moved = True
-                        elif self.path.of.fate == FATE_HOLD or self.path.of.fate == FATE_MISSING:
+                        if self.path.of.fate == FATE_HOLD or self.path.of.fate == FATE_MISSING:
                             pending_add(&track.shared.held, held.data + at + sizeof(PendingHead), head.size,
                                         head.receive_ns, head.line)
                         at += <Py_ssize_t> sizeof(PendingHead) + head.size
@@ -596,8 +599,10 @@ cdef class Intake:
             raise ValueError(f"{self.venue}: at most {MAX_PLACES} lines can carry the same streams, not {len(lines)}")
         if group == 0:
             group = 1
-            while self.path.of.group[group].places:
+            while group < MAX_LINES and self.path.of.group[group].places:
                 group += 1
+            if group == MAX_LINES:
+                raise ValueError(f"{self.venue}: at most {MAX_LINES - 1} groups of lines, not one more: {lines}")
             memset(&self.path.of.group[group], 0, sizeof(Group))
             self.path.of.group[group].active = self.path.of.group[group].heir = NO_LINE
         found = &self.path.of.group[group]

@@ -44,7 +44,7 @@ cdef struct Lines:
     bint compares             # the venue's numbers are the same on every connection
     int wanted                # what `Target.wanted` is: 1, or 2 while there is any group
     int only                  # instrument whose kept messages are being taken, -1 none
-    int fate                  # what became of the last message, FATE_...
+    int fate                  # what became of the last message that was no copy, FATE_...
 
 
 cdef inline bint numbered(const Message* m) noexcept nogil:
@@ -58,7 +58,7 @@ cdef inline Shared* shared_of(Track* track) noexcept nogil:
         track.shared = <Shared*> calloc(1, sizeof(Shared))
         if track.shared != NULL:
             track.shared.active = NO_LINE
-            if track.trades and track.trade.trade_id:
+            if track.trade.trade_id:
                 track.shared.trades.started = True
                 track.shared.trades.top = track.shared.trades.floor = track.trade.trade_id
     return track.shared

@@ -15,7 +15,7 @@ from orderbook.types cimport Status, OK, NEEDS_SCALE, NO_FIT, NO_MEMORY, BOOK_EM
 from feeds.checksum cimport checksum_of
 from feeds.engine cimport Engine, Part, frame_function, part_function
 from orderbook.update cimport Levels
-from feeds.arbiter cimport FATE_ANEW, FATE_FIRST, FATE_HOLD, FATE_MISSING
+from feeds.arbiter cimport FATE_ANEW, FATE_COPY, FATE_FIRST, FATE_HOLD, FATE_MISSING
 from feeds.latency cimport CLOCK_MONOTONIC, Histogram, Stages, histogram_add_two, read_clock
 from feeds.layout cimport layout_says
 from feeds.lines cimport Lines, lines_take
@@ -224,11 +224,14 @@ cdef inline int path_shared(Path* self, const char* data, Py_ssize_t size, int64
     cdef Message* m = &self.message
     cdef Track* track = &self.track[m.target]
     cdef Pending held
+    cdef int fate
     if not self.engine.symbols.target[m.target].wanted:
         self.counts.ignored += 1
         return DONE
-    self.of.fate = lines_take(&self.of, m, track, self.replaying, data, size, receive_ns, line)
-    if self.of.fate == FATE_FIRST:
+    fate = lines_take(&self.of, m, track, self.replaying, data, size, receive_ns, line)
+    if fate != FATE_COPY:
+        self.of.fate = fate
+    if fate == FATE_FIRST:
         if (track.shared == NULL or track.shared.held.count == 0 or self.replaying or not track.has_snapshot
                 or not (m.kind == KIND_DELTA or m.kind == KIND_SNAPSHOT)
                 or not pending_add(&track.shared.held, data, size, receive_ns, line)):
@@ -237,16 +240,16 @@ cdef inline int path_shared(Path* self, const char* data, Py_ssize_t size, int64
         return DRAIN
     if self.replaying:
         return DONE
-    if self.of.fate == FATE_ANEW:
+    if fate == FATE_ANEW:
         path_lose(self, m.target, WHY_OLD, track.last, m.slot[SLOT_LAST_SEQ])
         return TAKE if m.resync != RESYNC_RESUBSCRIBE else DONE
-    if self.of.fate == FATE_MISSING:
+    if fate == FATE_MISSING:
         held = track.shared.held
         memset(&track.shared.held, 0, sizeof(Pending))
         path_missing(self, m.target, &held, path_first(m, m.slot[SLOT_LAST_SEQ]), m.resync != RESYNC_RESUBSCRIBE)
         if m.resync != RESYNC_RESUBSCRIBE:
             path_keep(self, m.target, data, size, receive_ns, line)
-    self.counts.kind[m.kind] += self.of.fate == FATE_HOLD or self.of.fate == FATE_MISSING
+    self.counts.kind[m.kind] += fate == FATE_HOLD or fate == FATE_MISSING
     return DONE
 
 

@@ -55,17 +55,15 @@ class Rollover:
     async def wait_ready(self, timeout: float) -> None:
         """Return when a connection of every group has been open. Raises: TimeoutError."""
         for group in self.groups:
-            if len(group) == 1:
-                await group[0].wait_ready(timeout)
-                continue
-            waiting = {asyncio.create_task(connection.wait_ready(timeout)) for connection in group}
+            tasks = [asyncio.create_task(connection.wait_ready(timeout)) for connection in group]
+            waiting = set(tasks)
             try:
                 while waiting and not any(connection.ready.is_set() for connection in group):
                     _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for task in waiting:
+                for task in tasks:
                     task.cancel()
-                await asyncio.gather(*waiting, return_exceptions=True)
+                await asyncio.gather(*tasks, return_exceptions=True)
             if not any(connection.ready.is_set() for connection in group):
                 raise TimeoutError
 

@@ -5,8 +5,8 @@
 Each venue is a process of its own behind a proxy that loses frames, closes and resets connections and goes silent; all
 feeds share this process. Every ten seconds the resident memory, what of it the books hold, the share of LIVE books and
 the time from parsing to applying are noted. Books grow as the simulated markets do, from 550 levels a side to 1,500 at
-most. Status 1: memory that is no book's grows by more than 1 MB an hour in the second half, or a book is not LIVE at
-last.
+most, and so does what is kept of their last snapshot. Status 1: memory of no book grows by more than 5 MB an hour
+in the second half, or a book is not LIVE at last.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def main() -> int:
     print(text)
     if options.json:
         Path(options.json).write_text(text + "\n")
-    grows = options.minutes >= 20 and float(str(figures["other_mb_an_hour"])) > 1.0     # less is not enough to tell
+    grows = options.minutes >= 20 and float(str(figures["other_mb_an_hour"])) > 5.0     # less is not enough to tell
     return 1 if figures["not_live"] or grows else 0
 
 

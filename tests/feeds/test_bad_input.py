@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 
+import tests.venues as venue_rows
 from feeds.pipeline import Pipeline
 from feeds.report import FeedError
 from orderbook import BookState
@@ -157,6 +160,36 @@ def test_a_bad_trade_or_quote_is_counted_and_the_book_stays(pipeline, frame, lea
     assert pipeline.book("BTCUSDT").status is LIVE
     assert pipeline.symbol_stats("BTCUSDT") == stats
     assert repr(pipeline.last_trade("BTCUSDT")) == repr(last)
+
+
+ROWS = [import_module(f"tests.venues.{module.name}").ROW for module in iter_modules(venue_rows.__path__)]
+CHECKED_WHOLE = ("mexc",)       # Protocol Buffers: who reads half a frame knows nothing of it
+NAMED_LATE = ("bitmex",)        # frames of all instruments begin alike: what is broken off early is nobody's
+CUT_ROWS = [row for row in ROWS if row.delta is not None and row.venue not in CHECKED_WHOLE]
+
+
+@pytest.mark.parametrize("missing", [1, 2, 12])
+@pytest.mark.parametrize("row", CUT_ROWS, ids=lambda row: row.venue)
+def test_a_delta_without_its_end_makes_the_book_of_every_venue_stale(row, missing):
+    """What such a frame says of itself was read, or its first bytes are those of the deltas before."""
+    pipeline = Pipeline(row.venue, market=row.market or None)
+    beside = [row.named(row.other)] if row.named is not None and row.venue not in NAMED_LATE else []
+    for line, told in enumerate([*beside, row]):
+        pipeline.opened(line)
+        steps = told.snapshot(1000, [("99.5", "2")], [("100.5", "3")])
+        for number in range(1000, 1004):
+            steps += told.delta(number, number + 1, [("99.5", "7")], [])
+        *steps, last = steps
+        for step in steps:
+            if step[0] == "rest":
+                pipeline.rest(*step[1:])
+            else:
+                pipeline.feed(step[1], 0, line)
+    *others, book = pipeline.books.values()
+    assert {held.status for held in pipeline.books.values()} == {LIVE}
+    pipeline.feed(last[1][:-missing], 0, line)
+    assert (book.status, pipeline.counters["errors"], pipeline.last_error.symbol) == (STALE, 1, book.symbol)
+    assert {other.status for other in others} <= {LIVE}
 
 
 SYMBOLS = [b'""', b'"' + b"A" * 97 + b'"', b'"' + b"A" * 5000 + b'"', b'"\xff\xfe"', b'"\xed\xa0\x80"', b"5", b"null",

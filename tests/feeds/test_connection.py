@@ -14,7 +14,7 @@ from feeds.session import SubscribeError
 from feeds.venue import BadSymbol, Handshake, Maintenance, NotAuthorised, RateLimited, StreamLost, VenueError
 from feeds.venues import load
 from orderbook import BookState
-from tests.loopback import PATIENCE, PING, PONG, close_frame, frame, until
+from tests.loopback import PATIENCE, PING, PONG, Venue, close_frame, frame, until
 from tests.market import QUICK, States, change_spec, change_talk, one_each, quick, run, told
 
 
@@ -72,6 +72,20 @@ def test_a_silent_line_is_pinged_and_then_replaced(monkeypatch):
     run(scenario)
 
 
+def test_a_ping_between_two_lines_goes_nowhere():
+    async def scenario(venue, market):
+        async with quick(venue, ["BTCUSDT"]) as feed, market.running():
+            await feed.wait_live(PATIENCE)
+            await venue.stop()
+            await until(lambda: feed.connections[0].line is None)
+            feed.connections[0].probe()
+            await venue.start()
+            await feed.wait_live(PATIENCE)
+            feed.connections[0].probe()
+            await until(lambda: (PING, b"") in venue.peer.received)
+    run(scenario)
+
+
 def test_a_quiet_line_that_answers_pings_is_kept(monkeypatch):
     change_spec(monkeypatch, ping_interval_s=0.02)
 
@@ -111,7 +125,46 @@ def test_a_shutdown_notice_is_followed_by_a_new_connection(notice):
             await until(lambda: venue.peers[0].closes == [1000])
             assert feed.book("BTCUSDT").status == BookState.LIVE      # the second came before the first went
             assert "connection closed" not in feed.pipeline.states()
-            assert len(feed.stats()["lines"]) == 1
+            [line] = feed.stats()["lines"]
+            assert line["messages"] > 0.8 * feed.pipeline.counters["frames"] > 0        # of both, taken together
+    run(scenario)
+
+
+def test_a_line_with_another_one_beside_it_is_made_anew_at_a_shutdown_notice():
+    """Its streams come on the other one meanwhile: there is no need of a third."""
+    async def scenario(venue, market):
+        async with quick(venue, ["BTCUSDT"], lines=2) as feed, market.running():
+            await feed.wait_live(PATIENCE)
+            await until(lambda: [line["confirmed"] for line in feed.stats()["lines"]] == [1, 1])
+            venue.peers[0].send({"e": "serverShutdown", "E": 1770123456789})
+            await until(lambda: venue.peers[0].closes == [1000])
+            await until(lambda: len(venue.peers) == 3)
+            await until(lambda: sum(line["opens"] for line in feed.stats()["lines"]) == 3)
+            assert len(feed.stats()["lines"]) == 2
+            assert venue.peers[1].closes == []
+            assert feed.book("BTCUSDT").status == BookState.LIVE
+            assert "connection closed" not in feed.pipeline.states()
+    run(scenario)
+
+
+def test_a_line_beside_it_that_carries_nothing_yet_is_no_reason_to_end_one(monkeypatch):
+    change_talk(monkeypatch)
+
+    async def scenario(venue, market):
+        def answer(peer, text):
+            if peer is venue.peers[0]:
+                venue.acknowledge(peer, text)
+
+        venue.answer = answer
+        async with quick(venue, ["BTCUSDT"], lines=2) as feed:
+            await until(lambda: sorted(line["confirmed"] for line in feed.stats()["lines"]) == [0, 1])
+            await until(lambda: len(venue.peers) == 2 and all(asked(peer) for peer in venue.peers))
+            venue.peers[0].send({"e": "serverShutdown", "E": 1770123456789})
+            await until(lambda: len(venue.peers) == 3 and asked(venue.peers[2]))
+            await asyncio.sleep(0.05)
+            assert venue.peers[0].closes == []              # nobody else is known to bring it
+            venue.peers[2].send({"result": None, "id": json.loads(venue.peers[2].texts[0])["id"]})
+            await until(lambda: venue.peers[0].closes == [1000])
     run(scenario)
 
 
@@ -446,9 +499,10 @@ def test_an_error_without_a_name_is_told_and_costs_nothing(monkeypatch):
         async with quick(venue, ["BTCUSDT"], handler=states) as feed, market.running():
             await feed.wait_live(PATIENCE)
             venue.peer.send(told("error", code="x", text="odd"), told("error", text="odd", streams=["nobody@knows"]))
-            await until(lambda: len(feed.stats()["errors"]) == 2)
-            assert [type(error) for error in feed.stats()["errors"]] == [VenueError, VenueError]
-            assert states.notes == [(None, "binance_usdm: odd (code x)"), (None, "binance_usdm: odd")]
+            venue.peer.send(told("other", text="welcome"), told("error", text="odd"))
+            await until(lambda: len(feed.stats()["errors"]) == 3)
+            assert [type(error) for error in feed.stats()["errors"]] == [VenueError] * 3
+            assert states.notes == [(None, "binance_usdm: odd (code x)"), *[(None, "binance_usdm: odd")] * 2]
             assert feed.stats()["refused"] == {}
             assert feed.book("BTCUSDT").status == BookState.LIVE
             assert len(venue.peers) == 1
@@ -500,6 +554,54 @@ def test_a_rate_limit_makes_requests_wait_longer_each_time(monkeypatch, names_re
             assert feed.stats()["refused"] == {}
             assert len(venue.peers) == 1
     run(scenario)
+
+
+def test_what_a_rate_limit_makes_requests_wait_doubles(monkeypatch, virtually):
+    change_talk(monkeypatch)
+
+    async def scenario():
+        times = []
+
+        def answer(peer, text):
+            times.append(asyncio.get_running_loop().time())
+            peer.send(told("error", code=429, text="slow down", reason="rate_limit", request_id=json.loads(text)["id"]))
+
+        async with Venue() as venue:
+            venue.answer = answer
+            timing = replace(QUICK, backoff=8.0, backoff_longest=60.0)
+            async with quick(venue, ["BTCUSDT"], timing=timing):
+                while len(times) < 6:
+                    await asyncio.sleep(0.1)
+        return times
+
+    times = virtually(scenario())
+    waits = [later - before for before, later in zip(times, times[1:], strict=False)]
+    for wait, most in zip(waits, (8.0, 16.0, 32.0, 60.0, 60.0), strict=True):
+        assert 0.5 * most <= wait <= most + 0.1
+
+
+def test_greetings_and_answers_to_pings_are_within_the_rate_of_messages(monkeypatch, virtually):
+    """Three messages a second, and one more that is kept for pings: two greetings leave one for the first second."""
+    change_talk(monkeypatch, {"messages_per_second": 4, "streams_per_request": 1}, greeting=(
+        '{"id":0,"hello":1}', '{"id":0,"hello":2}'))
+
+    async def scenario():
+        times = []
+
+        def answer(peer, text):
+            times.append(asyncio.get_running_loop().time())
+            venue.acknowledge(peer, text)
+
+        async with Venue() as venue:
+            venue.answer = answer
+            async with quick(venue, ["AUSDT", "BUSDT", "CUSDT", "DUSDT"]):
+                while len(times) < 6:
+                    await asyncio.sleep(0.01)
+        return times
+
+    times = virtually(scenario())
+    assert times[2] - times[0] < 0.1
+    assert times[3] - times[0] >= 1.0
 
 
 def test_maintenance_is_waited_out_with_growing_pauses(monkeypatch):
@@ -630,6 +732,19 @@ def test_a_snapshot_is_requested_once_the_stream_is_confirmed(monkeypatch):
             await asyncio.sleep(0.05)
             assert len(venue.peer.texts) == 1
             venue.peer.send({"result": None, "id": json.loads(venue.peer.texts[0])["id"]})
+            await until(lambda: len(venue.peer.texts) == 2)
+            assert json.loads(venue.peer.texts[1])["req"] == "btcusdt@depth@100ms"
+    run(scenario)
+
+
+def test_a_snapshot_is_requested_at_once_where_the_stream_is_there(monkeypatch):
+    change_talk(monkeypatch, request=lambda name, number: json.dumps({"req": name, "id": number}))
+
+    async def scenario(venue, market):
+        async with quick(venue, ["BTCUSDT"], timing=replace(QUICK, check=1000.0)) as feed:
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 1)
+            await asyncio.sleep(0.05)                       # whatever the answer itself makes it ask for is asked for
+            feed.connections[0].request_snapshot("btcusdt@depth@100ms")
             await until(lambda: len(venue.peer.texts) == 2)
             assert json.loads(venue.peer.texts[1])["req"] == "btcusdt@depth@100ms"
     run(scenario)

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from feeds import Pipeline
 from tests import _probe
+from tests.fuzz.build import CORE
 from tests.fuzz.oracle import check_time
 from tests.protobuf import message, pairs
+
+
+def test_the_targets_compile_all_that_they_load():
+    """A module that was new in what the pipeline loads was not there when a target began."""
+    code = ("import sys, feeds.pipeline, feeds.capture, feeds.deflate; print(*(name for name, module in "
+            "sys.modules.items() if name.startswith(('orderbook', 'feeds')) "
+            "and str(getattr(module, '__file__', '')).endswith(('.so', '.pyd'))))")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "feeds.pipeline" in done.stdout
+    assert {*done.stdout.split()} <= {*CORE}
 
 
 @pytest.mark.parametrize("simd", [True, False])

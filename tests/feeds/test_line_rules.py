@@ -9,6 +9,7 @@ import pytest
 from feeds.pipeline import Pipeline
 from feeds.venue import Link
 from orderbook import BookState
+from tests import frames
 from tests.log import Log
 from tests.own import book_frame, frame
 
@@ -112,6 +113,24 @@ def test_the_only_line_left_may_be_behind_for_so_long(lined):
     assert "old" in pipeline.book("X").reason
 
 
+def test_a_chain_that_begins_again_ends_a_row_of_copies(lined):
+    """The next row may be as long as any other: a hundred, before the only line left is taken to have begun anew."""
+    pipeline = lined(link=Link.CHAIN)
+    begin(pipeline, 10)
+    for number in range(11, 201):
+        tell(pipeline, number, v=number - 1)
+    for number in range(11, 91):
+        tell(pipeline, number, line=1, v=number - 1)        # eighty copies
+    tell(pipeline, 150, v=200)                              # begins again, and the book goes on with it
+    pipeline.feed(book_frame("snapshot", 20, [[2, 2]], [[9, 9]]), 0, 1)
+    pipeline.closed(0)
+    for number in range(21, 120):
+        tell(pipeline, number, line=1, v=number - 1)
+    assert (status(pipeline), pipeline.book("X").sequence) == (LIVE, 150)
+    tell(pipeline, 120, line=1, v=119)
+    assert status(pipeline) is STALE
+
+
 def test_copies_of_two_open_lines_are_never_too_many(lined):
     pipeline = lined()
     begin(pipeline, 10)
@@ -187,6 +206,46 @@ def test_what_both_lines_lack_waits_for_a_snapshot_by_rest_with_what_follows(lin
     assert pipeline.book("X").sequence == 16
 
 
+def test_a_snapshot_that_is_ahead_of_what_was_kept_waits_for_the_stream(lined):
+    """Also where a line had brought before the loss what another brings after it."""
+    pipeline = lined(resync="rest", parser={"resync": REST})
+    tell(pipeline, 11)
+    rest(pipeline, 11)
+    tell(pipeline, 12, 13)
+    pipeline.lose("X")
+    tell(pipeline, 12, 13, line=1)
+    rest(pipeline, 15)
+    assert status(pipeline) is SYNCING
+    tell(pipeline, 14, 15, line=1)
+    assert (status(pipeline), pipeline.book("X").sequence) == (LIVE, 15)
+
+
+def test_a_frame_of_several_messages_that_waits_is_told_once():
+    """Only its book message is waited for; what else it holds was told as it came."""
+    pipeline = Pipeline("binance_usdm", Log())
+    pipeline.share(0, 1)
+    for line in (0, 1):
+        pipeline.opened(line)
+        pipeline.feed(frames.delta(9, 10, 8), 0, line)
+    pipeline.rest(frames.rest_url(), frames.snapshot(10, [("100", "1")], [("101", "1")]))
+    assert status(pipeline, "BTCUSDT") is LIVE
+    pipeline.handler.take()
+    several = [frames.delta(12, 12, 11, stream=""), frames.mark(symbol="ETHUSDT", stream="")]
+    pipeline.feed(b"[" + b",".join(several) + b"]", 0, 0)
+    assert pipeline.handler.take() == [("mark", "ETHUSDT")]
+    pipeline.feed(frames.delta(11, 11, 10), 0, 1)
+    assert [told[:3] for told in pipeline.handler.take()] == [("book", "BTCUSDT", 11), ("book", "BTCUSDT", 12)]
+
+
+def test_whole_books_without_a_number_count_from_one_line_alone(lined):
+    pipeline = lined()
+    for price in (1, 2, 3):
+        for line in (0, 1):
+            pipeline.feed(frame("snapshot", b=[[price, 1]], a=[[9, 9]]), 0, line)
+    assert [told[3] for told in pipeline.handler.take() if told[0] == "book"] == [(1.0, 1.0), (2.0, 1.0), (3.0, 1.0)]
+    assert [pipeline.line_stats(line)[name] for line in (0, 1) for name in ("first", "copies")] == [3, 0, 0, 3]
+
+
 def test_a_book_that_only_has_a_snapshot_by_rest_stays_while_a_line_is_open(lined):
     pipeline = lined(resync="rest", parser={"resync": REST})
     pipeline.follow("X")
@@ -257,6 +316,22 @@ def test_trades_that_were_told_before_lines_were_compared_are_not_told_again(mad
         pipeline.feed(frame("trade", p="1", q="2", id=number), 0, 1)
     assert [told[2] for told in pipeline.handler.take()] == [8]
     assert pipeline.line_stats(1) == {"first": 1, "copies": 3, "lead_us": None}
+
+
+def test_a_group_that_ends_leaves_the_others_as_they_are(lined):
+    pipeline = lined(0, 1)
+    pipeline.share(2, 3)
+    begin(pipeline, 10)
+    for line in (2, 3):
+        pipeline.opened(line)
+        pipeline.feed(book_frame("snapshot", 20, symbol="Y"), 0, line)
+    pipeline.feed(book_frame("snapshot", 5, symbol="Z"), 0, 4)      # of a line that is alone
+    for line in (2, 3):
+        pipeline.closed(line)
+        pipeline.part(line)
+    assert [pipeline.brought(line, "X") for line in (0, 1)] == [10, 10]
+    assert [pipeline.carries(line, "X") for line in (0, 1)] == [True, True]
+    assert [status(pipeline, symbol) for symbol in "XYZ"] == [LIVE, STALE, LIVE]
 
 
 def test_groups_do_not_mix(lined):
@@ -343,6 +418,21 @@ def test_any_number_of_groups_come_and_go(lined):
         if number % 500 == 0:
             tell(pipeline, pipeline.book("X").sequence + 1)
     assert status(pipeline) is LIVE
+
+
+def test_there_are_numbers_for_a_thousand_groups_at_a_time(made):
+    pipeline = made(shared_ids=True)
+    for line in range(1023):
+        pipeline.share(line)
+    with pytest.raises(ValueError, match="at most 1023 groups"):
+        pipeline.share(1023)
+    for line in range(1023):
+        assert pipeline.active(line) == -1
+    for now in (1.0, 2.0):                                  # lines that are alone are no groups any more,
+        pipeline.settle(now)
+        assert [pipeline.active(line) for line in (0, 500, 1022)] == [0, 500, 1022]
+        for line in range(1023):                            # and their numbers are free
+            pipeline.share(line)
 
 
 # ---- what is no book
@@ -449,6 +539,16 @@ def test_one_line_counts_until_it_ends(apart):
     tell(pipeline, 21, line=2)
     assert pipeline.book("X").sequence == 21
     assert [pipeline.line_stats(line)[name] for line in (0, 1, 2) for name in ("first", "copies")] == [2, 0, 0, 3, 2, 4]
+
+
+def test_the_first_of_those_that_are_open_counts_next(apart):
+    pipeline = apart(1, 2, 3)
+    pipeline.opened(0)                                      # is no line of theirs
+    for ended, then in ((1, 2), (2, 3), (3, -1)):
+        pipeline.closed(ended)
+        assert [pipeline.active(line) for line in (0, 1, 2, 3)] == [0, then, then, then]
+    pipeline.opened(2)
+    assert pipeline.active(1) == 2
 
 
 def test_an_heir_takes_over_book_by_book_with_a_whole_one(apart):

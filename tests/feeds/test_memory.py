@@ -4,6 +4,8 @@ that lacks it is not LIVE until it has been fetched anew."""
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import random
 
 import pytest
@@ -182,3 +184,66 @@ def test_levels_that_are_named_without_memory(struck):
         assert book is None or book.status is not LIVE or states.index(
             [book.raw.bids().tolist(), book.raw.asks().tolist()]) == 3, "a loss that is not seen"
     raise AssertionError("the test gives up before the message has what it needs")
+
+
+# ---- memory that is not needed any more
+
+class Malloc(ctypes.Structure):
+    """What the C library tells of its memory: struct mallinfo2 of malloc.h."""
+
+    _fields_ = [(name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")]
+
+
+def in_use():
+    """Bytes that were asked for and not given back."""
+    tell = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if tell is None:
+        pytest.skip("mallinfo2 came with glibc 2.33")
+    tell.restype = Malloc
+    told = tell()
+    return told.uordblks + told.hblkhd
+
+
+def grown(call, times):
+    """Bytes more in use after `times` calls, beyond those of the first ones."""
+    for _ in range(10):
+        call()
+    gc.collect()
+    before = in_use()
+    for _ in range(times):
+        call()
+    gc.collect()
+    return in_use() - before
+
+
+def test_what_waited_for_another_line_is_given_back():
+    play = Play(FAMILIES[0])
+    play.pipeline.share(0, 1)
+    play.pipeline.opened(1)
+    for line in (0, 1):
+        play.pipeline.feed(play.family.snapshot(play.truth), RECEIVED_NS, line)
+
+    def wait():
+        first, second = play.messages(2)
+        play.pipeline.feed(second + b" " * 8_000, RECEIVED_NS, 0)
+        play.pipeline.feed(first, RECEIVED_NS, 1)
+
+    assert grown(wait, 300) < 300 * 1_000
+    assert (play.book.status, play.pipeline.counters["gaps"]) == (LIVE, 0)
+    assert play.held() == play.states[-1]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_pipeline_that_is_gone_leaves_nothing(family):
+    def live():
+        play = Play(family)
+        messages = play.messages(4, True)
+        if play.family.by_rest:
+            play.pipeline.feed(next(messages), RECEIVED_NS)
+        play.snapshot()
+        for message in messages:
+            play.pipeline.feed(message, RECEIVED_NS)
+        assert play.book.status is LIVE
+
+    assert grown(live, 60) < 60 * 1_000

@@ -38,6 +38,18 @@ def test_deltas_before_a_snapshot_by_rest_are_kept(made):
     assert pipeline.wanted() == []
 
 
+def test_deltas_that_a_line_brought_before_it_ended_are_not_joined_to_a_snapshot_of_the_next(made):
+    """No number tells that they are of a time before."""
+    pipeline = made(link=Link.NONE, resync="rest", parser={"resync": REST})
+    pipeline.opened(0)
+    pipeline.feed(book_frame("delta", 0, [[11, 1]]))
+    pipeline.closed(0)
+    pipeline.opened(0)
+    pipeline.feed(book_frame("delta", 0, [[12, 1]]))
+    pipeline.rest("https://own.example/snapshot?X", json.dumps({"u": 0, "b": [[1, 5]], "a": [[50, 5]]}))
+    assert state(pipeline) == (LIVE, [[12, 1], [1, 5]], [[50, 5]])
+
+
 def test_deltas_before_the_stream_sends_its_snapshot_are_dropped(made):
     pipeline = made(link=Link.COUNTER, parser={"resync": RESUBSCRIBE})
     pipeline.feed(book_frame("delta", 11, [[11, 1]]))
@@ -418,3 +430,28 @@ def test_a_message_of_a_level_that_nobody_has_named_changes_nothing():
     status, bids, asks = state(pipeline, "XBTUSD")
     assert status is STALE
     assert ((LIVE, bids, asks), pipeline.symbol_stats("XBTUSD")["updates"]) == before
+
+
+def test_levels_that_are_named_keep_their_prices_as_decimals_come():
+    """A row without a price is about the level that its id has, in the finer unit by now."""
+    pipeline = Pipeline("bitmex")
+    row = '{"symbol":"XBTUSD","id":%d,"side":"%s","size":%d,"price":%s}'
+    pipeline.feed(rows("partial", row % (1, "Buy", 5, 100), row % (2, "Sell", 6, 200)))
+    pipeline.feed(rows("insert", row % (3, "Buy", 8, "100.5")))
+    pipeline.feed(rows("update", '{"symbol":"XBTUSD","id":1,"side":"Buy","size":7}',
+                       '{"symbol":"XBTUSD","id":2,"side":"Sell","size":9}'))
+    assert state(pipeline, "XBTUSD") == (LIVE, [[100.5, 8], [100, 7]], [[200, 9]])
+
+
+def test_numbers_of_levels_stay_with_their_prices_as_decimals_come():
+    """What is older than what is known of a price, on either side, is known to be old in the finer unit, too."""
+    head = '{"type":"%s","connection_id":"a","message_id":%d,"channel":"v3_orderbook","id":"BTC-USD","contents":%s}'
+    level = '{"price":"%d","size":"%d","offset":"%d"}'
+    whole = f'{{"bids":[{level % (100, 5, 70)}],"asks":[{level % (102, 6, 80)},{level % (103, 1, 80)}]}}'
+    pipeline = Pipeline("dydx")
+    pipeline.feed((head % ("subscribed", 1, whole)).encode())
+    for number, contents in enumerate(('{"offset":"90","bids":[["99.5","1"]],"asks":[]}',
+                                       '{"offset":"60","bids":[["100","9"]],"asks":[["102","9"],["104","9"]]}',
+                                       '{"offset":"91","bids":[["100","8"]],"asks":[["103","8"]]}')):
+        pipeline.feed((head % ("channel_data", number + 2, contents)).encode())
+    assert state(pipeline, "BTC-USD") == (LIVE, [[100, 8], [99.5, 1]], [[102, 6], [103, 8], [104, 9]])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from feeds import UnknownVenue
 from feeds.pipeline import Pipeline
 from orderbook import Book, BookNotLive, BookState
-from tests import frames
+from tests import frames, own
 from tests.frames import delta, quote, rest_url, snapshot, trade
 
 EMPTY, SYNCING, LIVE, STALE = BookState
@@ -218,6 +220,24 @@ def test_partial_books_of_spot_take_their_symbol_from_the_stream():
     assert pipeline.counters["fast"] >= 4
 
 
+def test_a_frame_of_several_messages_is_read_by_what_was_learned_of_each():
+    pipeline = Pipeline("okx")
+    for first in range(1, 25, 3):
+        told = [{"instId": "BTC-USDT", "tradeId": str(number), "px": "5", "sz": "1", "side": "buy",
+                 "ts": "1790000000000", "count": "1"} for number in range(first, first + 3)]
+        pipeline.feed(frames.pack({"arg": {"channel": "trades", "instId": "BTC-USDT"}, "data": told}))
+    assert (pipeline.counters["fast"], pipeline.counters["trades"]) == (7, 24)
+
+
+def test_heartbeats_of_a_book_are_read_by_what_was_learned_of_them(made):
+    pipeline = made()
+    for number in range(1, 9):
+        pipeline.feed(own.book_frame("delta", number, [[1, number]]))
+        pipeline.feed(own.frame("beat", n=number))
+    assert pipeline.counters["fast"] >= 12                  # of each kind six
+    assert pipeline.counters["ignored"] == 8
+
+
 # ---- trusted depth
 
 def test_trusted_depth_is_that_of_the_snapshot():
@@ -236,6 +256,26 @@ def test_trusted_depth_is_that_of_the_snapshot():
     assert (book.trusted_bid, book.bid_levels) == (98.5, 4)
     pipeline.rest(rest_url(limit=1000), snapshot(9, [("100", "1")], []))
     assert book.bid_qty(50) == 0.0
+    pipeline.rest(rest_url(limit=2), snapshot(12, [("100", "1")], [("101", "1"), ("102.5", "1")]))
+    assert book.trusted_ask == 102.5
+    assert [book.ask_qty(price) for price in ("102.25", "102.5", 103)] == [0.0, 1.0, None]
+    assert book.bid_qty(50) == 0.0
+
+
+def test_a_list_of_instruments_refines_a_tick_and_changes_no_level(pipeline):
+    """The book of the fixture has seen whole prices alone."""
+    book = pipeline.book("BTCUSDT")
+    for tick in ("0.50", "0.10", "0", "7"):
+        listed = {"symbol": "BTCUSDT", "contractType": "PERPETUAL", "status": "TRADING", "baseAsset": "BTC",
+                  "quoteAsset": "USDT", "marginAsset": "USDT", "onboardDate": 1, "deliveryDate": 4133404800000,
+                  "filters": [{"filterType": "PRICE_FILTER", "tickSize": tick},
+                              {"filterType": "LOT_SIZE", "stepSize": "0.001", "minQty": "0.001"}]}
+        pipeline.rest("https://fapi.binance.com/fapi/v1/exchangeInfo", json.dumps({"symbols": [listed]}))
+        assert pipeline.counters["errors"] == 0
+        assert (book.raw.bids().tolist(), book.raw.asks().tolist()) == ([[100.0, 1.0], [99.0, 2.0]], [[101.0, 3.0]])
+        assert book.tick_size == (0.5 if tick == "0.50" else 0.1)
+    pipeline.feed(delta(11, 12, 10, [("99.9", "4"), ("99", "0")]))
+    assert book.raw.bids().tolist() == [[100.0, 1.0], [99.9, 4.0]]
 
 
 def test_without_a_limit_the_venues_own_is_meant():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import ssl
@@ -171,12 +172,15 @@ def test_stream_and_rest_over_tls_with_the_callers_trust(tmp_path):
     asyncio.run(main())
 
 
-def test_opening_fails_with_the_reason_when_nobody_is_there(caplog):
+@pytest.mark.parametrize("lines", [1, 2])
+def test_opening_fails_with_the_reason_when_nobody_is_there(caplog, lines):
     async def scenario(venue, market):
         await venue.stop()
         with pytest.raises(ConnectionError, match=r"^binance_usdm: no connection within 0.5 s: ws://127.*Connect call"):
-            async with quick(venue, ["BTCUSDT"], timing=replace(QUICK, first=0.5)):
+            async with quick(venue, ["BTCUSDT"], timing=replace(QUICK, first=0.5), lines=lines):
                 pass
+        gc.collect()
+        assert "never retrieved" not in caplog.text
         attempts = [record for record in caplog.records if "next try in" in record.getMessage()]
         assert len(attempts) >= 2
         assert all("\n" not in record.getMessage() for record in attempts)
@@ -190,6 +194,51 @@ def test_opening_waits_for_a_venue_that_comes_late():
         asyncio.get_running_loop().call_later(0.1, setattr, venue, "upgrade", True)
         async with quick(venue, ["BTCUSDT"]) as feed:
             assert feed.stats()["lines"][0]["failures"] >= 1
+    run(scenario)
+
+
+def test_one_of_two_lines_is_enough_to_begin_with(virtually):
+    """Nobody waits for the other one, which the venue does not take."""
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        async with Venue() as venue:
+            venue.on_open = lambda peer: setattr(venue, "upgrade", False)
+            began = loop.time()
+            async with quick(venue, "BTCUSDT", timing=replace(QUICK, first=300.0), lines=2) as feed:
+                return loop.time() - began, [line["open"] for line in feed.stats()["lines"]]
+
+    took, is_open = virtually(scenario())
+    assert took < 30.0
+    assert sorted(is_open) == [False, True]
+
+
+def test_nothing_of_a_feed_is_at_work_when_it_is_closed():
+    """Also what waits for an answer by REST: a snapshot, and the proof that a silent book is only quiet."""
+    async def scenario(venue, market):
+        def at_work():
+            names = {task.get_name() for task in asyncio.all_tasks()}
+            return names & {"binance_usdm line 0", "binance_usdm minder", "snapshot BTCUSDT", "proof of ETHUSDT"}
+
+        async with quick(venue, ["BTCUSDT", "ETHUSDT"]) as feed:
+            async with market.running():
+                await feed.wait_live(PATIENCE)
+
+            async def get(url, weight):
+                await asyncio.Event().wait()
+
+            feed.rest.get = get
+            feed.pipeline.lose("BTCUSDT")
+            await until(lambda: feed.stats()["rest"]["in_flight"] == 1)
+            feed.silences._resubscribe("ETHUSDT", feed.connections[0], 0.0)
+            await asyncio.sleep(0.01)
+            assert len(at_work()) == 4
+            await feed.silences.close()
+            assert "proof of ETHUSDT" not in at_work()
+            feed.silences._resubscribe("ETHUSDT", feed.connections[0], 0.0)
+            await asyncio.sleep(0.01)
+            assert len(at_work()) == 4
+            await feed.close()
+            assert at_work() == set()
     run(scenario)
 
 
@@ -450,6 +499,23 @@ def test_a_first_snapshot_may_take_its_time():
             books.snapshots = True
             await feed.wait_live(PATIENCE)
             assert books.requests == [("subscribe", "BTC-USDT"), ("unsubscribe", "BTC-USDT"), ("subscribe", "BTC-USDT")]
+    run(scenario)
+
+
+def test_a_stream_that_was_given_up_is_not_begun_anew():
+    """The venue has never answered, so it counts as refused; it would be unsubscribed, and not be asked for again."""
+    async def scenario(venue, market):
+        books = Chained(venue)
+        asked = []
+        venue.answer = lambda peer, text: asked.append(json.loads(text)["op"])
+        async with chained(venue, "BTC-USDT", timing=replace(QUICK, ack=0.03)) as feed:
+            await until(lambda: feed.stats()["refused"])
+            assert asked == ["subscribe"] * 3
+            books.last["BTC-USDT"] = 5
+            books.delta(venue.peer, "BTC-USDT")             # it comes all the same, without a beginning
+            await until(lambda: feed.book("BTC-USDT").status == BookState.SYNCING)
+            await asyncio.sleep(0.3)
+            assert asked == ["subscribe"] * 3
     run(scenario)
 
 

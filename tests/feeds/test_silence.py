@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 import feeds
 from feeds import rest
+from feeds.session import Asked
+from feeds.silence import Silences
 from feeds.simulator.hall import BookFeed
 from feeds.staleness import Patience
+from feeds.venue import Stream
 from feeds.venues.dialects import speech
 from orderbook import BookState
 from tests.feeds.test_exchange import Serving, looped, told
@@ -153,3 +158,88 @@ async def test_a_line_whose_books_are_all_silent_is_made_anew_once():
         await until(lambda: feed.stats()["lines"][0]["opens"] == 2)
         await until(lambda: all(feed.book(symbol).status is BookState.LIVE for symbol in symbols))
         assert feed.stats()["lines"][0]["opens"] == 2
+
+
+# ---- which steps are taken for which books, without a venue
+
+class Steps:
+    """A connection whose books move as the test has it, and what was asked of it for their sake."""
+
+    def __init__(self, count, resync="stream", **patience):
+        self.number, self.line, self.asked = 0, SimpleNamespace(frames=0), Counter()
+        self.told = {f"S{number}": SimpleNamespace(status=BookState.LIVE, receive_ns=1, sequence=1)
+                     for number in range(count)}
+        self.books = {symbol: Asked(Stream(f"book {symbol}", "public", symbol, "book"), [self])
+                      for symbol in self.told}
+        spec = SimpleNamespace(shared_ids=False, resync=resync, snapshot_address=None,
+                               request=(lambda name, number: name) if resync == "request" else None)
+        feed = SimpleNamespace(spec=spec, asked_book=self.books.get,
+                               pipeline=SimpleNamespace(book=lambda symbol, depth: self.told[symbol]))
+        rules = replace(Patience(least=5.0, young=0.0, surprise=1.0, longest=2.0, probe=3.0, answer=20.0), **patience)
+        self.silences = Silences(feed, rules)
+
+    def probe(self):
+        self.asked.update(["probe"])
+
+    def reconnect(self, reason):
+        self.asked.update(["reconnect"])
+        self.line = None
+
+    def renew(self, names):
+        self.asked.update(f"renew {name}" for name in names)
+
+    def request_snapshot(self, name):
+        self.asked.update([f"request {name}"])
+
+    async def pass_by(self, seconds, silent=()):
+        """Each book but the silent ones moves once a second."""
+        for _ in range(seconds):
+            await asyncio.sleep(1.0)
+            if self.line is not None:
+                self.line.frames += 1
+            for symbol, book in self.told.items():
+                if symbol not in silent:
+                    book.receive_ns += 1
+                    book.sequence += 1
+            self.silences.look(asyncio.get_running_loop().time(), self.books)
+
+
+def test_a_line_is_pinged_once_for_all_books_that_are_silent(virtually):
+    async def scenario():
+        steps = Steps(8)
+        await steps.pass_by(50)
+        await steps.pass_by(5, ["S0", "S1", "S2"])
+        return steps
+
+    steps = virtually(scenario())
+    assert steps.asked == {"probe": 1}
+    assert steps.silences.stats()["probe"] == 3
+
+
+@pytest.mark.parametrize("resync", ["stream", "request"])
+def test_new_subscriptions_are_made_within_their_budget(virtually, resync):
+    """Two a minute: the third book has to wait for its turn, and nothing is left out in the end."""
+    async def scenario():
+        steps, silent = Steps(8, resync, renewals=2, answer=500.0), ["S0", "S1", "S2"]
+        await steps.pass_by(50)
+        await steps.pass_by(20, silent)
+        first = Counter(steps.asked)
+        await steps.pass_by(60, silent)
+        return first, steps.asked
+
+    first, then = virtually(scenario())
+    ways = ["renew"] + ["request"] * (resync == "request")
+    assert first == {"probe": 1} | {f"{way} book S{number}": 1 for number in (0, 1) for way in ways}
+    assert then == {"probe": 1} | {f"{way} book S{number}": 1 for number in (0, 1, 2) for way in ways}
+
+
+def test_a_line_most_of_whose_books_are_silent_is_made_anew(virtually):
+    async def scenario():
+        steps = Steps(5)
+        await steps.pass_by(50)
+        await steps.pass_by(10, ["S0", "S1", "S2"])
+        return steps
+
+    steps = virtually(scenario())
+    assert steps.asked == {"probe": 1, "reconnect": 1}
+    assert steps.silences.stats()["reconnect"] == 3

@@ -273,6 +273,13 @@ def test_patience_is_that_of_the_definition(rules, seed):
                     assert pace.patience(rules) == pytest.approx(past.patience(rules), rel=1e-9)
 
 
+def test_nothing_is_added_to_pauses_that_are_all_short():
+    pace = Pace()
+    for number in range(1000):
+        pace.note(1e6 + number / 1000, 0.001)
+    assert pace.patience(Patience(least=0.0, young=0.0)) == pytest.approx(math.expm1(0.02))
+
+
 def test_only_a_week_is_remembered():
     pace, past = Pace(), Past()
     for hour in range(200):

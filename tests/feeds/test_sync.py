@@ -291,6 +291,16 @@ def test_a_jump_of_a_connection_makes_its_books_stale(counted, link):
     assert pipeline.wanted() == []
 
 
+def test_a_book_message_without_a_number_may_hide_a_loss_where_all_have_one(counted):
+    pipeline = counted(Count.NEXT)
+    pipeline.feed(numbered(2, "A", "2").replace(b'"n": 2, ', b""))
+    assert (pipeline.counters["errors"], pipeline.book("A").status) == (1, BookState.STALE)
+    assert "a number of the connection" in str(pipeline.last_error)
+    assert pipeline.book("B").status is BookState.LIVE
+    pipeline.feed(json.dumps({"kind": "trade", "s": "B"}).encode())         # loses no level, if it hides anything
+    assert (pipeline.counters["errors"], pipeline.book("B").status) == (1, BookState.LIVE)
+
+
 def test_a_jump_is_counted_in_a_recording(counted):
     pipeline = counted(Count.NEXT, "count", link=Link.CONNECTION)
     for number in (2, 3, 7, 8, 8):

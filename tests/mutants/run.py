@@ -50,12 +50,13 @@ SEED = 20261122
 COMPILED = ("orderbook.book", "feeds.run_scalar", "feeds.run_simd", "feeds.parser", "feeds.events", "feeds.intake",
             "feeds.pipeline", "tests._probe")
 TESTS = ("tests/orderbook", *(f"tests/feeds/test_{name}.py" for name in (
-    "sync", "path", "lines", "arbiter", "staleness", "requests", "pipeline", "states", "interleavings", "checksum",
-    "numbers", "levelmap", "odd", "levels", "delivery", "events", "latency", "bad_input", "symbols", "threads",
-    "memory", "fuzz_findings", "connection", "session", "silence", "lag", "storms", "names")),
+    "sync", "path", "lines", "line_rules", "arbiter", "staleness", "requests", "pipeline", "states", "interleavings",
+    "checksum", "numbers", "levelmap", "odd", "levels", "delivery", "events", "latency", "bad_input", "symbols",
+    "threads", "memory", "fuzz_findings", "export_collect", "connection", "session", "silence", "lag", "storms",
+    "names", "wire")),
     "tests/feeds/venues")
 # They mostly wait, and see of the C code what the others see, too: for mutants of Python alone.
-SLOW = {f"test_{name}.py" for name in ("connection", "session", "silence", "lag", "storms", "names")}
+SLOW = {f"test_{name}.py" for name in ("connection", "session", "silence", "lag", "storms", "names", "wire")}
 SWITCH = Path("build/switch")
 HEADER = """#pragma once
 extern int wb_mutant;
@@ -112,10 +113,12 @@ def prepare(tree: Path) -> None:
     checkout = Path.cwd()
     os.chdir(tree)
     SWITCH.mkdir(parents=True, exist_ok=True)
-    for folder in ("orderbook", "feeds", "feeds/venues", "tests"):
-        for path in (checkout / folder).glob(f"*{importlib.machinery.EXTENSION_SUFFIXES[0]}"):
-            if f"{folder.replace('/', '.')}.{path.name.partition('.')[0]}" not in COMPILED:
-                shutil.copy2(path, tree / folder)
+    suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
+    for folder in ("orderbook", "feeds", "tests"):
+        for path in (checkout / folder).rglob(f"*{suffix}"):
+            name = path.relative_to(checkout)
+            if ".".join(name.parts).removesuffix(suffix) not in COMPILED:
+                shutil.copy2(path, tree / name)
     (SWITCH / "wb_mutant.h").write_text(HEADER)
     subprocess.run(["cc", "-shared", "-fPIC", "-o", SWITCH / "switch.so", "-x", "c", "-"], check=True, text=True,
                    input=f"int wb_mutant; unsigned char wb_reached[{LAST}];")
