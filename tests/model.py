@@ -42,6 +42,13 @@ def plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def held(book) -> tuple[list[tuple[Decimal, Decimal]], ...]:
+    """Both sides of a book, exactly."""
+    raw = book.raw
+    return tuple([(book.price_decimal(p), book.qty_decimal(q)) for p, q in rows.tolist()]
+                 for rows in (raw.bids_int(), raw.asks_int()))
+
+
 class ModelBook:
     """Both sides as dicts of exact decimals, with the counts of the replay figures."""
 

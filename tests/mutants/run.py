@@ -52,8 +52,8 @@ COMPILED = ("orderbook.book", "feeds.run_scalar", "feeds.run_simd", "feeds.parse
 TESTS = ("tests/orderbook", *(f"tests/feeds/test_{name}.py" for name in (
     "sync", "path", "lines", "line_rules", "arbiter", "staleness", "requests", "pipeline", "states", "interleavings",
     "checksum", "numbers", "levelmap", "odd", "levels", "delivery", "events", "latency", "bad_input", "symbols",
-    "threads", "memory", "fuzz_findings", "export_collect", "connection", "session", "silence", "lag", "storms",
-    "names", "wire")),
+    "threads", "memory", "fuzz_findings", "whole", "export_collect", "connection", "session", "silence", "lag",
+    "storms", "names", "wire")),
     "tests/feeds/venues")
 # They mostly wait, and see of the C code what the others see, too: for mutants of Python alone.
 SLOW = {f"test_{name}.py" for name in ("connection", "session", "silence", "lag", "storms", "names", "wire")}
