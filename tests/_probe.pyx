@@ -47,11 +47,11 @@ from feeds.protobuf cimport (WIRE_SPAN, WIRE_VARINT, enter, leave, next_field, n
                              skip_field)
 from feeds.routes cimport Route, Routes, routes_add, routes_find, routes_free
 from feeds.routes cimport prefix_size as c_prefix_size
-from feeds.scan cimport (Cursor, Field, NAME_SYMBOL, TAKE_CLOSED_SIDE, TAKE_EACH, TAKE_INSIDE, TAKE_LEVEL, TAKE_SIDE,
-                         Text, at_end, begins, cursor_init, empty_text, fill_sides, find_text, first_item, list_fields,
-                         list_form, name_symbol, note_more, number_at, plain_is, read_count, skip_value, take_aggressor,
-                         take_array, take_best, take_constant, take_levels, take_number, take_object, take_or_zero,
-                         take_signed, take_symbol, take_value)
+from feeds.fields cimport (Field, NAME_SYMBOL, TAKE_CLOSED_SIDE, TAKE_EACH, TAKE_INSIDE, TAKE_LEVEL, TAKE_SIDE,
+                           list_fields, list_form, take_array, take_object, take_value)
+from feeds.scan cimport (Cursor, Text, at_end, begins, cursor_init, empty_text, fill_sides, find_text, first_item,
+                         name_symbol, note_more, number_at, plain_is, read_count, skip_value, take_aggressor, take_best,
+                         take_constant, take_levels, take_number, take_or_zero, take_signed, take_symbol)
 from feeds.scan cimport is_zero as c_is_zero
 from feeds.shape cimport Written, look_at, look_of
 from feeds.symbols cimport Symbols, symbols_add, symbols_find, symbols_free

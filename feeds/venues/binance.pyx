@@ -10,19 +10,15 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from libc.string cimport memcmp
 from orderbook.types cimport BAD_VALUE
-from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_IGNORED, KIND_DELTA, KIND_SNAPSHOT, KIND_TRADE,
-                            KIND_QUOTE, KIND_TICKER, KIND_MARK, KIND_LIQUIDATION, MAX_NAME, SEEN_BIDS, SEEN_ASKS,
-                            SLOT_EVENT_TIME, SLOT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_PREV_SEQ, SLOT_PRICE,
-                            SLOT_QTY, SLOT_TRADE_ID, SLOT_MAKER_BOUGHT, SLOT_AGGRESSOR, SLOT_BID_PRICE, SLOT_BID_QTY,
-                            SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_MARK, SLOT_INDEX, SLOT_FUNDING, SLOT_SETTLEMENT,
-                            SLOT_NEXT_FUNDING, SLOT_LAST, SLOT_LAST_QTY, SLOT_OPEN, SLOT_HIGH, SLOT_LOW, SLOT_VOLUME,
-                            SLOT_QUOTE_VOLUME, SLOT_CHANGE, SLOT_CHANGE_PCT, SLOT_VWAP, SLOT_PREV_CLOSE,
-                            SLOT_OPEN_TIME, SLOT_CLOSE_TIME, SLOT_FIRST_ID, SLOT_LAST_ID, SLOT_COUNT, SLOT_AVERAGE,
-                            TAKE_BOOL, TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT)
+from feeds.fields cimport (Channel, Field, add_channel, expect, expect_channel, expect_nothing, find_channel,
+                           list_fields, list_form, take_field, take_object)
+from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_MARK,
+                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, MAX_NAME, SLOT_ASK_PRICE, SLOT_ASK_QTY,
+                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_MAKER_BOUGHT, SLOT_MARK,
+                            SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, fail, key_is, list_fields, list_form, next_is, next_item,
-                         next_key, open_array, open_object, peek, read_text, skip_value, take_constant, take_field,
-                         take_object, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, fail, key_is, next_is, next_item, next_key, open_array, open_object,
+                         peek, read_text, skip_value, word_is)
 
 from feeds.venue import Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec
 from feeds.venues.lists import binance as lists
@@ -35,7 +31,6 @@ cdef class BinanceParser(Parser):
 
     def __cinit__(self, bint futures=False):
         self.futures = futures
-        self.route_mark = c'"'
         self.route_marks = 4                      # {"stream":"btcusdt@trade" or, raw, {"e":"trade"
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
@@ -95,6 +90,7 @@ cdef inline void event(BinanceParser self, Cursor* c, Message* m, const Text* st
     cdef Text key, name
     cdef bint is_snapshot = False, is_quote = False
     cdef Message* kept = c.message
+    cdef const Channel* kind
     name.size = 0
     open_object(c)
     c.message = NULL                              # this pass only looks
@@ -109,20 +105,16 @@ cdef inline void event(BinanceParser self, Cursor* c, Message* m, const Text* st
         return
     c.pos = start
     c.message = kept
+    if name.size == 0 and is_quote:               # of spot
+        name.data, name.size = b"bookTicker", 10
+    kind = find_channel(EVENTS, &name)
     if word_is(&name, b"depthUpdate"):
         depth(self, c, m, stream)
-    elif word_is(&name, b"bookTicker") or (name.size == 0 and is_quote):
-        quote_update(c, m)
-    elif word_is(&name, b"trade"):
-        trade(c, m, TRADE)
-    elif word_is(&name, b"aggTrade"):
-        trade(c, m, AGG_TRADE)
-    elif word_is(&name, b"24hrTicker"):
-        ticker(c, m)
-    elif word_is(&name, b"markPriceUpdate"):
-        mark(c, m)
-    elif word_is(&name, b"forceOrder"):
-        liquidation(c, m)
+    elif kind != NULL and kind.kind == KIND_TRADE:
+        trade(c, m, kind)
+    elif kind != NULL:
+        expect_channel(m, kind)
+        take_object(c, kind.fields)
     elif is_snapshot:
         partial(c, m, stream)
     else:
@@ -158,12 +150,11 @@ cdef inline void depth(BinanceParser self, Cursor* c, Message* m, const Text* st
     # {"e":"depthUpdate","E":1671656397761,"T":1671656397754,"s":"BTCUSDT","U":226,"u":230,"pu":220,
     #  "b":[["1209.67","85.4821"]],"a":[]}; spot has no T and no pu. Partial books of futures look the same.
     if is_rpi(stream):
-        m.kind = KIND_IGNORED
-        skip_value(c)
+        expect_nothing(c, m, KIND_IGNORED)
         return
     m.depth = partial_depth(stream)
-    m.kind = KIND_SNAPSHOT if m.depth else KIND_DELTA
-    m.needed = bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
+    expect(m, KIND_SNAPSHOT if m.depth else KIND_DELTA)
+    m.needed |= bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ)
     if self.futures:
         m.needed |= bit(SLOT_PREV_SEQ)
     take_object(c, DEPTH)
@@ -171,8 +162,8 @@ cdef inline void depth(BinanceParser self, Cursor* c, Message* m, const Text* st
 
 cdef inline void snapshot(Cursor* c, Message* m) noexcept nogil:
     """A whole book that names neither its kind nor its symbol: REST answers and spot's partial books."""
-    m.kind = KIND_SNAPSHOT
-    m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
+    expect(m, KIND_SNAPSHOT)
+    m.needed |= bit(SLOT_LAST_SEQ)
     take_object(c, SNAPSHOT)
 
 
@@ -194,20 +185,11 @@ cdef inline void partial(Cursor* c, Message* m, const Text* stream) noexcept nog
     snapshot(c, m)
 
 
-cdef inline void quote_update(Cursor* c, Message* m) noexcept nogil:
-    # {"e":"bookTicker","u":5123107839020,"s":"BTCUSDT","b":"61800.20","B":"2.507","a":"61800.30","A":"2.510",
-    #  "T":1723161256313,"E":1723161256313}; spot has no e, T and E
-    m.kind = KIND_QUOTE
-    m.needed = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY) | bit(SLOT_LAST_SEQ)
-    take_object(c, QUOTE)
-
-
-cdef inline void trade(Cursor* c, Message* m, const Field* fields) noexcept nogil:
+cdef inline void trade(Cursor* c, Message* m, const Channel* kind) noexcept nogil:
     # {"e":"trade","E":1723161256322,"T":1723161256322,"s":"BTCUSDT","t":5266583935,"p":"61800.30","q":"0.006",
     #  "X":"MARKET","m":false}; aggTrade has its number in a
     cdef Text key, origin
-    m.kind = KIND_TRADE
-    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_MAKER_BOUGHT)
+    expect_channel(m, kind)
     open_object(c)
     while next_key(c, &key):
         if key_is(&key, c'X') and peek(c) == c'"':
@@ -216,79 +198,49 @@ cdef inline void trade(Cursor* c, Message* m, const Field* fields) noexcept nogi
             if not word_is(&origin, b"MARKET"):
                 m.kind = KIND_IGNORED
         else:
-            take_field(c, &key, fields)
+            take_field(c, &key, kind.fields)
 
 
-cdef inline void ticker(Cursor* c, Message* m) noexcept nogil:
-    # {"e":"24hrTicker","E":1568693103467,"s":"BTCUSDT","p":"-88.17","P":"-0.855","w":"10223.98","c":"10223.74", ...}
-    m.kind = KIND_TICKER
-    m.needed = bit(SLOT_LAST)
-    take_object(c, TICKER)
-
-
-cdef inline void mark(Cursor* c, Message* m) noexcept nogil:
-    # {"e":"markPriceUpdate","E":1617309024002,"s":"BTCUSDT","p":"59022.53514719","P":"58902.34482833",
-    #  "i":"58936.68384000","r":"0.00058959","T":1617321600000}; r and T are "" and 0 for dated contracts
-    m.kind = KIND_MARK
-    m.needed = bit(SLOT_MARK)
-    take_object(c, MARK)
-
-
-cdef inline void liquidation(Cursor* c, Message* m) noexcept nogil:
-    # {"e":"forceOrder","E":1568014460893,"o":{"s":"BTCUSDT","S":"SELL","o":"LIMIT","f":"IOC","q":"0.014","p":"9910",
-    #  "ap":"9910","X":"FILLED","l":"0.014","z":"0.014","T":1568014460893}}; S is the side of the forced order
-    cdef Text key, side
-    m.kind = KIND_LIQUIDATION
-    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
-    open_object(c)
-    while next_key(c, &key):
-        if not key_is(&key, c'o'):
-            take_field(c, &key, LIQUIDATION)
-            continue
-        open_object(c)
-        while next_key(c, &key):
-            if key_is(&key, c'S'):
-                read_text(c, &side)
-                if not word_is(&side, b"SELL") and not word_is(&side, b"BUY"):
-                    fail(c, BAD_VALUE, b"BUY or SELL")
-                take_constant(c, SLOT_AGGRESSOR, -1 if side.size == 4 else 1)
-            else:
-                take_field(c, &key, FORCED_ORDER)
-
-
-# What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
-cdef tuple HEAD = (("e", TAKE_TEXT, 0), ("E", TAKE_INT, SLOT_EVENT_TIME), ("s", TAKE_SYMBOL, 0))
-cdef tuple HAPPENED = (("T", TAKE_INT, SLOT_TIME),)
-cdef tuple BEST = (("b", TAKE_PRICE, SLOT_BID_PRICE), ("B", TAKE_QTY, SLOT_BID_QTY),
-                   ("a", TAKE_PRICE, SLOT_ASK_PRICE), ("A", TAKE_QTY, SLOT_ASK_QTY))
-cdef tuple EXECUTED = (("p", TAKE_PRICE, SLOT_PRICE), ("q", TAKE_QTY, SLOT_QTY))
+# What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
+cdef dict HEAD = {"e": "text", "E": "int event_time", "s": "symbol"}
+cdef dict HAPPENED = {"T": "int time"}
+cdef dict BEST = {"b": "bid_price", "B": "bid_qty", "a": "ask_price", "A": "ask_qty"}
+cdef dict EXECUTED = {"p": "price", "q": "qty"}
 
 cdef Form LEVEL
 list_form(&LEVEL, ("price", "qty"))
 
-cdef Field[16] DEPTH, SNAPSHOT, QUOTE, TRADE, AGG_TRADE, MARK, LIQUIDATION, FORCED_ORDER
+cdef Field[16] DEPTH, SNAPSHOT, QUOTE, TRADE, AGG_TRADE, MARK, FORCED
 cdef Field[32] TICKER
 
-list_fields(DEPTH, (*HEAD, *HAPPENED, ("U", TAKE_INT, SLOT_FIRST_SEQ), ("u", TAKE_INT, SLOT_LAST_SEQ),
-                    ("pu", TAKE_INT, SLOT_PREV_SEQ), ("b", TAKE_LEVELS, 0), ("a", TAKE_LEVELS, 1)), &LEVEL)
-list_fields(SNAPSHOT, (("lastUpdateId", TAKE_INT, SLOT_LAST_SEQ), ("E", TAKE_INT, SLOT_EVENT_TIME), *HAPPENED,
-                       ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1)), &LEVEL)
-list_fields(QUOTE, (*HEAD, *HAPPENED, *BEST, ("u", TAKE_INT, SLOT_LAST_SEQ)))
-list_fields(TRADE, (*HEAD, *HAPPENED, *EXECUTED, ("m", TAKE_BOOL, SLOT_MAKER_BOUGHT), ("t", TAKE_INT, SLOT_TRADE_ID)))
-list_fields(AGG_TRADE, (*HEAD, *HAPPENED, *EXECUTED, ("m", TAKE_BOOL, SLOT_MAKER_BOUGHT),
-                        ("a", TAKE_INT, SLOT_TRADE_ID)))
-list_fields(TICKER, (
-    *HEAD, *BEST, ("c", TAKE_DOUBLE, SLOT_LAST), ("Q", TAKE_DOUBLE, SLOT_LAST_QTY), ("o", TAKE_DOUBLE, SLOT_OPEN),
-    ("h", TAKE_DOUBLE, SLOT_HIGH), ("l", TAKE_DOUBLE, SLOT_LOW), ("v", TAKE_DOUBLE, SLOT_VOLUME),
-    ("q", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("p", TAKE_DOUBLE, SLOT_CHANGE), ("P", TAKE_DOUBLE, SLOT_CHANGE_PCT),
-    ("w", TAKE_DOUBLE, SLOT_VWAP), ("x", TAKE_DOUBLE, SLOT_PREV_CLOSE), ("O", TAKE_INT, SLOT_OPEN_TIME),
-    ("C", TAKE_INT, SLOT_CLOSE_TIME), ("F", TAKE_INT, SLOT_FIRST_ID), ("L", TAKE_INT, SLOT_LAST_ID),
-    ("n", TAKE_INT, SLOT_COUNT)))
-list_fields(MARK, (*HEAD, ("p", TAKE_DOUBLE, SLOT_MARK), ("i", TAKE_DOUBLE, SLOT_INDEX),
-                   ("P", TAKE_DOUBLE, SLOT_SETTLEMENT), ("r", TAKE_DOUBLE, SLOT_FUNDING),
-                   ("T", TAKE_INT, SLOT_NEXT_FUNDING)))
-list_fields(LIQUIDATION, HEAD)
-list_fields(FORCED_ORDER, (("s", TAKE_SYMBOL, 0), *HAPPENED, *EXECUTED, ("ap", TAKE_DOUBLE, SLOT_AVERAGE)))
+list_fields(DEPTH, {
+    **HEAD, **HAPPENED, "U": "first_seq", "u": "last_seq", "pu": "prev_seq", "b": "bids", "a": "asks"}, &LEVEL)
+list_fields(SNAPSHOT, {
+    "lastUpdateId": "last_seq", "E": "int event_time", **HAPPENED, "bids": "bids", "asks": "asks"}, &LEVEL)
+# {"e":"bookTicker","u":5123107839020,"s":"BTCUSDT","b":"61800.20","B":"2.507","a":"61800.30","A":"2.510",
+#  "T":1723161256313,"E":1723161256313}; spot has no e, T and E
+list_fields(QUOTE, {**HEAD, **HAPPENED, **BEST, "u": "last_seq"})
+list_fields(TRADE, {**HEAD, **HAPPENED, **EXECUTED, "m": "maker_bought", "t": "int trade_id"})
+list_fields(AGG_TRADE, {**HEAD, **HAPPENED, **EXECUTED, "m": "maker_bought", "a": "int trade_id"})
+# {"e":"24hrTicker","E":1568693103467,"s":"BTCUSDT","p":"-88.17","P":"-0.855","w":"10223.98","c":"10223.74", ...}
+list_fields(TICKER, {**HEAD, **BEST, "c": "last", "Q": "last_qty", "o": "open", "h": "high", "l": "low", "v": "volume",
+                     "q": "quote_volume", "p": "change", "P": "change_pct", "w": "vwap", "x": "prev_close",
+                     "O": "int open_time", "C": "int close_time", "F": "first_id", "L": "last_id", "n": "count"})
+# {"e":"markPriceUpdate","E":1617309024002,"s":"BTCUSDT","p":"59022.53514719","P":"58902.34482833",
+#  "i":"58936.68384000","r":"0.00058959","T":1617321600000}; r and T are "" and 0 for dated contracts
+list_fields(MARK, {**HEAD, "p": "mark", "i": "index", "P": "settlement", "r": "funding", "T": "int next_funding"})
+# {"e":"forceOrder","E":1568014460893,"o":{"s":"BTCUSDT","S":"SELL","o":"LIMIT","f":"IOC","q":"0.014","p":"9910",
+#  "ap":"9910","X":"FILLED","l":"0.014","z":"0.014","T":1568014460893}}; S is the side of the forced order
+list_fields(FORCED, {**HEAD, "o": "inside", "S": "side", **HAPPENED, **EXECUTED, "ap": "average"})
+
+cdef Channel[8] EVENTS                            # by `e`; depthUpdate has its own function
+add_channel(EVENTS, b"bookTicker", KIND_QUOTE, QUOTE, bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE)
+            | bit(SLOT_ASK_QTY) | bit(SLOT_LAST_SEQ))
+add_channel(EVENTS, b"trade", KIND_TRADE, TRADE, bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_MAKER_BOUGHT))
+add_channel(EVENTS, b"aggTrade", KIND_TRADE, AGG_TRADE, bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_MAKER_BOUGHT))
+add_channel(EVENTS, b"24hrTicker", KIND_TICKER, TICKER)
+add_channel(EVENTS, b"markPriceUpdate", KIND_MARK, MARK, bit(SLOT_MARK))
+add_channel(EVENTS, b"forceOrder", KIND_LIQUIDATION, FORCED)
 
 
 def make_parser(market):

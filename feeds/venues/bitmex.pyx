@@ -16,20 +16,15 @@ was tried against the live venue.
 
 from libc.string cimport memchr, memcmp
 from orderbook.types cimport BAD_VALUE
+from feeds.fields cimport Field, expect, list_fields, list_form, take_object
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_MARK,
-                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, OR_ZERO, SEEN_ASKS, SEEN_BIDS,
-                            SEEN_BOTH, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY,
-                            SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LEVEL_GONE,
-                            SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, SLOT_LOW, SLOT_MARK,
-                            SLOT_NEXT_FUNDING, SLOT_OPEN, SLOT_OPEN_INTEREST, SLOT_OPEN_VALUE, SLOT_PARTIAL,
-                            SLOT_PREV_CLOSE, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_SETTLEMENT, SLOT_TIME,
-                            SLOT_VOLUME, SLOT_VWAP, TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY,
-                            TAKE_SYMBOL, TAKE_TIME, WORD_ASK, WORD_BID)
+                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SEEN_BOTH,
+                            SLOT_AGGRESSOR, SLOT_FUNDING, SLOT_LEVEL_GONE, SLOT_LEVEL_ID, SLOT_LEVEL_PRICE,
+                            SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, SLOT_PARTIAL, SLOT_TIME, TAKE_LEVELS, TAKE_TIME, WORD_ASK,
+                            WORD_BID)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, TAKE_SIDE, at_end, expect, fail, find_text, find_value, first_item, go_to,
-                         list_fields, list_form, next_item, next_key, note_more, open_array, open_object, peek,
-                         plain_is, read_text, skip_value, take, take_constant, take_field, take_object, text_is,
-                         word_is)
+from feeds.scan cimport (Cursor, Text, at_end, fail, find_text, find_value, next_item, next_key, note_more, open_array,
+                         open_object, peek, plain_is, read_text, skip_value, take, take_constant, text_is, word_is)
 
 from feeds.venue import (Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, each_once, error_code,
                          frame_text, instruments_at, read_object)
@@ -37,16 +32,13 @@ from feeds.venues.lists import bitmex as lists
 
 
 cdef class BitmexParser(Parser):
-    """Messages of all tables. What it keeps is about the frame at work: `parse_more` needs its head."""
+    """Messages of all tables. What it keeps is about the frame at work."""
 
-    cdef const char* frame    # first byte of the frame that the rest is about; compared only
     cdef Text table           # borrowed from the frame
     cdef Text action          # "partial", "insert", "update", "delete". Borrowed from the frame
     cdef Text filtered        # symbol of the filter that a partial names. Borrowed from the frame
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 8                      # {"table":"orderBookL2","action":"update"
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
@@ -56,7 +48,7 @@ cdef class BitmexParser(Parser):
         m.kind = KIND_CONTROL
         if plain_is(c, b"pong"):
             return
-        self.head(c)
+        self.read_head(c, False)
         open_object(c)
         while next_key(c, &key):
             if self.table.size and word_is(&key, b"data") and peek(c) == c'[':
@@ -66,11 +58,7 @@ cdef class BitmexParser(Parser):
         at_end(c)
 
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
-        cdef const char* at = c.pos
-        if self.frame != c.start:                 # another frame was read in between
-            c.pos = c.start
-            self.head(c)
-            c.pos = at
+        self.read_head(c, True)
         if self.is_book():
             self.rows(c, m, False)
         else:
@@ -81,9 +69,7 @@ cdef class BitmexParser(Parser):
         return word_is(&self.table, b"orderBookL2") or word_is(&self.table, b"orderBookL2_25")
 
     cdef void head(self, Cursor* c) noexcept nogil:
-        """Read what stands around the data of a frame; the cursor stays at its beginning."""
         cdef Cursor at
-        self.frame = c.start
         self.filtered.size = 0
         find_text(c, b"table", &self.table)
         find_text(c, b"action", &self.action)
@@ -93,20 +79,14 @@ cdef class BitmexParser(Parser):
     cdef void data(self, Cursor* c, Message* m) noexcept nogil:
         """The rows of a frame."""
         cdef const char* start = c.pos
-        cdef const char* end
-        if self.is_book():
-            self.rows(c, m, True)
-            if m.kind == KIND_IGNORED and self.filtered.size:
-                m.kind = KIND_SNAPSHOT            # nothing rests there yet
-                m.symbol = self.filtered.data
-                m.symbol_size = self.filtered.size
-                take_rows(c, m, &ROW, start, c.pos)
+        if not self.is_book():
+            self.parse_first(c, m)
             return
-        m.kind = KIND_IGNORED
-        end = first_item(c)
-        if end != NULL:
-            self.element(c, m)
-        go_to(c, end)
+        self.rows(c, m, True)
+        if m.kind == KIND_IGNORED and self.filtered.size:
+            m.kind = KIND_SNAPSHOT                # nothing rests there yet
+            m.symbol, m.symbol_size = self.filtered.data, self.filtered.size
+            take_rows(c, m, &ROW, start, c.pos)
 
     cdef void rows(self, Cursor* c, Message* m, bint first) noexcept nogil:
         """The rows of one symbol, and where those of the next begin; `first`: stand before the array, and behind it."""
@@ -187,7 +167,6 @@ cdef class BitmexParser(Parser):
         #  "timestamp":"2022-06-04T23:34:52.603Z"}
         cdef bint gone = word_is(&self.action, b"delete")
         cdef const Field* fields = ONE_REMOVED
-        cdef Text key, side
         m.needed = bit(SLOT_LEVEL_ID) | bit(SLOT_LEVEL_SIDE)
         if word_is(&self.action, b"insert"):
             fields = ONE
@@ -195,15 +174,7 @@ cdef class BitmexParser(Parser):
         elif not gone:
             fields = ONE_CHANGED
             m.needed |= bit(SLOT_LEVEL_QTY)
-        open_object(c)
-        while next_key(c, &key):
-            if word_is(&key, b"side"):
-                read_text(c, &side)
-                if not word_is(&side, b"Buy") and not word_is(&side, b"Sell"):
-                    fail(c, BAD_VALUE, b"Buy or Sell")
-                take_constant(c, SLOT_LEVEL_SIDE, 1 if side.size == 3 else -1)
-            else:
-                take_field(c, &key, fields)
+        take_object(c, fields)
         if gone:
             take_constant(c, SLOT_LEVEL_GONE, 1)
 
@@ -280,11 +251,11 @@ cdef inline void take_rows(Cursor* c, Message* m, const Form* form, const char* 
         c.message.seen |= form.seen
 
 
-# What the keys of each row mean: (key, what to take, slot). A key that is not listed is stepped over.
-cdef tuple NAME = (("symbol", TAKE_SYMBOL, 0),)
-cdef tuple HAPPENED = (("timestamp", TAKE_TIME, SLOT_TIME),)
-cdef tuple SENT = (("timestamp", TAKE_TIME, SLOT_EVENT_TIME),)
-cdef tuple LEVEL_NAME = (*NAME, *HAPPENED, ("id", TAKE_INT, SLOT_LEVEL_ID))
+# What the keys of each row mean, see list_fields. A key that is not listed is stepped over.
+cdef dict NAME = {"symbol": "symbol"}
+cdef dict HAPPENED = {"timestamp": "time"}
+cdef dict SENT = {"timestamp": "event_time"}
+cdef dict LEVEL_NAME = {**NAME, **HAPPENED, "id": "level_id", "side": "level_side"}
 cdef dict SIDES = {"Buy": WORD_BID, "Sell": WORD_ASK}
 
 # The price of an update is the one its id has: it is left out, so that an id that is not known shows.
@@ -302,28 +273,20 @@ list_form(&LEVEL, ("price", "qty"), words=None, gone=False, nullable=True)
 cdef Field[8] ONE, ONE_CHANGED, ONE_REMOVED, TRADE, QUOTE, PARTIAL, FORCED
 cdef Field[24] INSTRUMENT
 
-list_fields(ONE, (*LEVEL_NAME, ("size", TAKE_QTY, SLOT_LEVEL_QTY), ("price", TAKE_PRICE, SLOT_LEVEL_PRICE)))
-list_fields(ONE_CHANGED, (*LEVEL_NAME, ("size", TAKE_QTY, SLOT_LEVEL_QTY)))
+list_fields(ONE, {**LEVEL_NAME, "size": "level_qty", "price": "level_price"})
+list_fields(ONE_CHANGED, {**LEVEL_NAME, "size": "level_qty"})
 list_fields(ONE_REMOVED, LEVEL_NAME)
-list_fields(TRADE, (*NAME, *HAPPENED, ("side", TAKE_SIDE | OR_ZERO, SLOT_AGGRESSOR),
-                    ("price", TAKE_PRICE, SLOT_PRICE), ("size", TAKE_QTY, SLOT_QTY)))
-list_fields(QUOTE, (
-    *NAME, *SENT, ("bidPrice", TAKE_PRICE | OR_ZERO, SLOT_BID_PRICE), ("bidSize", TAKE_QTY | OR_ZERO, SLOT_BID_QTY),
-    ("askPrice", TAKE_PRICE | OR_ZERO, SLOT_ASK_PRICE), ("askSize", TAKE_QTY | OR_ZERO, SLOT_ASK_QTY)))
-list_fields(PARTIAL, (*NAME, *SENT, ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1)), &LEVEL)
-list_fields(FORCED, (*NAME, ("side", TAKE_SIDE, SLOT_AGGRESSOR), ("price", TAKE_PRICE, SLOT_PRICE),
-                     ("leavesQty", TAKE_QTY, SLOT_QTY)))
-list_fields(INSTRUMENT, (
-    *NAME, *SENT, ("bidPrice", TAKE_PRICE | OR_ZERO, SLOT_BID_PRICE),
-    ("askPrice", TAKE_PRICE | OR_ZERO, SLOT_ASK_PRICE), ("lastPrice", TAKE_DOUBLE, SLOT_LAST),
-    ("markPrice", TAKE_DOUBLE, SLOT_MARK),
-    ("indicativeSettlePrice", TAKE_DOUBLE, SLOT_INDEX), ("fundingRate", TAKE_DOUBLE, SLOT_FUNDING),
-    ("fundingTimestamp", TAKE_TIME, SLOT_NEXT_FUNDING), ("openInterest", TAKE_DOUBLE, SLOT_OPEN_INTEREST),
-    ("openValue", TAKE_DOUBLE, SLOT_OPEN_VALUE), ("settledPrice", TAKE_DOUBLE, SLOT_SETTLEMENT),
-    ("prevPrice24h", TAKE_DOUBLE, SLOT_OPEN), ("highPrice", TAKE_DOUBLE, SLOT_HIGH),
-    ("lowPrice", TAKE_DOUBLE, SLOT_LOW), ("volume24h", TAKE_DOUBLE, SLOT_VOLUME),
-    ("foreignNotional24h", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("vwap", TAKE_DOUBLE, SLOT_VWAP),
-    ("prevClosePrice", TAKE_DOUBLE, SLOT_PREV_CLOSE)))
+list_fields(TRADE, {**NAME, **HAPPENED, "side": "side or 0", "price": "price", "size": "qty"})
+list_fields(QUOTE, {**NAME, **SENT, "bidPrice": "bid_price or 0", "bidSize": "bid_qty or 0",
+                    "askPrice": "ask_price or 0", "askSize": "ask_qty or 0"})
+list_fields(PARTIAL, {**NAME, **SENT, "bids": "bids", "asks": "asks"}, &LEVEL)
+list_fields(FORCED, {**NAME, "side": "side", "price": "price", "leavesQty": "qty"})
+list_fields(INSTRUMENT, {
+    **NAME, **SENT, "bidPrice": "bid_price or 0", "askPrice": "ask_price or 0", "lastPrice": "last",
+    "markPrice": "mark", "indicativeSettlePrice": "index", "fundingRate": "funding",
+    "fundingTimestamp": "next_funding", "openInterest": "open_interest", "openValue": "open_value",
+    "settledPrice": "settlement", "prevPrice24h": "open", "highPrice": "high", "lowPrice": "low",
+    "volume24h": "volume", "foreignNotional24h": "quote_volume", "vwap": "vwap", "prevClosePrice": "prev_close"})
 
 
 CHANNELS = {

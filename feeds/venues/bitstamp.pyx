@@ -16,16 +16,15 @@ Sources: www.bitstamp.net/websocket/v2 and /api, probes of 2026-09, frames recor
 
 import json
 
-from libc.string cimport memcmp
 from orderbook.types cimport BAD_VALUE
-from feeds.message cimport (Form, Message, Token, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK,
-                            KIND_SNAPSHOT, KIND_TRADE, RESYNC_RESUBSCRIBE, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR,
-                            SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_INDEX, SLOT_LAST_SEQ, SLOT_MARK, SLOT_NEXT_FUNDING,
-                            SLOT_PRICE, SLOT_QTY, SLOT_SPARE, SLOT_TIME, SLOT_TRADE_ID, TAKE_DOUBLE, TAKE_INT,
-                            TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TIME)
+from feeds.fields cimport (Channel, Field, add_channel, expect, expect_channel, find_channel, list_fields, list_form,
+                           take_field)
+from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK, KIND_SNAPSHOT,
+                            KIND_TRADE, RESYNC_RESUBSCRIBE, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_LAST_SEQ,
+                            SLOT_MARK)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, fail, list_fields, list_form, next_key, open_object, peek,
-                         read_text, skip_value, take, take_any, take_constant, take_field, take_int, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, next_key, open_object, peek, read_text, skip_value,
+                         take_any, take_constant, take_name, word_is)
 from feeds.sync cimport LINK_NOT_BELOW
 
 from feeds.venue import Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, read_object
@@ -37,34 +36,33 @@ cdef enum:
 
 cdef class BitstampParser(Parser):
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 4                      # {"data":{"timestamp or {"data":{"id
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         # {"data":{...},"channel":"diff_order_book_bateur","event":"data"}
-        cdef Text key, channel, event
-        channel.size = event.size = 0
+        cdef Text key, text, name, symbol, event
+        name.size = event.size = 0
         open_object(c)
         while next_key(c, &key):
             if word_is(&key, b"data") and peek(c) == c'{':
                 contents(c)
             elif word_is(&key, b"channel") and peek(c) == c'"':
-                read_text(c, &channel)
-                split_channel(c, &channel)
+                read_text(c, &text)
+                if cut(&text, c'_', &name, &symbol, True):      # not that of announcements, nor the "" of an answer
+                    take_name(c, &symbol)
             elif word_is(&key, b"event") and peek(c) == c'"':
                 read_text(c, &event)
             else:
                 take_any(c)
         at_end(c)
-        decide(m, &channel, &event)
+        decide(m, find_channel(KNOWN, &name), &event)
 
     cdef void parse_rest(self, Cursor* c, Message* m) noexcept nogil:
         # {"timestamp":"1654243213","microtimestamp":"1654243213142992","bids":[["30415.13","0.37816633"]],"asks":[]}
         # Answers of before 2019 had no microtimestamp: nothing could be joined to them.
-        m.kind = KIND_SNAPSHOT
-        m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
+        expect(m, KIND_SNAPSHOT)
+        m.needed |= bit(SLOT_LAST_SEQ)
         contents(c)
         at_end(c)
 
@@ -81,7 +79,6 @@ cdef inline void contents(Cursor* c) noexcept nogil:
     """
     cdef Text key
     cdef const char* first
-    cdef const Token* token
     open_object(c)
     while next_key(c, &key):
         if word_is(&key, b"type"):
@@ -92,60 +89,38 @@ cdef inline void contents(Cursor* c) noexcept nogil:
                 fail(c, BAD_VALUE, b"a trade of type 0 or 1")
                 return
             take_constant(c, SLOT_AGGRESSOR, 1 if first[0] == c'0' else -1)
-        elif word_is(&key, b"microtimestamp"):
-            if take_int(c, SLOT_LAST_SEQ) and c.message != NULL:
-                token = &c.message.token[c.message.n_tokens - 1]
-                take(c, TAKE_TIME, SLOT_TIME, c.start + token.start, c.start + token.end, token.quoted)
         else:
             take_field(c, &key, CONTENTS)
 
 
-cdef inline void split_channel(Cursor* c, Text* channel) noexcept nogil:
-    """Take the symbol behind the last _ and leave what stands before: diff_order_book_ of diff_order_book_btcusd."""
-    cdef Py_ssize_t at = channel.size
-    while at and channel.data[at - 1] != c'_':
-        at -= 1
-    if at == 0:
-        return                                    # announcements, or the "" of an answer
-    if c.message != NULL:
-        c.message.symbol = channel.data + at
-        c.message.symbol_size = channel.size - at
-    take(c, TAKE_SYMBOL, SLOT_SPARE, channel.data + at, channel.data + channel.size, True)
-    channel.size = at
-
-
-cdef inline void decide(Message* m, const Text* channel, const Text* event) noexcept nogil:
+cdef inline void decide(Message* m, const Channel* channel, const Text* event) noexcept nogil:
     """What the frame was."""
-    if event.size == 0 or (event.size >= 4 and memcmp(event.data, b"bts:", 4) == 0):
+    if event.size == 0 or begins(event, b"bts:"):
         m.kind = KIND_CONTROL
-    elif word_is(channel, b"diff_order_book_"):
-        m.kind = KIND_DELTA
-        m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
-    elif word_is(channel, b"order_book_"):
-        m.kind = KIND_SNAPSHOT
-        m.depth = PARTIAL_LEVELS
-        m.link = LINK_NOT_BELOW
-        m.resync = RESYNC_RESUBSCRIBE
-        m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
-    elif word_is(channel, b"live_trades_"):
-        m.kind = KIND_TRADE
-        m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
-    elif word_is(channel, b"funding_rate_"):
-        m.kind = KIND_MARK
-        m.needed = bit(SLOT_MARK)
-    else:
+    elif channel == NULL:
         m.kind = KIND_IGNORED                     # single orders (live_orders_, detail_order_book_), announcements
+    else:
+        expect_channel(m, channel)
+        if m.kind == KIND_SNAPSHOT:
+            m.link = LINK_NOT_BELOW
+            m.resync = RESYNC_RESUBSCRIBE
 
 
 cdef Form LEVEL
 list_form(&LEVEL, ("price", "qty"))
 
 cdef Field[16] CONTENTS
-list_fields(CONTENTS, (
-    ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1), ("timestamp", TAKE_TIME, SLOT_EVENT_TIME),
-    ("id", TAKE_INT, SLOT_TRADE_ID), ("price_str", TAKE_PRICE, SLOT_PRICE), ("amount_str", TAKE_QTY, SLOT_QTY),
-    ("mark_price", TAKE_DOUBLE, SLOT_MARK), ("index_price", TAKE_DOUBLE, SLOT_INDEX),
-    ("funding_rate", TAKE_DOUBLE, SLOT_FUNDING), ("next_funding_time", TAKE_TIME, SLOT_NEXT_FUNDING)), &LEVEL)
+list_fields(CONTENTS, {
+    "bids": "bids", "asks": "asks", "microtimestamp": ("last_seq", "time"), "timestamp": "event_time",
+    "id": "int trade_id", "price_str": "price", "amount_str": "qty", "mark_price": "mark", "index_price": "index",
+    "funding_rate": "funding", "next_funding_time": "next_funding"}, &LEVEL)
+
+cdef Channel[6] KNOWN                             # by what stands before the symbol
+add_channel(KNOWN, b"diff_order_book", KIND_DELTA, CONTENTS, bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS))
+add_channel(KNOWN, b"order_book", KIND_SNAPSHOT, CONTENTS, bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS),
+            PARTIAL_LEVELS)
+add_channel(KNOWN, b"live_trades", KIND_TRADE, CONTENTS)
+add_channel(KNOWN, b"funding_rate", KIND_MARK, CONTENTS, bit(SLOT_MARK))
 
 
 CHANNELS = {

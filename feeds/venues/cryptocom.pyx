@@ -16,18 +16,12 @@ until 2026-10. Nothing was tried against the live venue; of v1 books there is no
 
 import time
 
-from libc.stdint cimport uint64_t
+from feeds.fields cimport Field, expect, list_fields, list_form, take_object
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK, KIND_SNAPSHOT,
-                            KIND_TICKER, KIND_TRADE, OR_ZERO, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
-                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX,
-                            SLOT_LAST, SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_OPEN_INTEREST, SLOT_PARTIAL,
-                            SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_TOO, SLOT_QUOTE_VOLUME, SLOT_TIME,
-                            SLOT_TRADE_ID, SLOT_VOLUME, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE,
-                            TAKE_QTY, TAKE_TIME)
+                            KIND_TICKER, KIND_TRADE, SLOT_EVENT_TIME, SLOT_LAST_SEQ, SLOT_PARTIAL, SLOT_PREV_SEQ)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, TAKE_INSIDE, TAKE_SIDE, at_end, expect, find_count, find_text, find_value,
-                         list_fields, list_form, next_item, note_more, open_array, peek, skip_object, take_constant,
-                         take_object, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, find_count, find_text, find_value, give_name, next_item, note_more,
+                         open_array, peek, quote_too, skip_object, take_constant, word_is)
 from feeds.sync cimport LINK_RISES
 
 from feeds.venue import (Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known, each_once,
@@ -36,62 +30,49 @@ from feeds.venues.lists import cryptocom as lists
 
 
 cdef class CryptocomParser(Parser):
-    """Messages of all channels. What it keeps is about the frame at work: `parse_more` needs its head."""
+    """Messages of all channels. What it keeps is about the frame at work."""
 
-    cdef const char* frame    # first byte of the frame that the rest is about; compared only
+    cdef const char* data     # where its data begin, NULL if it has none. Borrowed from the frame
     cdef Text channel         # "book", "book.update", "trade", ... Borrowed from the frame
     cdef Text symbol          # instrument_name. Borrowed from the frame
     cdef int window           # levels a side of the book; 0: the frame does not tell
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         # {"id":-1,"method":"subscribe","code":0,"result":{"instrument_name":"BTC_USD","subscription":"ticker.BTC_USD"
         self.route_marks = 18
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
-        if self.head(c, m):
-            open_array(c)
-            if next_item(c):
-                self.element(c, m)
-            else:
-                m.kind = KIND_IGNORED
-
-    cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
-        cdef const char* at = c.pos
-        if self.frame != c.start:                 # another frame was read in between
-            c.pos = c.start
-            self.head(c, m)
-            c.pos = at
-        self.element(c, m)
-
-    cdef bint head(self, Cursor* c, Message* m) noexcept nogil:
-        """Check the frame and read what stands around its data; stand at it. False if there is none to take."""
         # {"id":-1,"method":"subscribe","code":0,"result":{"instrument_name":"BTC_USD","subscription":"book.BTC_USD.50",
         #  "channel":"book.update","depth":50,"data":[{...}]}}; answers and heartbeats have no result
+        m.kind = KIND_CONTROL
+        self.read_head(c, False)
+        if not skip_object(c) or not at_end(c) or self.data == NULL:
+            return                                # from here on the grammar of the whole frame is known to be right
+        c.pos = self.data
+        open_array(c)
+        if next_item(c):
+            self.element(c, m)
+        else:
+            m.kind = KIND_IGNORED
+
+    cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
+        self.read_head(c, True)
+        self.element(c, m)
+
+    cdef void head(self, Cursor* c) noexcept nogil:
         cdef Cursor result, at
-        cdef const char* data = NULL
-        self.frame = c.start
+        self.data = NULL
         self.channel.size = self.symbol.size = 0
         self.window = 0
         if find_value(c, b"result", &result) and find_text(&result, b"channel", &self.channel):
             find_text(&result, b"instrument_name", &self.symbol)
             self.window = <int> min(find_count(&result, b"depth"), 100000)
-            if find_value(&result, b"data", &at) and peek(&at) == c'[':
-                data = at.pos
-        if not skip_object(c) or not at_end(c):   # from here on the grammar of the whole frame is known to be right
-            return False
-        if data == NULL or self.channel.size == 0:
-            m.kind = KIND_CONTROL
-            return False
-        c.pos = data
-        return True
+            if self.channel.size and find_value(&result, b"data", &at) and peek(&at) == c'[':
+                self.data = at.pos
 
     cdef void element(self, Cursor* c, Message* m) noexcept nogil:
         """One element of `data`, and where the next one begins."""
-        m.symbol = self.symbol.data
-        m.symbol_size = self.symbol.size
-        m.fixed_symbol = True
+        give_name(m, &self.symbol)
         if word_is(&self.channel, b"book.update") or word_is(&self.channel, b"book"):
             book(c, m, word_is(&self.channel, b"book"))
             m.cut = self.window
@@ -105,8 +86,7 @@ cdef class CryptocomParser(Parser):
             m.kind = KIND_TICKER
             m.needed = bit(SLOT_EVENT_TIME)       # of an instrument that was never traded the rest is null
             take_object(c, TICKER)
-            if m.seen & BEST == BEST:
-                take_constant(c, SLOT_QUOTE_TOO, 1)
+            quote_too(c)
         elif word_is(&self.channel, b"mark"):
             mark(c, m, MARK)
         elif word_is(&self.channel, b"index"):
@@ -144,29 +124,22 @@ cdef inline void mark(Cursor* c, Message* m, const Field* fields) noexcept nogil
     take_object(c, fields)
 
 
-# What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
-cdef tuple SENT = (("t", TAKE_TIME, SLOT_EVENT_TIME),)
-cdef uint64_t BEST = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
-
+# What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
+cdef dict SENT = {"t": "event_time"}
 cdef Form LEVEL                                   # price, quantity, orders
 list_form(&LEVEL, ("price", "qty"), words=None, gone=False, nullable=True)
 
 cdef Field[8] MARK, INDEX, FUNDING, TRADE
 cdef Field[16] BOOK, TICKER
 
-list_fields(BOOK, (*SENT, ("tt", TAKE_TIME, SLOT_TIME), ("u", TAKE_INT, SLOT_LAST_SEQ), ("pu", TAKE_INT, SLOT_PREV_SEQ),
-                   ("s", TAKE_INT, SLOT_LAST_SEQ), ("update", TAKE_INSIDE, 0), ("bids", TAKE_LEVELS, 0),
-                   ("asks", TAKE_LEVELS, 1)), &LEVEL)
-list_fields(TRADE, (("t", TAKE_TIME, SLOT_TIME), ("p", TAKE_PRICE, SLOT_PRICE), ("q", TAKE_QTY, SLOT_QTY),
-                    ("s", TAKE_SIDE, SLOT_AGGRESSOR), ("d", TAKE_ID, SLOT_TRADE_ID)))
-list_fields(TICKER, (
-    *SENT, ("b", TAKE_PRICE | OR_ZERO, SLOT_BID_PRICE), ("bs", TAKE_QTY | OR_ZERO, SLOT_BID_QTY),
-    ("k", TAKE_PRICE | OR_ZERO, SLOT_ASK_PRICE), ("ks", TAKE_QTY | OR_ZERO, SLOT_ASK_QTY),
-    ("a", TAKE_DOUBLE, SLOT_LAST), ("h", TAKE_DOUBLE, SLOT_HIGH), ("l", TAKE_DOUBLE, SLOT_LOW),
-    ("v", TAKE_DOUBLE, SLOT_VOLUME), ("vv", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("oi", TAKE_DOUBLE, SLOT_OPEN_INTEREST)))
-list_fields(MARK, (("v", TAKE_DOUBLE, SLOT_MARK), *SENT))
-list_fields(INDEX, (("v", TAKE_DOUBLE, SLOT_INDEX), *SENT))
-list_fields(FUNDING, (("v", TAKE_DOUBLE, SLOT_FUNDING), *SENT))
+list_fields(BOOK, {**SENT, "tt": "time", "u": "last_seq", "pu": "prev_seq", "s": "last_seq", "update": "inside",
+                   "bids": "bids", "asks": "asks"}, &LEVEL)
+list_fields(TRADE, {"t": "time", "p": "price", "q": "qty", "s": "side", "d": "trade_id"})
+list_fields(TICKER, {**SENT, "b": "bid_price or 0", "bs": "bid_qty or 0", "k": "ask_price or 0", "ks": "ask_qty or 0",
+                     "a": "last", "h": "high", "l": "low", "v": "volume", "vv": "quote_volume", "oi": "open_interest"})
+list_fields(MARK, {"v": "mark", **SENT})
+list_fields(INDEX, {"v": "index", **SENT})
+list_fields(FUNDING, {"v": "funding", **SENT})
 
 
 CHANNELS = {

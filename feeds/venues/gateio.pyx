@@ -24,19 +24,15 @@ from functools import partial
 from urllib.parse import parse_qs, quote, urlsplit
 
 from orderbook.types cimport BAD_VALUE
+from feeds.fields cimport (Channel, Field, add_channel, expect, expect_channel, expect_nothing, find_channel,
+                           list_fields, list_form, take_field, take_object)
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_QUOTE,
-                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, OR_ZERO, RESYNC_REST, SLOT_AGGRESSOR,
-                            SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHANGE_PCT,
-                            SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST,
-                            SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_NEXT_FUNDING, SLOT_OPEN_INTEREST, SLOT_PRICE,
-                            SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_SETTLEMENT, SLOT_SPARE, SLOT_TIME, SLOT_TRADE_ID,
-                            SLOT_VOLUME, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL,
-                            TAKE_TEXT, TAKE_TIME)
+                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, RESYNC_REST, SLOT_AGGRESSOR, SLOT_EVENT_TIME,
+                            SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_QTY, SLOT_TIME)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Channel, Cursor, Field, TAKE_SIDE, Text, add_channel, at_end, begins, cut, expect,
-                         expect_channel, expect_nothing, fail, find_channel, find_text, first_item, go_to, key_is,
-                         list_fields, list_form, next_key, note_more, open_object, peek, read_text, skip_value, take,
-                         take_any, take_field, take_object, take_signed, take_time, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, find_text, first_item, go_to, key_is, next_key,
+                         note_more, open_object, peek, read_text, skip_value, take_any, take_name, take_signed,
+                         take_time, word_is)
 from feeds.sync cimport LINK_NONE, LINK_RANGE
 
 from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known,
@@ -53,9 +49,7 @@ cdef class GateioParser(Parser):
 
     cdef const Channel* channel   # of the frame at work
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 2                      # {"time, then a number: nothing that names a stream stays the same
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
@@ -152,12 +146,12 @@ cdef inline void element(GateioParser self, Cursor* c, Message* m) noexcept nogi
                 m.needed = bit(SLOT_LAST_SEQ)
             skip_value(c)
         elif key_is(&key, c's') and fields == OBU:
-            take_stream(c, m)
+            take_stream(c)
         else:
             take_field(c, &key, fields)
 
 
-cdef inline bint take_stream(Cursor* c, Message* m) noexcept nogil:
+cdef inline bint take_stream(Cursor* c) noexcept nogil:
     """Take the symbol out of the name of a stream: ob.BTC_USDT.400."""
     cdef Text stream, depth
     if not read_text(c, &stream):
@@ -166,11 +160,11 @@ cdef inline bint take_stream(Cursor* c, Message* m) noexcept nogil:
     if stream.size < 4 or not begins(&stream, b"ob."):
         c.pos = stream.data
         return fail(c, BAD_VALUE, b"ob.SYMBOL.DEPTH")
-    m.symbol, m.symbol_size = stream.data + 3, stream.size - 3
-    return take(c, TAKE_SYMBOL, SLOT_SPARE, m.symbol, m.symbol + m.symbol_size, True)
+    stream.data, stream.size = stream.data + 3, stream.size - 3
+    return take_name(c, &stream)
 
 
-# What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
+# What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
 cdef Form LEVEL, FUTURES_LEVEL
 list_form(&LEVEL, ("price", "qty"))
 list_form(&FUTURES_LEVEL, {"p": "price", "s": "qty"})
@@ -179,9 +173,8 @@ cdef Field[4] OUTSIDE
 cdef Field[18] OBU, BOOK, FUTURES_BOOK, QUOTE, TRADE, SIGNED
 cdef Field[24] TICKER
 
-list_fields(OUTSIDE, (("time_ms", TAKE_TIME, SLOT_EVENT_TIME), ("channel", TAKE_TEXT, 0)))
-cdef tuple NUMBERS = (("t", TAKE_TIME, SLOT_TIME), ("U", TAKE_INT, SLOT_FIRST_SEQ), ("u", TAKE_INT, SLOT_LAST_SEQ),
-                      ("b", TAKE_LEVELS, 0), ("a", TAKE_LEVELS, 1))
+list_fields(OUTSIDE, {"time_ms": "event_time", "channel": "text"})
+cdef dict NUMBERS = {"t": "time", "U": "first_seq", "u": "last_seq", "b": "bids", "a": "asks"}
 # {"t":1789456334981,"full":true,"s":"ob.ETH_USDT.50","u":108552472643,"b":[["2480.27","2781.6"]],"a":[...]}
 # {"t":1789456335001,"s":"ob.BTC_USDT.50","U":125033676004,"u":125033676011}: both lists may be absent
 list_fields(OBU, NUMBERS, &LEVEL)
@@ -189,42 +182,33 @@ list_fields(OBU, NUMBERS, &LEVEL)
 #  "b":[["0.00010322","5360.209"]],"a":[]}; futures: "b":[{"p":"0.2943","s":0}]
 # {"t":1662630117190,"lastUpdateId":8093065166,"s":"BTC_USDT","bids":[["19201.39","0.0005"]],"asks":[...]}; futures:
 # {"t":1653810274815,"id":79619326,"contract":"BTC_USD_20220624","asks":[{"p":"28988.9","s":620}],"bids":[...]}
-cdef tuple CHANGES = (*NUMBERS, ("s", TAKE_SYMBOL, 0), ("contract", TAKE_SYMBOL, 0),
-                      ("lastUpdateId", TAKE_INT, SLOT_LAST_SEQ), ("id", TAKE_INT, SLOT_LAST_SEQ),
-                      ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1), ("update", TAKE_TIME, SLOT_TIME),
-                      ("current", TAKE_TIME, SLOT_EVENT_TIME))
+cdef dict CHANGES = {**NUMBERS, "s": "symbol", "contract": "symbol", "lastUpdateId": "last_seq", "id": "last_seq",
+                     "bids": "bids", "asks": "asks", "update": "time", "current": "event_time"}
 list_fields(BOOK, CHANGES, &LEVEL)
 list_fields(FUTURES_BOOK, CHANGES, &FUTURES_LEVEL)
 # {"t":1619093543708,"u":2517661076,"s":"BTC_USD","b":"54696.6","B":37000,"a":"54696.7","A":47061}
 # {"t":0,"u":0,"s":"BSW_USDT","b":"","B":0,"a":"","A":0}: a side without orders
-list_fields(QUOTE, (("t", TAKE_TIME, SLOT_TIME), ("u", TAKE_INT, SLOT_LAST_SEQ), ("s", TAKE_SYMBOL, 0),
-                    ("b", TAKE_PRICE | OR_ZERO, SLOT_BID_PRICE), ("B", TAKE_QTY, SLOT_BID_QTY),
-                    ("a", TAKE_PRICE | OR_ZERO, SLOT_ASK_PRICE), ("A", TAKE_QTY, SLOT_ASK_QTY)))
+list_fields(QUOTE, {"t": "time", "u": "last_seq", "s": "symbol", "b": "bid_price or 0", "B": "bid_qty",
+                    "a": "ask_price or 0", "A": "ask_qty"})
 # {"id":5541729596,"create_time":1682689046,"create_time_ms":"1682689046123.0","side":"sell",
 #  "currency_pair":"SUSD_USDT","amount":"8.5234","price":"0.9782"}
-list_fields(TRADE, (("id", TAKE_ID, SLOT_TRADE_ID), ("create_time_ms", TAKE_TIME, SLOT_TIME),
-                    ("currency_pair", TAKE_SYMBOL, 0), ("side", TAKE_SIDE, SLOT_AGGRESSOR),
-                    ("amount", TAKE_QTY, SLOT_QTY), ("price", TAKE_PRICE, SLOT_PRICE)))
+list_fields(TRADE, {"id": "trade_id", "create_time_ms": "time", "currency_pair": "symbol", "side": "side",
+                    "amount": "qty", "price": "price"})
 # {"size":-108,"id":27753479,"create_time":1545136464,"create_time_ms":1545136464123,"price":"96.4",
 #  "contract":"BTC_USD"}; "size":"-0.25" with decimal sizes
 # {"price":"215.1","size":-124,"time_ms":1541486601123,"contract":"BTC_USDT"}: a liquidation
-list_fields(SIGNED, (("id", TAKE_ID, SLOT_TRADE_ID), ("create_time_ms", TAKE_TIME, SLOT_TIME),
-                     ("time_ms", TAKE_TIME, SLOT_TIME), ("contract", TAKE_SYMBOL, 0),
-                     ("price", TAKE_PRICE, SLOT_PRICE)))
+list_fields(SIGNED, {"id": "trade_id", "create_time_ms": "time", "time_ms": "time", "contract": "symbol",
+                     "price": "price"})
 # {"contract":"BTC_USDT","last":"23160.2","total_size":"153482780","mark_price":"23175.64","funding_rate":"0.0001",
 #  "index_price":"23173.35","volume_24h":"155496714","volume_24h_quote":"360157621","low_24h":"23018.3", ...}
 # {"currency_pair":"NEO_BTC","last":"0.0018716","lowest_ask":"0.0018734","highest_bid":"0.0018697", ...}
-list_fields(TICKER, (
-    ("contract", TAKE_SYMBOL, 0), ("currency_pair", TAKE_SYMBOL, 0), ("last", TAKE_DOUBLE, SLOT_LAST),
-    ("highest_bid", TAKE_PRICE, SLOT_BID_PRICE), ("lowest_ask", TAKE_PRICE, SLOT_ASK_PRICE),
-    ("highest_size", TAKE_QTY, SLOT_BID_QTY), ("lowest_size", TAKE_QTY, SLOT_ASK_QTY),
-    ("change_percentage", TAKE_DOUBLE, SLOT_CHANGE_PCT), ("high_24h", TAKE_DOUBLE, SLOT_HIGH),
-    ("low_24h", TAKE_DOUBLE, SLOT_LOW), ("base_volume", TAKE_DOUBLE, SLOT_VOLUME),
-    ("quote_volume", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("volume_24h", TAKE_DOUBLE, SLOT_VOLUME),
-    ("volume_24h_quote", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("total_size", TAKE_DOUBLE, SLOT_OPEN_INTEREST),
-    ("mark_price", TAKE_DOUBLE, SLOT_MARK), ("index_price", TAKE_DOUBLE, SLOT_INDEX),
-    ("funding_rate", TAKE_DOUBLE, SLOT_FUNDING), ("funding_next_apply", TAKE_TIME, SLOT_NEXT_FUNDING),
-    ("settle_price", TAKE_DOUBLE, SLOT_SETTLEMENT)))
+list_fields(TICKER, {
+    "contract": "symbol", "currency_pair": "symbol", "last": "last", "highest_bid": "bid_price",
+    "lowest_ask": "ask_price", "highest_size": "bid_qty", "lowest_size": "ask_qty", "change_percentage": "change_pct",
+    "high_24h": "high", "low_24h": "low", "base_volume": "volume", "quote_volume": "quote_volume",
+    "volume_24h": "volume", "volume_24h_quote": "quote_volume", "total_size": "open_interest", "mark_price": "mark",
+    "index_price": "index", "funding_rate": "funding", "funding_next_apply": "next_funding",
+    "settle_price": "settlement"})
 
 cdef Channel[18] KNOWN
 for market, prefix in enumerate((b"spot.", b"futures.")):
@@ -396,7 +380,7 @@ SPEC = VenueSpec(
                   connections_per_5_minutes=100, connection_lifetime_s=0, rest_weight_per_minute=600,
                   connections=100),
     max_frame_size=4 << 20,
-    parser=lambda market: GateioParser(MARKETS.index(market) if market in MARKETS else 0),
+    parser=lambda market: GateioParser(market=MARKETS.index(market) if market in MARKETS else 0),
     source="https://www.gate.com/docs/developers/apiv4/ws/en/",
     checked="2026-10-15",
     forms="JSON of 2021 to 2026: obu, order_book_update with REST, order_book where it is a whole book; all served.",

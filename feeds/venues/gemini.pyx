@@ -18,16 +18,14 @@ powers of ten and not read; their funding is told by an undocumented stream that
 Sources: developer.gemini.com (WebSocket 0.10.7, archived v2), probes of 2026-09, frames recorded in 2021-06.
 """
 
+from feeds.fields cimport Field, expect, expect_nothing, list_fields, list_form, take_field, take_object
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK, KIND_QUOTE,
-                            KIND_SNAPSHOT, KIND_TRADE, SEEN_BOTH, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
-                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ,
-                            SLOT_MAKER_BOUGHT, SLOT_MARK, SLOT_PRICE, SLOT_QTY, SLOT_SPARE, SLOT_TIME, SLOT_TRADE_ID,
-                            TAKE_ANY, TAKE_BOOL, TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL,
-                            TAKE_TEXT, TAKE_TIME, WORD_ASK, WORD_BID)
+                            KIND_SNAPSHOT, KIND_TRADE, SEEN_BOTH, SLOT_ASK_PRICE, SLOT_BID_PRICE, SLOT_BID_QTY,
+                            SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_MAKER_BOUGHT, SLOT_MARK, SLOT_PRICE, SLOT_QTY,
+                            SLOT_SPARE, TAKE_ANY, WORD_ASK, WORD_BID)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, TAKE_SIDE, at_end, expect, expect_nothing, fill_sides, find_text, key_is,
-                         list_fields, list_form, next_key, open_object, peek, read_text, skip_object, skip_value, take,
-                         take_constant, take_field, take_object, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, fill_sides, find_text, key_is, next_key, open_object, peek, read_text,
+                         skip_object, skip_value, take, take_constant, word_is)
 from feeds.sync cimport LINK_NONE, LINK_NOT_BELOW
 
 from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known,
@@ -52,8 +50,7 @@ cdef enum:
 
 cdef class GeminiParser(Parser):
 
-    def __cinit__(self, int market=0):
-        self.market = market
+    def __cinit__(self):
         self.route_mark = c':'
         self.route_marks = 1                      # {"e" or {"u" or {"E" or {"type"
 
@@ -169,23 +166,18 @@ cdef Form LEVEL, CHANGE
 list_form(&LEVEL, ("price", "qty"))
 list_form(&CHANGE, ("word", "price", "qty"), {"buy": WORD_BID, "sell": WORD_ASK})
 
-cdef tuple HEAD = (("e", TAKE_TEXT, 0), ("E", TAKE_TIME, SLOT_EVENT_TIME), ("s", TAKE_SYMBOL, 0))
-cdef tuple OLD_HEAD = (("type", TAKE_TEXT, 0), ("symbol", TAKE_SYMBOL, 0))
+cdef dict HEAD = {"e": "text", "E": "event_time", "s": "symbol"}
+cdef dict OLD_HEAD = {"type": "text", "symbol": "symbol"}
 
 cdef Field[16] UPDATE, WHOLE, QUOTE, TRADED, MARKED, OLD_UPDATE, OLD_TRADED
-list_fields(UPDATE, (*HEAD, ("U", TAKE_INT, SLOT_FIRST_SEQ), ("u", TAKE_INT, SLOT_LAST_SEQ), ("b", TAKE_LEVELS, 0),
-                     ("a", TAKE_LEVELS, 1)), &LEVEL)
-list_fields(WHOLE, (("lastUpdateId", TAKE_INT, SLOT_LAST_SEQ), ("symbol", TAKE_SYMBOL, 0), ("bids", TAKE_LEVELS, 0),
-                    ("asks", TAKE_LEVELS, 1)), &LEVEL)
-list_fields(QUOTE, (*HEAD, ("u", TAKE_INT, SLOT_LAST_SEQ), ("b", TAKE_PRICE, SLOT_BID_PRICE),
-                    ("B", TAKE_QTY, SLOT_BID_QTY), ("a", TAKE_PRICE, SLOT_ASK_PRICE), ("A", TAKE_QTY, SLOT_ASK_QTY)))
-list_fields(TRADED, (*HEAD, ("t", TAKE_INT, SLOT_TRADE_ID), ("p", TAKE_PRICE, SLOT_PRICE), ("q", TAKE_QTY, SLOT_QTY),
-                     ("m", TAKE_BOOL, SLOT_MAKER_BOUGHT)))
-list_fields(MARKED, (*HEAD, ("p", TAKE_DOUBLE, SLOT_MARK)))
-list_fields(OLD_UPDATE, (*OLD_HEAD, ("changes", TAKE_LEVELS, 2)), &CHANGE)
-list_fields(OLD_TRADED, (*OLD_HEAD, ("event_id", TAKE_INT, SLOT_TRADE_ID), ("timestamp", TAKE_TIME, SLOT_TIME),
-                         ("price", TAKE_PRICE, SLOT_PRICE), ("quantity", TAKE_QTY, SLOT_QTY),
-                         ("side", TAKE_SIDE, SLOT_AGGRESSOR)))
+list_fields(UPDATE, {**HEAD, "U": "first_seq", "u": "last_seq", "b": "bids", "a": "asks"}, &LEVEL)
+list_fields(WHOLE, {"lastUpdateId": "last_seq", "symbol": "symbol", "bids": "bids", "asks": "asks"}, &LEVEL)
+list_fields(QUOTE, {**HEAD, "u": "last_seq", "b": "bid_price", "B": "bid_qty", "a": "ask_price", "A": "ask_qty"})
+list_fields(TRADED, {**HEAD, "t": "int trade_id", "p": "price", "q": "qty", "m": "maker_bought"})
+list_fields(MARKED, {**HEAD, "p": "mark"})
+list_fields(OLD_UPDATE, {**OLD_HEAD, "changes": "levels"}, &CHANGE)
+list_fields(OLD_TRADED, {**OLD_HEAD, "event_id": "int trade_id", "timestamp": "time", "price": "price",
+                         "quantity": "qty", "side": "side"})
 
 
 CHANNELS = {

@@ -9,22 +9,18 @@ seconds with a fraction (v1). Sources: docs.kraken.com/api/docs/websocket-v2 and
 v1's "r" of a republished level changes nothing here (from the documentation; none was recorded).
 """
 
-from libc.stdlib cimport free
 from libc.string cimport memchr, memcpy, memset
 from orderbook.types cimport BAD_VALUE
+from feeds.fields cimport (Field, Note, expect, list_fields, list_form, list_places, notes_add, take_array, take_field,
+                           take_object)
 from feeds.message cimport (Form, Message, bit, CHECKSUM_DIGITS, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_NONE,
-                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, MAX_NAME, SLOT_AGGRESSOR,
-                            SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHANGE, SLOT_CHANGE_PCT,
-                            SLOT_CHECKSUM, SLOT_COUNT, SLOT_HIGH, SLOT_LAST, SLOT_LAST_QTY, SLOT_LOW, SLOT_OPEN,
-                            SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_TOO, SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME, SLOT_VWAP,
-                            TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_TIME)
+                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, MAX_NAME, SLOT_CHECKSUM, SLOT_PRICE,
+                            SLOT_QTY, SLOT_QUOTE_TOO, SLOT_TIME)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Note, Notes, Text, NAME_SYMBOL, TAKE_SIDE, at_end, begins, expect, fail,
-                         find_count, find_text, find_value, first_item, go_to, list_fields, list_form, list_places,
-                         next_item, next_key, note_more, notes_add, notes_kept, notes_restore, number_at, open_array,
-                         open_object, peek, read_text, scan_number, skip_object, skip_value, take_aggressor, take_any,
-                         take_array, take_constant, take_field, take_object, take_price, take_qty, take_rest,
-                         take_symbol, take_time, text_is, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, begins, fail, find_count, find_text, find_value, first_item, go_to,
+                         next_item, next_key, note_more, number_at, open_array, open_object, peek, read_text,
+                         scan_number, skip_object, skip_value, take_aggressor, take_any, take_constant, take_price,
+                         take_qty, take_rest, take_symbol, take_time, text_is, word_is)
 
 from feeds.venue import (Control, Evidence, Limits, Link, Stream, VenueSpec, by_channel, check_known, frame_text,
                          instruments_at, read_object, reason_of, request_number)
@@ -35,28 +31,13 @@ cdef enum:
 
 
 cdef class KrakenParser(Parser):
-    """Messages of both versions; remembers the depth of each book that was subscribed with another than the default."""
+    """Messages of both versions; notes the depth of each book that was subscribed with another than the default."""
 
-    cdef Notes depths         # by name
     cdef int kind             # of the elements of the frame at work
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 14                     # {"channel":"book","type":"update","data":[{"symbol":"BTC/USD
         self.array_marks = 1                      # [992,{ or [993,[[
-
-    def __dealloc__(self):
-        free(self.depths.note)
-
-    @property
-    def memory(self):
-        """What is remembered, as bytes; for checkpoints."""
-        return notes_kept(&self.depths)
-
-    @memory.setter
-    def memory(self, bytes kept):
-        notes_restore(&self.depths, kept)
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         if peek(c) == c'[':
@@ -155,9 +136,9 @@ cdef inline Note* find_depth(KrakenParser self, const char* symbol, Py_ssize_t s
     cdef int i
     name.data = symbol
     name.size = size
-    for i in range(self.depths.count):
-        if text_is(&name, self.depths.note[i].name, self.depths.note[i].size):
-            return &self.depths.note[i]
+    for i in range(self.notes.count):
+        if text_is(&name, self.notes.note[i].name, self.notes.note[i].size):
+            return &self.notes.note[i]
     return NULL
 
 
@@ -180,7 +161,7 @@ cdef inline bint remember_depth(KrakenParser self, Cursor* c, const Text* symbol
     memcpy(new.name, symbol.data, symbol.size)
     new.size = symbol.size
     new.depth = depth
-    return notes_add(c, &self.depths, &new)
+    return notes_add(c, &self.notes, &new)
 
 
 # ---- version 1
@@ -297,38 +278,29 @@ cdef inline void ticker_v1(Cursor* c, Message* m) noexcept nogil:
     take_pair(c)
 
 
-# What the keys mean: (key, what to take, slot). A key that is not listed is stepped over.
+# What the keys mean, see list_fields. A key that is not listed is stepped over.
 cdef Form LEVEL, LEVEL_V1
 list_form(&LEVEL, {"price": "price", "qty": "qty"})
 list_form(&LEVEL_V1, ("price", "qty"))
 
-cdef tuple HEAD = (("symbol", NAME_SYMBOL, 0), ("timestamp", TAKE_TIME, SLOT_TIME))
+cdef dict HEAD = {"symbol": "fixed symbol", "timestamp": "time"}
 cdef Field[16] BOOK, TRADE, TICKER, BOOK_V1, SPREAD_V1
 
-list_fields(BOOK, (*HEAD, ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1), ("checksum", TAKE_INT, SLOT_CHECKSUM)),
-            &LEVEL)
-list_fields(TRADE, (*HEAD, ("price", TAKE_PRICE, SLOT_PRICE), ("qty", TAKE_QTY, SLOT_QTY),
-                    ("side", TAKE_SIDE, SLOT_AGGRESSOR), ("trade_id", TAKE_INT, SLOT_TRADE_ID)))
-list_fields(TICKER, (*HEAD, ("bid", TAKE_PRICE, SLOT_BID_PRICE), ("bid_qty", TAKE_QTY, SLOT_BID_QTY),
-                     ("ask", TAKE_PRICE, SLOT_ASK_PRICE), ("ask_qty", TAKE_QTY, SLOT_ASK_QTY),
-                     ("last", TAKE_DOUBLE, SLOT_LAST), ("volume", TAKE_DOUBLE, SLOT_VOLUME),
-                     ("vwap", TAKE_DOUBLE, SLOT_VWAP), ("low", TAKE_DOUBLE, SLOT_LOW), ("high", TAKE_DOUBLE, SLOT_HIGH),
-                     ("change", TAKE_DOUBLE, SLOT_CHANGE), ("change_pct", TAKE_DOUBLE, SLOT_CHANGE_PCT)))
-list_fields(BOOK_V1, (("as", TAKE_LEVELS, 1), ("bs", TAKE_LEVELS, 0), ("a", TAKE_LEVELS, 1), ("b", TAKE_LEVELS, 0),
-                      ("c", TAKE_INT, SLOT_CHECKSUM)), &LEVEL_V1)
-list_places(SPREAD_V1, {0: (TAKE_PRICE, SLOT_BID_PRICE), 1: (TAKE_PRICE, SLOT_ASK_PRICE), 2: (TAKE_TIME, SLOT_TIME),
-                        3: (TAKE_QTY, SLOT_BID_QTY), 4: (TAKE_QTY, SLOT_ASK_QTY)})
+list_fields(BOOK, {**HEAD, "bids": "bids", "asks": "asks", "checksum": "checksum"}, &LEVEL)
+list_fields(TRADE, {**HEAD, "price": "price", "qty": "qty", "side": "side", "trade_id": "int trade_id"})
+list_fields(TICKER, {**HEAD, "bid": "bid_price", "bid_qty": "bid_qty", "ask": "ask_price", "ask_qty": "ask_qty",
+                     "last": "last", "volume": "volume", "vwap": "vwap", "low": "low", "high": "high",
+                     "change": "change", "change_pct": "change_pct"})
+list_fields(BOOK_V1, {"as": "asks", "bs": "bids", "a": "asks", "b": "bids", "c": "checksum"}, &LEVEL_V1)
+list_places(SPREAD_V1, {0: "bid_price", 1: "ask_price", 2: "time", 3: "bid_qty", 4: "ask_qty"})
 
 # Of the ticker of v1: what the elements of each key's array are, by place.
 cdef const char* LETTERS = b"abcvptlho"
 cdef Field[9][4] TICKER_V1
 
 for _letter, _places in enumerate((
-        {0: (TAKE_PRICE, SLOT_ASK_PRICE), 2: (TAKE_QTY, SLOT_ASK_QTY)},
-        {0: (TAKE_PRICE, SLOT_BID_PRICE), 2: (TAKE_QTY, SLOT_BID_QTY)},
-        {0: (TAKE_DOUBLE, SLOT_LAST), 1: (TAKE_DOUBLE, SLOT_LAST_QTY)},
-        {1: (TAKE_DOUBLE, SLOT_VOLUME)}, {1: (TAKE_DOUBLE, SLOT_VWAP)}, {1: (TAKE_INT, SLOT_COUNT)},
-        {1: (TAKE_DOUBLE, SLOT_LOW)}, {1: (TAKE_DOUBLE, SLOT_HIGH)}, {1: (TAKE_DOUBLE, SLOT_OPEN)})):
+        {0: "ask_price", 2: "ask_qty"}, {0: "bid_price", 2: "bid_qty"}, {0: "last", 1: "last_qty"}, {1: "volume"},
+        {1: "vwap"}, {1: "count"}, {1: "low"}, {1: "high"}, {1: "open"})):
     list_places(TICKER_V1[<int> _letter], _places)
 
 

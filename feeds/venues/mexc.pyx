@@ -15,20 +15,20 @@ from urllib.parse import parse_qs, urlsplit
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 from orderbook.types cimport BAD_VALUE, OK
+from feeds.fields cimport (Channel, Field, add_channel, expect, expect_channel, expect_nothing, find_channel,
+                           list_fields, list_form, take_field, take_object)
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK, KIND_QUOTE,
                             KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
-                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHANGE, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_FUNDING,
-                            SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_NEXT_FUNDING,
-                            SLOT_OPEN_INTEREST, SLOT_PARTIAL, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_SPARE,
-                            SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME, TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT,
-                            TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TIME)
+                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_FUNDING, SLOT_HIGH,
+                            SLOT_INDEX, SLOT_LAST, SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_PARTIAL, SLOT_PRICE,
+                            SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_SPARE, SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME,
+                            TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY,
+                            TAKE_SYMBOL)
 from feeds.parser cimport Parser
 from feeds.protobuf cimport (Numbered, WIRE_SPAN, WIRE_VARINT, enter, leave, list_numbered, next_field, read_span,
                              read_varint, set_value, skip_field, skip_repeated, take_message, take_whole)
-from feeds.scan cimport (Channel, Cursor, Field, TAKE_EACH, TAKE_INSIDE, Text, add_channel, at_end, begins, expect,
-                         expect_channel, expect_nothing, fail, fill_sides, find_channel, find_text, first_item, go_to,
-                         key_is, list_fields, list_form, name_symbol, next_is, next_key, note_more, number_at,
-                         open_object, peek, read_count, skip_value, take, take_constant, take_field, take_object,
+from feeds.scan cimport (Cursor, Text, at_end, begins, fail, fill_sides, find_text, key_is, name_symbol, next_is,
+                         next_key, note_more, number_at, open_object, peek, read_count, skip_value, take, take_constant,
                          take_symbol, word_is)
 from feeds.sync cimport LINK_COUNTER
 
@@ -77,9 +77,7 @@ cdef class MexcParser(Parser):
     cdef Pushed pushed        # of a frame of spot; `what` is 0 in others
     cdef Text symbol          # of a frame of contracts
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 4                      # {"symbol":"BTC_USDT" or {"channel":"push.depth"
         self.quick = quick
 
@@ -304,7 +302,7 @@ cdef inline void contract(MexcParser self, Cursor* c, Message* m) noexcept nogil
             else:
                 take_symbol(c)
         elif word_is(&key, b"data") and channel != NULL:
-            data(c, m, channel)
+            data(self, c, m, channel)
         elif word_is(&key, b"data") or word_is(&key, b"channel"):
             skip_value(c)
         else:
@@ -313,20 +311,13 @@ cdef inline void contract(MexcParser self, Cursor* c, Message* m) noexcept nogil
     at_end(c)
 
 
-cdef inline void data(Cursor* c, Message* m, const Channel* channel) noexcept nogil:
+cdef inline void data(MexcParser self, Cursor* c, Message* m, const Channel* channel) noexcept nogil:
     """What a channel tells."""
-    cdef const char* past
     expect_channel(m, channel)
     if channel.kind == KIND_DELTA:
         depth(c, m)
     elif channel.kind == KIND_TRADE and peek(c) == c'[':      # a single {...} in frames before 2025
-        past = first_item(c)
-        if past == NULL:
-            m.kind = KIND_IGNORED
-            return
-        deal(c)
-        note_more(c, m)
-        go_to(c, past)
+        self.parse_first(c, m)
     elif channel.kind == KIND_TRADE:
         deal(c)
     else:
@@ -400,32 +391,28 @@ list_numbered(PUSHED_TICKER, ((1, TAKE_SYMBOL, SLOT_SPARE), (2, TAKE_DOUBLE, SLO
 # Keys of contracts' messages, and of REST answers of both markets.
 cdef Field[8] OUTSIDE, WHOLE, MERGED, UNMERGED, DEAL, FAIR_PRICE, INDEX_PRICE, FUNDING_RATE
 cdef Field[16] TICKER
-cdef tuple SIDES = (("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1), ("cts", TAKE_TIME, SLOT_TIME))
+cdef dict SIDES = {"bids": "bids", "asks": "asks", "cts": "time"}
 
-list_fields(OUTSIDE, (("ts", TAKE_TIME, SLOT_EVENT_TIME),))
-list_fields(WHOLE, (("data", TAKE_INSIDE, 0), ("lastUpdateId", TAKE_INT, SLOT_LAST_SEQ),
-                    ("version", TAKE_INT, SLOT_LAST_SEQ), ("timestamp", TAKE_TIME, SLOT_EVENT_TIME), *SIDES), &PAIR)
-list_fields(MERGED, (("begin", TAKE_INT, SLOT_FIRST_SEQ), ("end", TAKE_INT, SLOT_LAST_SEQ), *SIDES), &PAIR)
-list_fields(UNMERGED, (("version", TAKE_INT, SLOT_LAST_SEQ), *SIDES), &PAIR)
-list_fields(DEAL, (("p", TAKE_PRICE, SLOT_PRICE), ("v", TAKE_QTY, SLOT_QTY), ("t", TAKE_TIME, SLOT_TIME),
-                   ("i", TAKE_ID, SLOT_TRADE_ID)))
+list_fields(OUTSIDE, {"ts": "event_time"})
+list_fields(WHOLE, {"data": "inside", "lastUpdateId": "last_seq", "version": "last_seq", "timestamp": "event_time",
+                    **SIDES}, &PAIR)
+list_fields(MERGED, {"begin": "first_seq", "end": "last_seq", **SIDES}, &PAIR)
+list_fields(UNMERGED, {"version": "last_seq", **SIDES}, &PAIR)
+list_fields(DEAL, {"p": "price", "v": "qty", "t": "time", "i": "trade_id"})
 # {"price":6867.5,"symbol":"BTC_USDT"}
-list_fields(FAIR_PRICE, (("price", TAKE_DOUBLE, SLOT_MARK),))
-list_fields(INDEX_PRICE, (("price", TAKE_DOUBLE, SLOT_INDEX),))
+list_fields(FAIR_PRICE, {"price": "mark"})
+list_fields(INDEX_PRICE, {"price": "index"})
 # {"rate":0.0012,"symbol":"BTC_USDT","nextSettleTime":1587445200000}
-list_fields(FUNDING_RATE, (("rate", TAKE_DOUBLE, SLOT_FUNDING), ("nextSettleTime", TAKE_TIME, SLOT_NEXT_FUNDING)))
+list_fields(FUNDING_RATE, {"rate": "funding", "nextSettleTime": "next_funding"})
 # {"amount24":898120149.6331,"ask1":29911.5,"bid1":29911,"contractId":10,"fairPrice":29911.1,"fundingRate":0.000072,
 #  "high24Price":31905.5,"holdVol":12357864,"indexPrice":29926.9,"lastPrice":29911.5,"lower24Price":29316,
 #  "riseFallRate":-0.0275,"riseFallValue":-846,"riseFallRates":[-0.0424,-0.0419,-0.0407],"symbol":"BTC_USDT",
 #  "timestamp":1654165943014,"volume24":295146577, ...}; the rates of change are parts of 1 and left out
-list_fields(TICKER, (
-    ("lastPrice", TAKE_DOUBLE, SLOT_LAST), ("bid1", TAKE_PRICE, SLOT_BID_PRICE), ("ask1", TAKE_PRICE, SLOT_ASK_PRICE),
-    ("fairPrice", TAKE_DOUBLE, SLOT_MARK), ("indexPrice", TAKE_DOUBLE, SLOT_INDEX),
-    ("fundingRate", TAKE_DOUBLE, SLOT_FUNDING), ("holdVol", TAKE_DOUBLE, SLOT_OPEN_INTEREST),
-    ("volume24", TAKE_DOUBLE, SLOT_VOLUME), ("amount24", TAKE_DOUBLE, SLOT_QUOTE_VOLUME),
-    ("high24Price", TAKE_DOUBLE, SLOT_HIGH), ("lower24Price", TAKE_DOUBLE, SLOT_LOW),
-    ("riseFallValue", TAKE_DOUBLE, SLOT_CHANGE), ("timestamp", TAKE_TIME, SLOT_TIME), ("riseFallRates", TAKE_EACH, 0),
-    ("riseFallRatesOfTimezone", TAKE_EACH, 0)))
+list_fields(TICKER, {
+    "lastPrice": "last", "bid1": "bid_price", "ask1": "ask_price", "fairPrice": "mark", "indexPrice": "index",
+    "fundingRate": "funding", "holdVol": "open_interest", "volume24": "volume", "amount24": "quote_volume",
+    "high24Price": "high", "lower24Price": "low", "riseFallValue": "change", "timestamp": "time",
+    "riseFallRates": "each", "riseFallRatesOfTimezone": "each"})
 
 cdef Channel[8] PUSHES
 add_channel(PUSHES, b"push.depth", KIND_DELTA, NULL, 0, 0, CONTRACT)
@@ -613,7 +600,7 @@ SPEC = VenueSpec(
     pings={"spot": '{"method":"PING"}', "contract": '{"method":"ping"}'},
     ping_interval_s=15,           # contracts end a connection after 60 s without a ping, also while data flow
     max_frame_size=8 << 20,
-    parser=lambda market: MexcParser(CONTRACT if market == "contract" else SPOT),
+    parser=lambda market: MexcParser(market=CONTRACT if market == "contract" else SPOT),
     resync="rest",
     rest_url="https://api.mexc.com",
     snapshot_address=snapshot_address,

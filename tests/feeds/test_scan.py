@@ -280,11 +280,12 @@ def test_the_aggressors_side(text, side):
 def test_fields_for_sides(take, sign):
     for words in (("buy", "sell"), ("Buy", "Sell"), ("BUY", "SELL")):
         for word, side in zip(words, (1, -1), strict=True):
-            found = taking(f'"{word}"', (("side", take, "SPARE"),))
-            assert found.value()
-            assert found.tokens == [("CONSTANT", "AGGRESSOR", sign * side)]
+            for slot in ("AGGRESSOR", "LEVEL_SIDE"):
+                found = taking(f'"{word}"', (("side", take, slot),))
+                assert found.value()
+                assert found.tokens == [("CONSTANT", slot, sign * side)]
     for wrong in ('"bUY"', '"BuY"', '"Sel"', '""', "null", "1", '"b"', '"B"', '"Bu', '"', ""):
-        assert not taking(wrong, (("side", take, "SPARE"),)).value(), wrong
+        assert not taking(wrong, (("side", take, "AGGRESSOR"),)).value(), wrong
 
 
 def test_fields_for_names_arrays_and_objects_inside():

@@ -34,8 +34,8 @@ __attribute__((section("__libfuzzer_extra_counters"), used)) unsigned char wireb
 const unsigned int wirebook_n_counters = 1 << 12;
 """
 
-CORE = ("orderbook.types", "orderbook.book", "feeds.run_scalar", "feeds.run_simd", "feeds.parser", "feeds.events",
-        "feeds.handler", "feeds.intake", "feeds.pipeline", "tests.fuzz._venue", "tests.fuzz._text")
+CORE = ("orderbook.types", "orderbook.book", "feeds.run_scalar", "feeds.run_simd", "feeds.fields", "feeds.parser",
+        "feeds.events", "feeds.handler", "feeds.intake", "feeds.pipeline", "tests.fuzz._venue", "tests.fuzz._text")
 GROUPS = {"parsers", "paths", "all"}            # of targets that need every venue
 
 
