@@ -124,9 +124,11 @@ cdef inline bint take_object(Cursor* c, const Field* fields) noexcept nogil:
     return c.status == OK
 
 
-cdef int list_fields(Field* fields, object rows, const Form* form=*) except -1
-cdef int list_places(Field* fields, dict places) except -1
-cdef int list_form(Form* form, object rows, dict words=*, bint gone=*, bint nullable=*) except -1
+cdef Field* list_fields(object rows, const Form* form=*) except NULL
+cdef int fill_fields(Field* fields, object rows, const Form* form=*) except -1
+cdef Field* list_places(dict places) except NULL
+cdef Form* list_form(object rows, dict words=*, bint gone=*, bint nullable=*) except NULL
+cdef int fill_form(Form* form, object rows, dict words=*, bint gone=*, bint nullable=*) except -1
 
 
 cdef inline void expect(Message* m, int kind) noexcept nogil:
@@ -184,7 +186,7 @@ cdef inline const Channel* find_channel(const Channel* channels, const Text* nam
     return NULL
 
 
-cdef int add_channel(Channel* channels, bytes name, int kind, const Field* fields, uint64_t needed=*, int depth=*,
+cdef int add_channel(Channel** channels, bytes name, int kind, const Field* fields, uint64_t needed=*, int depth=*,
                      int market=*) except -1
 
 

@@ -1,6 +1,7 @@
 """Filling the lists that a venue file declares; called when its module is imported."""
 
 from libc.stdint cimport uint64_t
+from libc.stdlib cimport realloc
 from libc.string cimport memcpy, memset
 from feeds.message cimport (Form, bit, COUNT_FIELD, MAX_FIELDS, MAX_WORDS, OR_ZERO, SIGNED_FIELD, SLOT_AGGRESSOR,
                             SLOT_ASK_IV, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_AVERAGE, SLOT_BID_IV, SLOT_BID_PRICE,
@@ -49,6 +50,14 @@ cdef dict MEANINGS = {
 }
 
 
+cdef void* kept(void* memory, size_t size) except NULL:
+    """So many bytes, of which those that were there before are the first; never given back."""
+    memory = realloc(memory, size)
+    if memory == NULL:
+        raise MemoryError("no memory for what a venue declares")
+    return memory
+
+
 cdef tuple meaning_of(str words):
     """(TAKE_..., slot) of a value, by its name in a list of fields; see list_fields."""
     plain = words.removesuffix(" or 0").removeprefix("int ")
@@ -58,21 +67,28 @@ cdef tuple meaning_of(str words):
     return (TAKE_INT if words.startswith("int ") else take_as) | (OR_ZERO if words.endswith(" or 0") else 0), slot
 
 
-cdef int list_fields(Field* fields, object rows, const Form* form=NULL) except -1:
-    """Fill a venue's list of fields; called once, when its module is imported.
+cdef Field* list_fields(object rows, const Form* form=NULL) except NULL:
+    """A venue's list of fields; called when its module is imported, and kept for good.
 
     rows -- key -> what its value is: the name of a slot ("price", "last_seq", "event_time", ...), which says how it is
     taken too; "int time" is taken as an integer all the same, "price or 0" is 0 where it is null or empty text. Lists:
     "bids", "asks", "levels" (each says its side), "best bid" (at most one level), "bid pair" ([price, quantity]). Of
     trades "side" (buy or sell) and "other side". "symbol"; "fixed symbol": part of the text that names the stream;
     "text": must repeat; "inside": an object whose keys are in this list; "each": an array nobody asked for. Several
-    names in a tuple: the value goes to each. Instead of a dict: a tuple of (key, TAKE_..., slot).
+    names in a tuple: the value goes to each.
     form -- how a level of its lists is written.
     """
+    cdef Field* fields
+    listed = [(key, *meaning_of(words)) for key, named in rows.items()
+              for words in (named if isinstance(named, tuple) else (named,))]
+    fields = <Field*> kept(NULL, (len(listed) + 1) * sizeof(Field))
+    fill_fields(fields, listed, form)
+    return fields
+
+
+cdef int fill_fields(Field* fields, object rows, const Form* form=NULL) except -1:
+    """Fill a list that has room for one field more than there are rows of (key, TAKE_..., slot)."""
     cdef bytes name
-    if isinstance(rows, dict):
-        rows = [(key, *meaning_of(words)) for key, named in rows.items()
-                for words in (named if isinstance(named, tuple) else (named,))]
     memset(fields, 0, (len(rows) + 1) * sizeof(Field))
     for i, (key, take_as, slot) in enumerate(rows):
         name = key.encode()
@@ -86,13 +102,13 @@ cdef int list_fields(Field* fields, object rows, const Form* form=NULL) except -
     return 0
 
 
-cdef int list_places(Field* fields, dict places) except -1:
-    """Fill a list for take_array from place -> what stands there, as in list_fields; other places are stepped over."""
-    return list_fields(fields, {str(i): places.get(i, "any") for i in range(max(places) + 1)})
+cdef Field* list_places(dict places) except NULL:
+    """A list for take_array, of place -> what stands there, as in list_fields; other places are stepped over."""
+    return list_fields({str(i): places.get(i, "any") for i in range(max(places) + 1)})
 
 
-cdef int list_form(Form* form, object rows, dict words=None, bint gone=False, bint nullable=False) except -1:
-    """Fill a form; called once, when a venue's module is imported.
+cdef Form* list_form(object rows, dict words=None, bint gone=False, bint nullable=False) except NULL:
+    """How a venue writes a level; called when its module is imported, and kept for good.
 
     rows -- what each member of a level is: a sequence of names for an array (elements beyond it are stepped over), a
     dict key -> name for an object. Names: "price", "qty", "signed" (a quantity whose sign is the side, - an ask),
@@ -102,6 +118,13 @@ cdef int list_form(Form* form, object rows, dict words=None, bint gone=False, bi
     words -- text -> WORD_...: what the venue's words say. gone -- every level of such a list is removed.
     nullable -- the venue writes null for a list without levels.
     """
+    cdef Form* form = <Form*> kept(NULL, sizeof(Form))
+    fill_form(form, rows, words, gone, nullable)
+    return form
+
+
+cdef int fill_form(Form* form, object rows, dict words=None, bint gone=False, bint nullable=False) except -1:
+    """Fill a form; see list_form."""
     cdef bytes text
     kinds = {"price": (TAKE_PRICE, SLOT_LEVEL_PRICE), "qty": (TAKE_QTY, SLOT_LEVEL_QTY),
              "signed": (SIGNED_FIELD, SLOT_LEVEL_QTY), "count": (COUNT_FIELD, SLOT_SPARE),
@@ -136,15 +159,19 @@ cdef int list_form(Form* form, object rows, dict words=None, bint gone=False, bi
     return 0
 
 
-cdef int add_channel(Channel* channels, bytes name, int kind, const Field* fields, uint64_t needed=0, int depth=0,
+cdef int add_channel(Channel** channels, bytes name, int kind, const Field* fields, uint64_t needed=0, int depth=0,
                      int market=0) except -1:
-    """Enter a channel at the end of a list that is large enough; called when a venue's module is imported."""
+    """Enter a channel at the end of a list, which is NULL at first; called when a venue's module is imported."""
+    cdef Channel* channel
+    cdef Py_ssize_t n = 0
     if not 0 < len(name) < 32:
         raise ValueError(f"a name of 1 to 31 bytes, not {name!r}")
-    while channels.name[0]:
-        channels += 1
-    memset(channels, 0, 2 * sizeof(Channel))
-    memcpy(channels.name, <const char*> name, len(name))
-    channels.kind, channels.depth, channels.market, channels.needed = kind, depth, market, needed
-    channels.fields = fields
+    while channels[0] != NULL and channels[0][n].name[0]:
+        n += 1
+    channels[0] = <Channel*> kept(channels[0], (n + 2) * sizeof(Channel))
+    channel = &channels[0][n]
+    memset(channel, 0, 2 * sizeof(Channel))
+    memcpy(channel.name, <const char*> name, len(name))
+    channel.kind, channel.depth, channel.market, channel.needed = kind, depth, market, needed
+    channel.fields = fields
     return 0

@@ -48,7 +48,7 @@ from feeds.protobuf cimport (WIRE_SPAN, WIRE_VARINT, enter, leave, next_field, n
 from feeds.routes cimport Route, Routes, routes_add, routes_find, routes_free
 from feeds.routes cimport prefix_size as c_prefix_size
 from feeds.fields cimport (Field, NAME_SYMBOL, TAKE_CLOSED_SIDE, TAKE_EACH, TAKE_INSIDE, TAKE_LEVEL, TAKE_SIDE,
-                           list_fields, list_form, take_array, take_object, take_value)
+                           fill_fields, fill_form, take_array, take_object, take_value)
 from feeds.scan cimport (Cursor, Text, at_end, begins, cursor_init, empty_text, fill_sides, find_text, first_item,
                          name_symbol, note_more, number_at, plain_is, read_count, skip_value, take_aggressor, take_best,
                          take_constant, take_levels, take_number, take_or_zero, take_signed, take_symbol)
@@ -933,7 +933,7 @@ cdef class Levelform:
     cdef Form data
 
     def __cinit__(self, rows, words=None, bint gone=False, bint nullable=False):
-        list_form(&self.data, rows, words, gone, nullable)
+        fill_form(&self.data, rows, words, gone, nullable)
 
 
 def level_text(Levelform form, bytes text):
@@ -980,7 +980,7 @@ cdef class Taking:
         memset(&self.m, 0, sizeof(Message))
         message_clear(&self.m)
         cursor_init(&self.c, self.exact.data, self.exact.size, &self.m if recording else NULL)
-        list_fields(self.fields, tuple((key, TAKES[take], SLOTS[slot]) for key, take, slot in fields),
+        fill_fields(self.fields, tuple((key, TAKES[take], SLOTS[slot]) for key, take, slot in fields),
                     &form.data if form is not None else NULL)
 
     def __dealloc__(self):
@@ -1174,7 +1174,7 @@ cdef class KeyParser(Parser):
                   int array_marks=0, bint by_line=False, int link=-1, int resync=-1, int depth=0, int checksum=0,
                   int cut=0):
         self.form = form
-        list_fields(self.fields, tuple((key, TAKES[take], SLOTS[slot]) for key, take, slot in fields),
+        fill_fields(self.fields, tuple((key, TAKES[take], SLOTS[slot]) for key, take, slot in fields),
                     &form.data if form is not None else NULL)
         memset(self.needed, 0, sizeof(self.needed))
         for kind, slots in dict(needed).items():

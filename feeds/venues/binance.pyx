@@ -207,40 +207,39 @@ cdef dict HAPPENED = {"T": "int time"}
 cdef dict BEST = {"b": "bid_price", "B": "bid_qty", "a": "ask_price", "A": "ask_qty"}
 cdef dict EXECUTED = {"p": "price", "q": "qty"}
 
-cdef Form LEVEL
-list_form(&LEVEL, ("price", "qty"))
+cdef Form* LEVEL = list_form(("price", "qty"))
 
-cdef Field[16] DEPTH, SNAPSHOT, QUOTE, TRADE, AGG_TRADE, MARK, FORCED
-cdef Field[32] TICKER
 
-list_fields(DEPTH, {
-    **HEAD, **HAPPENED, "U": "first_seq", "u": "last_seq", "pu": "prev_seq", "b": "bids", "a": "asks"}, &LEVEL)
-list_fields(SNAPSHOT, {
-    "lastUpdateId": "last_seq", "E": "int event_time", **HAPPENED, "bids": "bids", "asks": "asks"}, &LEVEL)
+cdef Field* DEPTH = list_fields({**HEAD, **HAPPENED, "U": "first_seq", "u": "last_seq", "pu": "prev_seq", "b": "bids",
+                                 "a": "asks"}, LEVEL)
+cdef Field* SNAPSHOT = list_fields({"lastUpdateId": "last_seq", "E": "int event_time", **HAPPENED, "bids": "bids",
+                                    "asks": "asks"}, LEVEL)
 # {"e":"bookTicker","u":5123107839020,"s":"BTCUSDT","b":"61800.20","B":"2.507","a":"61800.30","A":"2.510",
 #  "T":1723161256313,"E":1723161256313}; spot has no e, T and E
-list_fields(QUOTE, {**HEAD, **HAPPENED, **BEST, "u": "last_seq"})
-list_fields(TRADE, {**HEAD, **HAPPENED, **EXECUTED, "m": "maker_bought", "t": "int trade_id"})
-list_fields(AGG_TRADE, {**HEAD, **HAPPENED, **EXECUTED, "m": "maker_bought", "a": "int trade_id"})
+cdef Field* QUOTE = list_fields({**HEAD, **HAPPENED, **BEST, "u": "last_seq"})
+cdef Field* TRADE = list_fields({**HEAD, **HAPPENED, **EXECUTED, "m": "maker_bought", "t": "int trade_id"})
+cdef Field* AGG_TRADE = list_fields({**HEAD, **HAPPENED, **EXECUTED, "m": "maker_bought", "a": "int trade_id"})
 # {"e":"24hrTicker","E":1568693103467,"s":"BTCUSDT","p":"-88.17","P":"-0.855","w":"10223.98","c":"10223.74", ...}
-list_fields(TICKER, {**HEAD, **BEST, "c": "last", "Q": "last_qty", "o": "open", "h": "high", "l": "low", "v": "volume",
-                     "q": "quote_volume", "p": "change", "P": "change_pct", "w": "vwap", "x": "prev_close",
-                     "O": "int open_time", "C": "int close_time", "F": "first_id", "L": "last_id", "n": "count"})
+cdef Field* TICKER = list_fields({**HEAD, **BEST, "c": "last", "Q": "last_qty", "o": "open", "h": "high", "l": "low",
+                                  "v": "volume", "q": "quote_volume", "p": "change", "P": "change_pct", "w": "vwap",
+                                  "x": "prev_close", "O": "int open_time", "C": "int close_time", "F": "first_id",
+                                  "L": "last_id", "n": "count"})
 # {"e":"markPriceUpdate","E":1617309024002,"s":"BTCUSDT","p":"59022.53514719","P":"58902.34482833",
 #  "i":"58936.68384000","r":"0.00058959","T":1617321600000}; r and T are "" and 0 for dated contracts
-list_fields(MARK, {**HEAD, "p": "mark", "i": "index", "P": "settlement", "r": "funding", "T": "int next_funding"})
+cdef Field* MARK = list_fields({**HEAD, "p": "mark", "i": "index", "P": "settlement", "r": "funding",
+                                "T": "int next_funding"})
 # {"e":"forceOrder","E":1568014460893,"o":{"s":"BTCUSDT","S":"SELL","o":"LIMIT","f":"IOC","q":"0.014","p":"9910",
 #  "ap":"9910","X":"FILLED","l":"0.014","z":"0.014","T":1568014460893}}; S is the side of the forced order
-list_fields(FORCED, {**HEAD, "o": "inside", "S": "side", **HAPPENED, **EXECUTED, "ap": "average"})
+cdef Field* FORCED = list_fields({**HEAD, "o": "inside", "S": "side", **HAPPENED, **EXECUTED, "ap": "average"})
 
-cdef Channel[8] EVENTS                            # by `e`; depthUpdate has its own function
-add_channel(EVENTS, b"bookTicker", KIND_QUOTE, QUOTE, bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE)
+cdef Channel* EVENTS = NULL                            # by `e`; depthUpdate has its own function
+add_channel(&EVENTS, b"bookTicker", KIND_QUOTE, QUOTE, bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE)
             | bit(SLOT_ASK_QTY) | bit(SLOT_LAST_SEQ))
-add_channel(EVENTS, b"trade", KIND_TRADE, TRADE, bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_MAKER_BOUGHT))
-add_channel(EVENTS, b"aggTrade", KIND_TRADE, AGG_TRADE, bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_MAKER_BOUGHT))
-add_channel(EVENTS, b"24hrTicker", KIND_TICKER, TICKER)
-add_channel(EVENTS, b"markPriceUpdate", KIND_MARK, MARK, bit(SLOT_MARK))
-add_channel(EVENTS, b"forceOrder", KIND_LIQUIDATION, FORCED)
+add_channel(&EVENTS, b"trade", KIND_TRADE, TRADE, bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_MAKER_BOUGHT))
+add_channel(&EVENTS, b"aggTrade", KIND_TRADE, AGG_TRADE, bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_MAKER_BOUGHT))
+add_channel(&EVENTS, b"24hrTicker", KIND_TICKER, TICKER)
+add_channel(&EVENTS, b"markPriceUpdate", KIND_MARK, MARK, bit(SLOT_MARK))
+add_channel(&EVENTS, b"forceOrder", KIND_LIQUIDATION, FORCED)
 
 
 def make_parser(market):

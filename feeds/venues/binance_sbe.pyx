@@ -220,11 +220,9 @@ cdef inline void next_trade(Cursor* c, Message* m, const Trades* trades) noexcep
         m.more = p
 
 
-cdef Form LEVEL
-list_form(&LEVEL, ("price", "qty"))
+cdef Form* LEVEL = list_form(("price", "qty"))
 
-cdef Field[4] SNAPSHOT
-list_fields(SNAPSHOT, {"lastUpdateId": "last_seq", "bids": "bids", "asks": "asks"}, &LEVEL)
+cdef Field* SNAPSHOT = list_fields({"lastUpdateId": "last_seq", "bids": "bids", "asks": "asks"}, LEVEL)
 
 
 # ---- what its SPEC has instead of that of JSON

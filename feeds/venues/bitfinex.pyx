@@ -212,12 +212,12 @@ cdef inline void payload(BitfinexParser self, Cursor* c, Message* m, const Note*
     elif channel.what == BOOK and is_list:
         m.kind = KIND_SNAPSHOT
         m.needed = bit(SEEN_BOTH)
-        take_levels(c, 2, &LEVEL)
+        take_levels(c, 2, LEVEL)
     elif channel.what == BOOK:
         # [279380,1,0.0089] a bid, [283460,0,-1] removes an ask (the amount is then 1 or -1, never a quantity)
         m.kind = KIND_DELTA
         m.needed = bit(SEEN_BOTH)
-        take_level_alone(c, 2, &LEVEL)
+        take_level_alone(c, 2, LEVEL)
     elif channel.what == TICKER and not is_list:
         ticker(c, m)
     elif channel.what == DERIVATIVE and not is_list:
@@ -298,16 +298,15 @@ cdef inline void liquidation(Cursor* c, Message* m) noexcept nogil:
     note_more(c, m)
 
 
-cdef Form LEVEL
-list_form(&LEVEL, ("price", "count", "signed"))
+cdef Form* LEVEL = list_form(("price", "count", "signed"))
 
 # What the elements of an array mean, by place. The others are stepped over.
-cdef Field[20] DAY, STATUS, FORCED
 
-list_places(DAY, {0: "bid_price", 2: "ask_price", 4: "change", 6: "last", 7: "volume", 8: "high", 9: "low"})
-list_places(STATUS, {0: "time", 2: "last", 3: "index", 7: "next_funding", 11: "funding", 14: "mark",
-                     17: "open_interest"})
-list_places(FORCED, {2: "time", 4: "symbol", 11: "price or 0"})
+cdef Field* DAY = list_places({
+    0: "bid_price", 2: "ask_price", 4: "change", 6: "last", 7: "volume", 8: "high", 9: "low"})
+cdef Field* STATUS = list_places({0: "time", 2: "last", 3: "index", 7: "next_funding", 11: "funding", 14: "mark",
+                                  17: "open_interest"})
+cdef Field* FORCED = list_places({2: "time", 4: "symbol", 11: "price or 0"})
 
 
 CHANNELS = {

@@ -132,38 +132,36 @@ cdef inline void row(BitgetParser self, Cursor* c, Message* m) noexcept nogil:
 
 
 # What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
-cdef Form LEVEL
-list_form(&LEVEL, ("price", "qty"))
+cdef Form* LEVEL = list_form(("price", "qty"))
 
-cdef Field[4] NAMES, OUTSIDE
-cdef Field[16] BOOK, BEST, TRADE, OLD_TRADE, FORCED
-cdef Field[48] TICKER
 
-list_fields(NAMES, {"arg": "text", "action": "text"})
-list_fields(OUTSIDE, {"arg": "text", "action": "text", "ts": "int event_time"})
+cdef Field* NAMES = list_fields({"arg": "text", "action": "text"})
+cdef Field* OUTSIDE = list_fields({"arg": "text", "action": "text", "ts": "int event_time"})
 # {"asks":[],"bids":[["0.00519","30828.52"]],"ts":"1789456512452","seq":427583480559,"pseq":427583461144}
 # {"a":[["76679.99","0"]],"b":[["76646.9","0.03914"]],"checksum":1153969492,"seq":451057502090,
 #  "pseq":451057497631,"ts":"1777358880011"}
-list_fields(BOOK, {"bids": "bids", "asks": "asks", "b": "bids", "a": "asks", "seq": "last_seq", "pseq": "prev_seq",
-                   "checksum": "checksum", "ts": "int time"}, &LEVEL)
+cdef Field* BOOK = list_fields({"bids": "bids", "asks": "asks", "b": "bids", "a": "asks", "seq": "last_seq",
+                                "pseq": "prev_seq", "checksum": "checksum", "ts": "int time"}, LEVEL)
 # {"asks":[["1.4138","4.58"]],"bids":[],"checksum":0,"ts":"1730860330169"}
-list_fields(BEST, {"bids": "best bid", "asks": "best ask", "b": "best bid", "a": "best ask", "seq": "last_seq",
-                   "ts": "int time"})
+cdef Field* BEST = list_fields({"bids": "best bid", "asks": "best ask", "b": "best bid", "a": "best ask",
+                                "seq": "last_seq", "ts": "int time"})
 # {"ts":"1730332800983","price":"72334.2","size":"0.01","side":"buy","tradeId":"1235671058980749319"}
 # {"i":"1432912488536195072","p":"76671.22","v":"0.001367","S":"sell","T":"1777358880170","L":"143...","isRPI":"no"}
-list_fields(TRADE, {"price": "price", "size": "qty", "side": "side", "ts": "int time", "tradeId": "int trade_id",
-                    "symbol": "symbol", "p": "price", "v": "qty", "S": "side", "T": "int time", "i": "int trade_id"})
+cdef Field* TRADE = list_fields({"price": "price", "size": "qty", "side": "side", "ts": "int time",
+                                 "tradeId": "int trade_id", "symbol": "symbol", "p": "price", "v": "qty", "S": "side",
+                                 "T": "int time", "i": "int trade_id"})
 # ["1649290077777","0.005613","890.8","buy"]
-list_fields(OLD_TRADE, {"time": "int time", "price": "price", "qty": "qty", "side": "side"})
+cdef Field* OLD_TRADE = list_fields({"time": "int time", "price": "price", "qty": "qty", "side": "side"})
 # {"symbol":"APEUSDT","side":"buy","price":"0.1649","amount":"13.70319","ts":"1777358886549"}
-list_fields(FORCED, {"symbol": "symbol", "side": "other side", "price": "price", "amount": "qty", "ts": "int time"})
+cdef Field* FORCED = list_fields({"symbol": "symbol", "side": "other side", "price": "price", "amount": "qty",
+                                  "ts": "int time"})
 # {"instId":"STORJUSDT","lastPr":"0.4706","bidPr":"0.4705","askPr":"0.4708","bidSz":"1367.3","askSz":"2535.3",
 #  "open24h":"0.4737","fundingRate":"0.0001","nextFundingTime":"1730361600000","markPrice":"0.4705",
 #  "indexPrice":"0.47080586","holdingAmount":"8572031.1","baseVolume":"2878355.9", ... ,"ts":"1730332823155"}
 # v3: {"lastPrice":"76631.3","bid1Price":"76631.2","bid1Size":"0.9608","indexPrice":"76671.4381686055379793", ...}
 # v1: {"instId":"BTCUSD","last":"29898.50","bestAsk":"29899","bestBid":"29898","capitalRate":"0.000100",
 #      "nextSettleTime":1654182000000,"systemTime":1654160828664,"holding":"6166.235", ...}
-list_fields(TICKER, {
+cdef Field* TICKER = list_fields({
     "instId": "symbol", "symbol": "symbol", "ts": "int time", "lastPr": "last", "open24h": "open", "high24h": "high",
     "low24h": "low", "baseVolume": "volume", "quoteVolume": "quote_volume", "bidPr": "bid_price", "bidSz": "bid_qty",
     "askPr": "ask_price", "askSz": "ask_qty", "markPrice": "mark", "indexPrice": "index", "fundingRate": "funding",
@@ -175,16 +173,16 @@ list_fields(TICKER, {
     "holding": "open_interest"})
 
 
-cdef Channel[12] KNOWN
-add_channel(KNOWN, b"books", KIND_DELTA, BOOK)
-add_channel(KNOWN, b"books1", KIND_QUOTE, BEST)
-add_channel(KNOWN, b"books5", KIND_SNAPSHOT, BOOK, 0, 5)
-add_channel(KNOWN, b"books15", KIND_SNAPSHOT, BOOK, 0, 15)
-add_channel(KNOWN, b"books50", KIND_SNAPSHOT, BOOK, 0, 50)
-add_channel(KNOWN, b"trade", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"publicTrade", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"ticker", KIND_TICKER, TICKER)
-add_channel(KNOWN, b"liquidation", KIND_LIQUIDATION, FORCED)
+cdef Channel* KNOWN = NULL
+add_channel(&KNOWN, b"books", KIND_DELTA, BOOK)
+add_channel(&KNOWN, b"books1", KIND_QUOTE, BEST)
+add_channel(&KNOWN, b"books5", KIND_SNAPSHOT, BOOK, 0, 5)
+add_channel(&KNOWN, b"books15", KIND_SNAPSHOT, BOOK, 0, 15)
+add_channel(&KNOWN, b"books50", KIND_SNAPSHOT, BOOK, 0, 50)
+add_channel(&KNOWN, b"trade", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"publicTrade", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"ticker", KIND_TICKER, TICKER)
+add_channel(&KNOWN, b"liquidation", KIND_LIQUIDATION, FORCED)
 
 
 MARKETS = ("spot", "usdt-futures", "coin-futures", "usdc-futures")

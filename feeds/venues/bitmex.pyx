@@ -86,12 +86,12 @@ cdef class BitmexParser(Parser):
         if m.kind == KIND_IGNORED and self.filtered.size:
             m.kind = KIND_SNAPSHOT                # nothing rests there yet
             m.symbol, m.symbol_size = self.filtered.data, self.filtered.size
-            take_rows(c, m, &ROW, start, c.pos)
+            take_rows(c, m, ROW, start, c.pos)
 
     cdef void rows(self, Cursor* c, Message* m, bint first) noexcept nogil:
         """The rows of one symbol, and where those of the next begin; `first`: stand before the array, and behind it."""
         # [{"symbol":"XBTUSD","id":8796766500,"side":"Sell","size":100},{"symbol":"XBTUSD","id":8796792800,...}]
-        cdef const Form* form = &ROW
+        cdef const Form* form = ROW
         cdef const char* data = c.pos
         cdef const char* start
         cdef const char* row
@@ -106,9 +106,9 @@ cdef class BitmexParser(Parser):
         if word_is(&self.action, b"partial"):
             m.kind = KIND_SNAPSHOT
         elif word_is(&self.action, b"update"):
-            form = &CHANGED
+            form = CHANGED
         elif word_is(&self.action, b"delete"):
-            form = &REMOVED
+            form = REMOVED
         elif not word_is(&self.action, b"insert"):
             fail(c, BAD_VALUE, b"the action partial, insert, update or delete")
         if first and not (open_array(c) and next_item(c)):
@@ -151,7 +151,7 @@ cdef class BitmexParser(Parser):
         m.symbol = symbol.data
         m.symbol_size = symbol.size
         if time.size:
-            form = &TIMED_ROW if form == &ROW else &TIMED_CHANGED if form == &CHANGED else &TIMED_REMOVED
+            form = TIMED_ROW if form == ROW else TIMED_CHANGED if form == CHANGED else TIMED_REMOVED
         if not first or m.more != NULL:
             take_rows(c, m, form, start, past)
         else:
@@ -259,29 +259,26 @@ cdef dict LEVEL_NAME = {**NAME, **HAPPENED, "id": "level_id", "side": "level_sid
 cdef dict SIDES = {"Buy": WORD_BID, "Sell": WORD_ASK}
 
 # The price of an update is the one its id has: it is left out, so that an id that is not known shows.
-cdef Form ROW, CHANGED, REMOVED, TIMED_ROW, TIMED_CHANGED, TIMED_REMOVED, LEVEL
-list_form(&TIMED_ROW, {"id": "id", "side": "word", "size": "qty", "price": "price"}, SIDES)
-list_form(&TIMED_CHANGED, {"id": "id", "side": "word", "size": "qty"}, SIDES)
-list_form(&TIMED_REMOVED, {"id": "id", "side": "word"}, SIDES, gone=True)
+cdef Form* TIMED_ROW = list_form({"id": "id", "side": "word", "size": "qty", "price": "price"}, SIDES)
+cdef Form* TIMED_CHANGED = list_form({"id": "id", "side": "word", "size": "qty"}, SIDES)
+cdef Form* TIMED_REMOVED = list_form({"id": "id", "side": "word"}, SIDES, gone=True)
 # Rows without a time, as until 2022: layouts read their lists.
 cdef dict UNTIMED = {"symbol": "symbol", "timestamp": "other"}
-list_form(&ROW, {**UNTIMED, "id": "id", "side": "word", "size": "qty", "price": "price"}, SIDES)
-list_form(&CHANGED, {**UNTIMED, "id": "id", "side": "word", "size": "qty"}, SIDES)
-list_form(&REMOVED, {**UNTIMED, "id": "id", "side": "word"}, SIDES, gone=True)
-list_form(&LEVEL, ("price", "qty"), words=None, gone=False, nullable=True)
+cdef Form* ROW = list_form({**UNTIMED, "id": "id", "side": "word", "size": "qty", "price": "price"}, SIDES)
+cdef Form* CHANGED = list_form({**UNTIMED, "id": "id", "side": "word", "size": "qty"}, SIDES)
+cdef Form* REMOVED = list_form({**UNTIMED, "id": "id", "side": "word"}, SIDES, gone=True)
+cdef Form* LEVEL = list_form(("price", "qty"), words=None, gone=False, nullable=True)
 
-cdef Field[8] ONE, ONE_CHANGED, ONE_REMOVED, TRADE, QUOTE, PARTIAL, FORCED
-cdef Field[24] INSTRUMENT
 
-list_fields(ONE, {**LEVEL_NAME, "size": "level_qty", "price": "level_price"})
-list_fields(ONE_CHANGED, {**LEVEL_NAME, "size": "level_qty"})
-list_fields(ONE_REMOVED, LEVEL_NAME)
-list_fields(TRADE, {**NAME, **HAPPENED, "side": "side or 0", "price": "price", "size": "qty"})
-list_fields(QUOTE, {**NAME, **SENT, "bidPrice": "bid_price or 0", "bidSize": "bid_qty or 0",
-                    "askPrice": "ask_price or 0", "askSize": "ask_qty or 0"})
-list_fields(PARTIAL, {**NAME, **SENT, "bids": "bids", "asks": "asks"}, &LEVEL)
-list_fields(FORCED, {**NAME, "side": "side", "price": "price", "leavesQty": "qty"})
-list_fields(INSTRUMENT, {
+cdef Field* ONE = list_fields({**LEVEL_NAME, "size": "level_qty", "price": "level_price"})
+cdef Field* ONE_CHANGED = list_fields({**LEVEL_NAME, "size": "level_qty"})
+cdef Field* ONE_REMOVED = list_fields(LEVEL_NAME)
+cdef Field* TRADE = list_fields({**NAME, **HAPPENED, "side": "side or 0", "price": "price", "size": "qty"})
+cdef Field* QUOTE = list_fields({**NAME, **SENT, "bidPrice": "bid_price or 0", "bidSize": "bid_qty or 0",
+                                 "askPrice": "ask_price or 0", "askSize": "ask_qty or 0"})
+cdef Field* PARTIAL = list_fields({**NAME, **SENT, "bids": "bids", "asks": "asks"}, LEVEL)
+cdef Field* FORCED = list_fields({**NAME, "side": "side", "price": "price", "leavesQty": "qty"})
+cdef Field* INSTRUMENT = list_fields({
     **NAME, **SENT, "bidPrice": "bid_price or 0", "askPrice": "ask_price or 0", "lastPrice": "last",
     "markPrice": "mark", "indicativeSettlePrice": "index", "fundingRate": "funding",
     "fundingTimestamp": "next_funding", "openInterest": "open_interest", "openValue": "open_value",

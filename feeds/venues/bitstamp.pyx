@@ -106,21 +106,19 @@ cdef inline void decide(Message* m, const Channel* channel, const Text* event) n
             m.resync = RESYNC_RESUBSCRIBE
 
 
-cdef Form LEVEL
-list_form(&LEVEL, ("price", "qty"))
+cdef Form* LEVEL = list_form(("price", "qty"))
 
-cdef Field[16] CONTENTS
-list_fields(CONTENTS, {
-    "bids": "bids", "asks": "asks", "microtimestamp": ("last_seq", "time"), "timestamp": "event_time",
-    "id": "int trade_id", "price_str": "price", "amount_str": "qty", "mark_price": "mark", "index_price": "index",
-    "funding_rate": "funding", "next_funding_time": "next_funding"}, &LEVEL)
+cdef Field* CONTENTS = list_fields({"bids": "bids", "asks": "asks", "microtimestamp": ("last_seq", "time"),
+                                    "timestamp": "event_time", "id": "int trade_id", "price_str": "price",
+                                    "amount_str": "qty", "mark_price": "mark", "index_price": "index",
+                                    "funding_rate": "funding", "next_funding_time": "next_funding"}, LEVEL)
 
-cdef Channel[6] KNOWN                             # by what stands before the symbol
-add_channel(KNOWN, b"diff_order_book", KIND_DELTA, CONTENTS, bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS))
-add_channel(KNOWN, b"order_book", KIND_SNAPSHOT, CONTENTS, bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS),
+cdef Channel* KNOWN = NULL                             # by what stands before the symbol
+add_channel(&KNOWN, b"diff_order_book", KIND_DELTA, CONTENTS, bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS))
+add_channel(&KNOWN, b"order_book", KIND_SNAPSHOT, CONTENTS, bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS),
             PARTIAL_LEVELS)
-add_channel(KNOWN, b"live_trades", KIND_TRADE, CONTENTS)
-add_channel(KNOWN, b"funding_rate", KIND_MARK, CONTENTS, bit(SLOT_MARK))
+add_channel(&KNOWN, b"live_trades", KIND_TRADE, CONTENTS)
+add_channel(&KNOWN, b"funding_rate", KIND_MARK, CONTENTS, bit(SLOT_MARK))
 
 
 CHANNELS = {

@@ -193,12 +193,12 @@ cdef inline void old_book(Cursor* c, Message* m) noexcept nogil:
     #  "transactTimeE6":0}
     m.link = LINK_RISES
     if peek(c) == c'[':
-        take_levels(c, 2, &ROWS)
+        take_levels(c, 2, ROWS)
         return
-    take_rows(c, b"delete", &GONE_ROWS)
-    take_rows(c, b"update", &ROWS)
-    take_rows(c, b"insert", &ROWS)
-    take_rows(c, b"order_book", &ROWS)
+    take_rows(c, b"delete", GONE_ROWS)
+    take_rows(c, b"update", ROWS)
+    take_rows(c, b"insert", ROWS)
+    take_rows(c, b"order_book", ROWS)
     skip_value(c)
 
 
@@ -213,22 +213,18 @@ cdef inline void take_rows(Cursor* c, const char* key, const Form* form) noexcep
 
 
 # What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
-cdef Form LEVEL, ROWS, GONE_ROWS
-list_form(&LEVEL, ("price", "qty"))
-list_form(&ROWS, {"price": "price", "size": "qty", "side": "word"}, {"Buy": WORD_BID, "Sell": WORD_ASK})
-list_form(&GONE_ROWS, {"price": "price", "side": "word"}, {"Buy": WORD_BID, "Sell": WORD_ASK}, gone=True)
+cdef Form* LEVEL = list_form(("price", "qty"))
+cdef Form* ROWS = list_form({"price": "price", "size": "qty", "side": "word"}, {"Buy": WORD_BID, "Sell": WORD_ASK})
+cdef Form* GONE_ROWS = list_form({"price": "price", "side": "word"}, {"Buy": WORD_BID, "Sell": WORD_ASK}, gone=True)
 
-cdef Field[12] NAMES, OUTSIDE, BOOK_FIELDS, BEST, OLD_ROWS
-cdef Field[20] TRADE, FORCED
-cdef Field[36] TICKER
 
-list_fields(NAMES, {"topic": "text", "type": "text"})
-list_fields(OUTSIDE, {"topic": "text", "type": "text", "ts": "int event_time", "cts": "int time",
-                      "timestamp_e6": "int event_time", "timestampE6": "int event_time", "cross_seq": "last_seq",
-                      "crossSeq": "last_seq"})
-list_fields(BOOK_FIELDS, {"s": "symbol", "u": "last_seq", "b": "bids", "a": "asks"}, &LEVEL)
-list_fields(BEST, {"s": "symbol", "u": "last_seq", "b": "best bid", "a": "best ask"})
-list_fields(OLD_ROWS, {})
+cdef Field* NAMES = list_fields({"topic": "text", "type": "text"})
+cdef Field* OUTSIDE = list_fields({"topic": "text", "type": "text", "ts": "int event_time", "cts": "int time",
+                                   "timestamp_e6": "int event_time", "timestampE6": "int event_time",
+                                   "cross_seq": "last_seq", "crossSeq": "last_seq"})
+cdef Field* BOOK_FIELDS = list_fields({"s": "symbol", "u": "last_seq", "b": "bids", "a": "asks"}, LEVEL)
+cdef Field* BEST = list_fields({"s": "symbol", "u": "last_seq", "b": "best bid", "a": "best ask"})
+cdef Field* OLD_ROWS = list_fields({})
 # {"T":1672304486865,"s":"BTCUSDT","S":"Buy","v":"0.001","p":"16578.50","L":"PlusTick",
 #  "i":"20f43950-d8dd-5b31-9112-a178eb6023af","BT":false,"RPI":false,"seq":1783284617}
 # {"trade_time_ms":1616304710061,"timestamp":"2021-03-21T05:31:50.000Z","symbol":"BTCUSD","side":"Buy","size":237,
@@ -238,15 +234,15 @@ list_fields(OLD_ROWS, {})
 cdef dict EXECUTED = {"s": "symbol", "T": "int time", "p": "price", "v": "qty", "i": "trade_id", "symbol": "symbol",
                       "trade_time_ms": "int time", "time": "int time", "updatedTime": "int time", "price": "price",
                       "size": "qty", "qty": "qty", "trade_id": "trade_id"}
-list_fields(TRADE, {**EXECUTED, "S": "side", "side": "side"})
-list_fields(FORCED, {**EXECUTED, "S": "other side", "side": "other side"})
+cdef Field* TRADE = list_fields({**EXECUTED, "S": "side", "side": "side"})
+cdef Field* FORCED = list_fields({**EXECUTED, "S": "other side", "side": "other side"})
 # {"symbol":"BTCUSD","price24hPcnt":"0.023362","openInterest":"449736674","fundingRate":"0.0001",
 #  "bid1Price":"28560.00","bid1Size":"340549","ask1Price":"28560.50","ask1Size":"70817"}: a delta, what is absent
 # has not changed; fundingRate of dated futures is ""
 # {"symbol":"SOL-28APR23-24-C","bidPrice":"0.34","bidSize":"10","bidIv":"0.6004","askPrice":"3.11","askSize":"51",
 #  "askIv":"2.0007","lastPrice":"1.6","markPrice":"1.99054639","indexPrice":"20.93","markPriceIv":"1.4674",
 #  "underlyingPrice":"20.93","openInterest":"20","delta":"0.42723543","gamma":"0.0505193", ...}
-list_fields(TICKER, {
+cdef Field* TICKER = list_fields({
     "symbol": "symbol", "lastPrice": "last", "prevPrice24h": "open", "highPrice24h": "high", "lowPrice24h": "low",
     "volume24h": "volume", "turnover24h": "quote_volume", "bid1Price": "bid_price", "bid1Size": "bid_qty",
     "ask1Price": "ask_price", "ask1Size": "ask_qty", "bidPrice": "bid_price", "bidSize": "bid_qty",
@@ -257,16 +253,16 @@ list_fields(TICKER, {
 
 
 # By what stands before the first dot of a topic. Books with RPI liquidity and `full` (it needs REST) are not read.
-cdef Channel[10] KNOWN
-add_channel(KNOWN, b"orderbook", KIND_DELTA, BOOK_FIELDS, bit(SEEN_BIDS) | bit(SEEN_ASKS) | bit(SLOT_LAST_SEQ))
-add_channel(KNOWN, b"orderbook.1", KIND_QUOTE, BEST, bit(SLOT_BID_PRICE) | bit(SLOT_ASK_PRICE))
-add_channel(KNOWN, b"publicTrade", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"tickers", KIND_TICKER, TICKER)
-add_channel(KNOWN, b"allLiquidation", KIND_LIQUIDATION, FORCED)
-add_channel(KNOWN, b"orderBookL2_25", KIND_DELTA, OLD_ROWS, bit(SEEN_BOTH) | bit(SLOT_LAST_SEQ))
-add_channel(KNOWN, b"orderBook_200", KIND_DELTA, OLD_ROWS, bit(SEEN_BOTH) | bit(SLOT_LAST_SEQ))
-add_channel(KNOWN, b"trade", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"liquidation", KIND_LIQUIDATION, FORCED)
+cdef Channel* KNOWN = NULL
+add_channel(&KNOWN, b"orderbook", KIND_DELTA, BOOK_FIELDS, bit(SEEN_BIDS) | bit(SEEN_ASKS) | bit(SLOT_LAST_SEQ))
+add_channel(&KNOWN, b"orderbook.1", KIND_QUOTE, BEST, bit(SLOT_BID_PRICE) | bit(SLOT_ASK_PRICE))
+add_channel(&KNOWN, b"publicTrade", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"tickers", KIND_TICKER, TICKER)
+add_channel(&KNOWN, b"allLiquidation", KIND_LIQUIDATION, FORCED)
+add_channel(&KNOWN, b"orderBookL2_25", KIND_DELTA, OLD_ROWS, bit(SEEN_BOTH) | bit(SLOT_LAST_SEQ))
+add_channel(&KNOWN, b"orderBook_200", KIND_DELTA, OLD_ROWS, bit(SEEN_BOTH) | bit(SLOT_LAST_SEQ))
+add_channel(&KNOWN, b"trade", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"liquidation", KIND_LIQUIDATION, FORCED)
 
 
 CHANNELS = {

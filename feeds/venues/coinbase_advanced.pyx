@@ -159,19 +159,18 @@ cdef inline void book(Cursor* c, Message* m) noexcept nogil:
     take_object(c, BOOK)
 
 
-cdef Form LEVEL
-list_form(&LEVEL, {"side": "word", "price_level": "price", "new_quantity": "qty"},
-          {"bid": WORD_BID, "offer": WORD_ASK})
+cdef Form* LEVEL = list_form({"side": "word", "price_level": "price", "new_quantity": "qty"},
+                             {"bid": WORD_BID, "offer": WORD_ASK})
 
-cdef Field[16] HEAD, BOOK, TRADE, TICKER
-list_fields(HEAD, {"channel": "text", "timestamp": "event_time", "sequence_num": "line_seq"})
-list_fields(BOOK, {"type": "text", "product_id": "symbol", "updates": "levels"}, &LEVEL)
-list_fields(TRADE, {"product_id": "symbol", "trade_id": "trade_id", "price": "price", "size": "qty", "time": "time",
-                    "side": "other side"})        # the maker's: who bought took another's SELL
-list_fields(TICKER, {"type": "text", "product_id": "symbol", "price": "last", "volume_24_h": "volume",
-                     "low_24_h": "low", "high_24_h": "high", "price_percent_chg_24_h": "change_pct",
-                     "best_bid": "bid_price", "best_bid_quantity": "bid_qty", "best_ask": "ask_price",
-                     "best_ask_quantity": "ask_qty"})
+cdef Field* HEAD = list_fields({"channel": "text", "timestamp": "event_time", "sequence_num": "line_seq"})
+cdef Field* BOOK = list_fields({"type": "text", "product_id": "symbol", "updates": "levels"}, LEVEL)
+# `side` is the maker's: who bought took another's SELL.
+cdef Field* TRADE = list_fields({"product_id": "symbol", "trade_id": "trade_id", "price": "price", "size": "qty",
+                                 "time": "time", "side": "other side"})
+cdef Field* TICKER = list_fields({"type": "text", "product_id": "symbol", "price": "last", "volume_24_h": "volume",
+                                  "low_24_h": "low", "high_24_h": "high", "price_percent_chg_24_h": "change_pct",
+                                  "best_bid": "bid_price", "best_bid_quantity": "bid_qty", "best_ask": "ask_price",
+                                  "best_ask_quantity": "ask_qty"})
 
 
 CHANNELS = {

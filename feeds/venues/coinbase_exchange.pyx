@@ -51,35 +51,35 @@ cdef class CoinbaseExchangeParser(Parser):
 
 
 # What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
-cdef Form CHANGE, LEVEL
-list_form(&CHANGE, ("word", "price", "qty"), {"buy": WORD_BID, "sell": WORD_ASK})
-list_form(&LEVEL, ("price", "qty"))
+cdef Form* CHANGE = list_form(("word", "price", "qty"), {"buy": WORD_BID, "sell": WORD_ASK})
+cdef Form* LEVEL = list_form(("price", "qty"))
 
 cdef dict HEAD = {"type": "text", "product_id": "symbol", "time": "time"}
 
-cdef Field[16] UPDATE, SNAPSHOT, TRADE, TICKER
 # {"type":"l2update","product_id":"SKL-BTC","changes":[["sell","0.00001306","660.5"]],
 #  "time":"2021-04-17T16:43:37.075687Z"}
-list_fields(UPDATE, {**HEAD, "changes": "levels"}, &CHANGE)
+cdef Field* UPDATE = list_fields({**HEAD, "changes": "levels"}, CHANGE)
 # {"type":"snapshot","product_id":"BAND-GBP","asks":[["14.8024","12.77"]],"bids":[["14.75","1"]]}
-list_fields(SNAPSHOT, {**HEAD, "bids": "bids", "asks": "asks"}, &LEVEL)
+cdef Field* SNAPSHOT = list_fields({**HEAD, "bids": "bids", "asks": "asks"}, LEVEL)
 # {"type":"match","trade_id":280232,"maker_order_id":"2a0d..","taker_order_id":"3c82..","side":"sell","size":"985",
 #  "price":"0.00001305","product_id":"SKL-BTC","sequence":177100030,"time":"2021-04-17T16:43:37.089723Z"}; the maker's
 # side: who bought with the sell of another
-list_fields(TRADE, {**HEAD, "trade_id": "int trade_id", "price": "price", "size": "qty", "side": "other side"})
+cdef Field* TRADE = list_fields({**HEAD, "trade_id": "int trade_id", "price": "price", "size": "qty",
+                                 "side": "other side"})
 # {"type":"ticker","sequence":333938798,"product_id":"BAND-GBP","price":"14.7775","open_24h":"14.6647",
 #  "volume_24h":"94381.28000000","low_24h":"14.3691","high_24h":"16.55","volume_30d":"2295579.57000000",
 #  "best_bid":"14.7550","best_ask":"14.8060","side":"buy","time":"2021-04-17T16:43:30.244075Z","trade_id":881613,
 #  "last_size":"0.04"}; since 2023 also best_bid_size and best_ask_size
-list_fields(TICKER, {**HEAD, "price": "last", "last_size": "last_qty", "open_24h": "open", "high_24h": "high",
-                     "low_24h": "low", "volume_24h": "volume", "best_bid": "bid_price", "best_bid_size": "bid_qty",
-                     "best_ask": "ask_price", "best_ask_size": "ask_qty"})
+cdef Field* TICKER = list_fields({**HEAD, "price": "last", "last_size": "last_qty", "open_24h": "open",
+                                  "high_24h": "high", "low_24h": "low", "volume_24h": "volume",
+                                  "best_bid": "bid_price", "best_bid_size": "bid_qty", "best_ask": "ask_price",
+                                  "best_ask_size": "ask_qty"})
 
-cdef Channel[6] KNOWN                             # by `type`
-add_channel(KNOWN, b"l2update", KIND_DELTA, UPDATE, bit(SEEN_BOTH))
-add_channel(KNOWN, b"snapshot", KIND_SNAPSHOT, SNAPSHOT)
-add_channel(KNOWN, b"match", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"ticker", KIND_TICKER, TICKER)
+cdef Channel* KNOWN = NULL                             # by `type`
+add_channel(&KNOWN, b"l2update", KIND_DELTA, UPDATE, bit(SEEN_BOTH))
+add_channel(&KNOWN, b"snapshot", KIND_SNAPSHOT, SNAPSHOT)
+add_channel(&KNOWN, b"match", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"ticker", KIND_TICKER, TICKER)
 
 
 CHANNELS = {

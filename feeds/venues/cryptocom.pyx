@@ -126,20 +126,19 @@ cdef inline void mark(Cursor* c, Message* m, const Field* fields) noexcept nogil
 
 # What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
 cdef dict SENT = {"t": "event_time"}
-cdef Form LEVEL                                   # price, quantity, orders
-list_form(&LEVEL, ("price", "qty"), words=None, gone=False, nullable=True)
+# price, quantity, orders
+cdef Form* LEVEL = list_form(("price", "qty"), words=None, gone=False, nullable=True)
 
-cdef Field[8] MARK, INDEX, FUNDING, TRADE
-cdef Field[16] BOOK, TICKER
 
-list_fields(BOOK, {**SENT, "tt": "time", "u": "last_seq", "pu": "prev_seq", "s": "last_seq", "update": "inside",
-                   "bids": "bids", "asks": "asks"}, &LEVEL)
-list_fields(TRADE, {"t": "time", "p": "price", "q": "qty", "s": "side", "d": "trade_id"})
-list_fields(TICKER, {**SENT, "b": "bid_price or 0", "bs": "bid_qty or 0", "k": "ask_price or 0", "ks": "ask_qty or 0",
-                     "a": "last", "h": "high", "l": "low", "v": "volume", "vv": "quote_volume", "oi": "open_interest"})
-list_fields(MARK, {"v": "mark", **SENT})
-list_fields(INDEX, {"v": "index", **SENT})
-list_fields(FUNDING, {"v": "funding", **SENT})
+cdef Field* BOOK = list_fields({**SENT, "tt": "time", "u": "last_seq", "pu": "prev_seq", "s": "last_seq",
+                                "update": "inside", "bids": "bids", "asks": "asks"}, LEVEL)
+cdef Field* TRADE = list_fields({"t": "time", "p": "price", "q": "qty", "s": "side", "d": "trade_id"})
+cdef Field* TICKER = list_fields({**SENT, "b": "bid_price or 0", "bs": "bid_qty or 0", "k": "ask_price or 0",
+                                  "ks": "ask_qty or 0", "a": "last", "h": "high", "l": "low", "v": "volume",
+                                  "vv": "quote_volume", "oi": "open_interest"})
+cdef Field* MARK = list_fields({"v": "mark", **SENT})
+cdef Field* INDEX = list_fields({"v": "index", **SENT})
+cdef Field* FUNDING = list_fields({"v": "funding", **SENT})
 
 
 CHANNELS = {

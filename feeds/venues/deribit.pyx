@@ -174,20 +174,19 @@ cdef dict NAME = {"instrument_name": "symbol"}
 cdef dict SENT = {"timestamp": "event_time"}
 cdef dict WHOLE = {**SENT, **NAME, "change_id": "last_seq", "bids": "bids", "asks": "asks"}
 
-cdef Form CHANGE, LEVEL                           # "delete" removes a level, whatever its amount; the others set it
-list_form(&CHANGE, ("word", "price", "qty"), {"new": WORD_NONE, "change": WORD_NONE, "delete": WORD_GONE},
-          gone=False, nullable=True)
-list_form(&LEVEL, ("price", "qty"), words=None, gone=False, nullable=True)
+# "delete" removes a level, whatever its amount; the others set it
+cdef Form* CHANGE = list_form(("word", "price", "qty"),
+                              {"new": WORD_NONE, "change": WORD_NONE, "delete": WORD_GONE}, gone=False, nullable=True)
+cdef Form* LEVEL = list_form(("price", "qty"), words=None, gone=False, nullable=True)
 
-cdef Field[16] BOOK, PARTIAL, QUOTE, TRADE
-cdef Field[32] TICKER
 
-list_fields(BOOK, {**WHOLE, "type": "text", "prev_change_id": "prev_seq"}, &CHANGE)
-list_fields(PARTIAL, WHOLE, &LEVEL)
-list_fields(QUOTE, {**SENT, **NAME, "best_bid_price": "bid_price or 0", "best_bid_amount": "bid_qty or 0",
-                    "best_ask_price": "ask_price or 0", "best_ask_amount": "ask_qty or 0"})
-list_fields(TRADE, {**NAME, "timestamp": "time", "price": "price", "amount": "qty", "trade_id": "trade_id"})
-list_fields(TICKER, {
+cdef Field* BOOK = list_fields({**WHOLE, "type": "text", "prev_change_id": "prev_seq"}, CHANGE)
+cdef Field* PARTIAL = list_fields(WHOLE, LEVEL)
+cdef Field* QUOTE = list_fields({**SENT, **NAME, "best_bid_price": "bid_price or 0", "best_bid_amount": "bid_qty or 0",
+                                 "best_ask_price": "ask_price or 0", "best_ask_amount": "ask_qty or 0"})
+cdef Field* TRADE = list_fields({
+    **NAME, "timestamp": "time", "price": "price", "amount": "qty", "trade_id": "trade_id"})
+cdef Field* TICKER = list_fields({
     **SENT, **NAME, "best_bid_price": "bid_price", "best_bid_amount": "bid_qty", "best_ask_price": "ask_price",
     "best_ask_amount": "ask_qty", "last_price": "last", "mark_price": "mark", "index_price": "index",
     "current_funding": "funding", "settlement_price": "settlement", "open_interest": "open_interest",

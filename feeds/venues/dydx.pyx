@@ -158,7 +158,7 @@ cdef class DydxParser(Parser):
             m.link = LINK_OFFSETS
         if self.whole:
             expect(m, KIND_SNAPSHOT)
-            take_object(c, &OLD_BOOK[0] if self.old else &WHOLE_BOOK[0])
+            take_object(c, OLD_BOOK if self.old else WHOLE_BOOK)
         else:
             m.kind = KIND_DELTA
             m.needed = self.channel.needed
@@ -184,34 +184,31 @@ cdef class DydxParser(Parser):
         take_object(c, self.channel.fields)
 
 
-cdef Form PAIR, LEVEL, OLD_LEVEL
-list_form(&PAIR, ("price", "qty"))
-list_form(&LEVEL, {"price": "price", "size": "qty"})
-list_form(&OLD_LEVEL, {"price": "price", "size": "qty", "offset": "seq?"})
+cdef Form* PAIR = list_form(("price", "qty"))
+cdef Form* LEVEL = list_form({"price": "price", "size": "qty"})
+cdef Form* OLD_LEVEL = list_form({"price": "price", "size": "qty", "offset": "seq?"})
 
-cdef Field[8] OUTSIDE, CHANGES, OLD_CHANGES, WHOLE_BOOK, OLD_BOOK, TRADE
-cdef Field[16] MARKET, OLD_MARKET
 cdef dict SIDES = {"bids": "bids", "asks": "asks"}
 
-list_fields(OUTSIDE, {"message_id": "line_seq"})
-list_fields(CHANGES, SIDES, &PAIR)
-list_fields(OLD_CHANGES, {"offset": "last_seq", **SIDES}, &PAIR)
-list_fields(WHOLE_BOOK, SIDES, &LEVEL)
-list_fields(OLD_BOOK, SIDES, &OLD_LEVEL)
-list_fields(TRADE, {"price": "price", "size": "qty", "side": "side", "createdAt": "time", "type": "text"})
+cdef Field* OUTSIDE = list_fields({"message_id": "line_seq"})
+cdef Field* CHANGES = list_fields(SIDES, PAIR)
+cdef Field* OLD_CHANGES = list_fields({"offset": "last_seq", **SIDES}, PAIR)
+cdef Field* WHOLE_BOOK = list_fields(SIDES, LEVEL)
+cdef Field* OLD_BOOK = list_fields(SIDES, OLD_LEVEL)
+cdef Field* TRADE = list_fields({"price": "price", "size": "qty", "side": "side", "createdAt": "time", "type": "text"})
 cdef dict DAY = {"oraclePrice": "mark", "indexPrice": "index", "nextFundingRate": "funding",
                  "nextFundingAt": "next_funding", "openInterest": "open_interest", "priceChange24H": "change",
                  "volume24H": "quote_volume", "trades24H": "count", "effectiveAt": "time"}
-list_fields(MARKET, {**DAY, "oraclePrice": ("mark", "index")})
-list_fields(OLD_MARKET, DAY)
+cdef Field* MARKET = list_fields({**DAY, "oraclePrice": ("mark", "index")})
+cdef Field* OLD_MARKET = list_fields(DAY)
 
-cdef Channel[8] CONTENTS
-add_channel(CONTENTS, b"v4_orderbook", KIND_DELTA, CHANGES)
-add_channel(CONTENTS, b"v3_orderbook", KIND_DELTA, OLD_CHANGES, bit(SLOT_LAST_SEQ))
-add_channel(CONTENTS, b"v4_trades", KIND_TRADE, TRADE)
-add_channel(CONTENTS, b"v3_trades", KIND_TRADE, TRADE)
-add_channel(CONTENTS, b"v4_markets", KIND_TICKER, MARKET)
-add_channel(CONTENTS, b"v3_markets", KIND_TICKER, OLD_MARKET)
+cdef Channel* CONTENTS = NULL
+add_channel(&CONTENTS, b"v4_orderbook", KIND_DELTA, CHANGES)
+add_channel(&CONTENTS, b"v3_orderbook", KIND_DELTA, OLD_CHANGES, bit(SLOT_LAST_SEQ))
+add_channel(&CONTENTS, b"v4_trades", KIND_TRADE, TRADE)
+add_channel(&CONTENTS, b"v3_trades", KIND_TRADE, TRADE)
+add_channel(&CONTENTS, b"v4_markets", KIND_TICKER, MARKET)
+add_channel(&CONTENTS, b"v3_markets", KIND_TICKER, OLD_MARKET)
 
 
 CHANNELS = {

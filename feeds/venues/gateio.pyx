@@ -92,7 +92,7 @@ cdef class GateioParser(Parser):
         expect(m, KIND_SNAPSHOT)
         m.needed |= bit(SLOT_LAST_SEQ)
         m.resync = RESYNC_REST
-        take_object(c, &FUTURES_BOOK[0] if m.market == FUTURES else &BOOK[0])
+        take_object(c, FUTURES_BOOK if m.market == FUTURES else BOOK)
         at_end(c)
 
 
@@ -165,44 +165,40 @@ cdef inline bint take_stream(Cursor* c) noexcept nogil:
 
 
 # What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
-cdef Form LEVEL, FUTURES_LEVEL
-list_form(&LEVEL, ("price", "qty"))
-list_form(&FUTURES_LEVEL, {"p": "price", "s": "qty"})
+cdef Form* LEVEL = list_form(("price", "qty"))
+cdef Form* FUTURES_LEVEL = list_form({"p": "price", "s": "qty"})
 
-cdef Field[4] OUTSIDE
-cdef Field[18] OBU, BOOK, FUTURES_BOOK, QUOTE, TRADE, SIGNED
-cdef Field[24] TICKER
 
-list_fields(OUTSIDE, {"time_ms": "event_time", "channel": "text"})
+cdef Field* OUTSIDE = list_fields({"time_ms": "event_time", "channel": "text"})
 cdef dict NUMBERS = {"t": "time", "U": "first_seq", "u": "last_seq", "b": "bids", "a": "asks"}
 # {"t":1789456334981,"full":true,"s":"ob.ETH_USDT.50","u":108552472643,"b":[["2480.27","2781.6"]],"a":[...]}
 # {"t":1789456335001,"s":"ob.BTC_USDT.50","U":125033676004,"u":125033676011}: both lists may be absent
-list_fields(OBU, NUMBERS, &LEVEL)
+cdef Field* OBU = list_fields(NUMBERS, LEVEL)
 # {"t":1619093532978,"e":"depthUpdate","E":1619093532,"s":"HAI_ETH","U":2691446,"u":2691446,
 #  "b":[["0.00010322","5360.209"]],"a":[]}; futures: "b":[{"p":"0.2943","s":0}]
 # {"t":1662630117190,"lastUpdateId":8093065166,"s":"BTC_USDT","bids":[["19201.39","0.0005"]],"asks":[...]}; futures:
 # {"t":1653810274815,"id":79619326,"contract":"BTC_USD_20220624","asks":[{"p":"28988.9","s":620}],"bids":[...]}
 cdef dict CHANGES = {**NUMBERS, "s": "symbol", "contract": "symbol", "lastUpdateId": "last_seq", "id": "last_seq",
                      "bids": "bids", "asks": "asks", "update": "time", "current": "event_time"}
-list_fields(BOOK, CHANGES, &LEVEL)
-list_fields(FUTURES_BOOK, CHANGES, &FUTURES_LEVEL)
+cdef Field* BOOK = list_fields(CHANGES, LEVEL)
+cdef Field* FUTURES_BOOK = list_fields(CHANGES, FUTURES_LEVEL)
 # {"t":1619093543708,"u":2517661076,"s":"BTC_USD","b":"54696.6","B":37000,"a":"54696.7","A":47061}
 # {"t":0,"u":0,"s":"BSW_USDT","b":"","B":0,"a":"","A":0}: a side without orders
-list_fields(QUOTE, {"t": "time", "u": "last_seq", "s": "symbol", "b": "bid_price or 0", "B": "bid_qty",
-                    "a": "ask_price or 0", "A": "ask_qty"})
+cdef Field* QUOTE = list_fields({"t": "time", "u": "last_seq", "s": "symbol", "b": "bid_price or 0", "B": "bid_qty",
+                                 "a": "ask_price or 0", "A": "ask_qty"})
 # {"id":5541729596,"create_time":1682689046,"create_time_ms":"1682689046123.0","side":"sell",
 #  "currency_pair":"SUSD_USDT","amount":"8.5234","price":"0.9782"}
-list_fields(TRADE, {"id": "trade_id", "create_time_ms": "time", "currency_pair": "symbol", "side": "side",
-                    "amount": "qty", "price": "price"})
+cdef Field* TRADE = list_fields({"id": "trade_id", "create_time_ms": "time", "currency_pair": "symbol", "side": "side",
+                                 "amount": "qty", "price": "price"})
 # {"size":-108,"id":27753479,"create_time":1545136464,"create_time_ms":1545136464123,"price":"96.4",
 #  "contract":"BTC_USD"}; "size":"-0.25" with decimal sizes
 # {"price":"215.1","size":-124,"time_ms":1541486601123,"contract":"BTC_USDT"}: a liquidation
-list_fields(SIGNED, {"id": "trade_id", "create_time_ms": "time", "time_ms": "time", "contract": "symbol",
-                     "price": "price"})
+cdef Field* SIGNED = list_fields({"id": "trade_id", "create_time_ms": "time", "time_ms": "time", "contract": "symbol",
+                                  "price": "price"})
 # {"contract":"BTC_USDT","last":"23160.2","total_size":"153482780","mark_price":"23175.64","funding_rate":"0.0001",
 #  "index_price":"23173.35","volume_24h":"155496714","volume_24h_quote":"360157621","low_24h":"23018.3", ...}
 # {"currency_pair":"NEO_BTC","last":"0.0018716","lowest_ask":"0.0018734","highest_bid":"0.0018697", ...}
-list_fields(TICKER, {
+cdef Field* TICKER = list_fields({
     "contract": "symbol", "currency_pair": "symbol", "last": "last", "highest_bid": "bid_price",
     "lowest_ask": "ask_price", "highest_size": "bid_qty", "lowest_size": "ask_qty", "change_percentage": "change_pct",
     "high_24h": "high", "low_24h": "low", "base_volume": "volume", "quote_volume": "quote_volume",
@@ -210,20 +206,20 @@ list_fields(TICKER, {
     "index_price": "index", "funding_rate": "funding", "funding_next_apply": "next_funding",
     "settle_price": "settlement"})
 
-cdef Channel[18] KNOWN
+cdef Channel* KNOWN = NULL
 for market, prefix in enumerate((b"spot.", b"futures.")):
-    add_channel(KNOWN, prefix + b"obu", KIND_DELTA, OBU, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ), 0, market)
-    add_channel(KNOWN, prefix + b"book_ticker", KIND_QUOTE, QUOTE, 0, 0, market)
-    add_channel(KNOWN, prefix + b"tickers", KIND_TICKER, TICKER, 0, 0, market)
-add_channel(KNOWN, b"spot.order_book_update", KIND_DELTA, BOOK, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ))
-add_channel(KNOWN, b"spot.order_book", KIND_SNAPSHOT, BOOK, 0, PARTIAL)
-add_channel(KNOWN, b"spot.trades", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"futures.order_book_update", KIND_DELTA, FUTURES_BOOK, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ), 0,
+    add_channel(&KNOWN, prefix + b"obu", KIND_DELTA, OBU, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ), 0, market)
+    add_channel(&KNOWN, prefix + b"book_ticker", KIND_QUOTE, QUOTE, 0, 0, market)
+    add_channel(&KNOWN, prefix + b"tickers", KIND_TICKER, TICKER, 0, 0, market)
+add_channel(&KNOWN, b"spot.order_book_update", KIND_DELTA, BOOK, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ))
+add_channel(&KNOWN, b"spot.order_book", KIND_SNAPSHOT, BOOK, 0, PARTIAL)
+add_channel(&KNOWN, b"spot.trades", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"futures.order_book_update", KIND_DELTA, FUTURES_BOOK, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ), 0,
             FUTURES)
-add_channel(KNOWN, b"futures.order_book", KIND_SNAPSHOT, FUTURES_BOOK, 0, PARTIAL, FUTURES)
-add_channel(KNOWN, b"futures.trades", KIND_TRADE, SIGNED, 0, 0, FUTURES)
-add_channel(KNOWN, b"futures.public_liquidates", KIND_LIQUIDATION, SIGNED, 0, 0, FUTURES)
-add_channel(KNOWN, b"futures.system", KIND_CONTROL, NULL)
+add_channel(&KNOWN, b"futures.order_book", KIND_SNAPSHOT, FUTURES_BOOK, 0, PARTIAL, FUTURES)
+add_channel(&KNOWN, b"futures.trades", KIND_TRADE, SIGNED, 0, 0, FUTURES)
+add_channel(&KNOWN, b"futures.public_liquidates", KIND_LIQUIDATION, SIGNED, 0, 0, FUTURES)
+add_channel(&KNOWN, b"futures.system", KIND_CONTROL, NULL)
 
 
 MARKETS = ("spot", "futures")

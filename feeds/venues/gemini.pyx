@@ -162,22 +162,21 @@ cdef inline void old_trade(Cursor* c, Message* m) noexcept nogil:
         take_object(c, OLD_TRADED)
 
 
-cdef Form LEVEL, CHANGE
-list_form(&LEVEL, ("price", "qty"))
-list_form(&CHANGE, ("word", "price", "qty"), {"buy": WORD_BID, "sell": WORD_ASK})
+cdef Form* LEVEL = list_form(("price", "qty"))
+cdef Form* CHANGE = list_form(("word", "price", "qty"), {"buy": WORD_BID, "sell": WORD_ASK})
 
 cdef dict HEAD = {"e": "text", "E": "event_time", "s": "symbol"}
 cdef dict OLD_HEAD = {"type": "text", "symbol": "symbol"}
 
-cdef Field[16] UPDATE, WHOLE, QUOTE, TRADED, MARKED, OLD_UPDATE, OLD_TRADED
-list_fields(UPDATE, {**HEAD, "U": "first_seq", "u": "last_seq", "b": "bids", "a": "asks"}, &LEVEL)
-list_fields(WHOLE, {"lastUpdateId": "last_seq", "symbol": "symbol", "bids": "bids", "asks": "asks"}, &LEVEL)
-list_fields(QUOTE, {**HEAD, "u": "last_seq", "b": "bid_price", "B": "bid_qty", "a": "ask_price", "A": "ask_qty"})
-list_fields(TRADED, {**HEAD, "t": "int trade_id", "p": "price", "q": "qty", "m": "maker_bought"})
-list_fields(MARKED, {**HEAD, "p": "mark"})
-list_fields(OLD_UPDATE, {**OLD_HEAD, "changes": "levels"}, &CHANGE)
-list_fields(OLD_TRADED, {**OLD_HEAD, "event_id": "int trade_id", "timestamp": "time", "price": "price",
-                         "quantity": "qty", "side": "side"})
+cdef Field* UPDATE = list_fields({**HEAD, "U": "first_seq", "u": "last_seq", "b": "bids", "a": "asks"}, LEVEL)
+cdef Field* WHOLE = list_fields({"lastUpdateId": "last_seq", "symbol": "symbol", "bids": "bids", "asks": "asks"}, LEVEL)
+cdef Field* QUOTE = list_fields({**HEAD, "u": "last_seq", "b": "bid_price", "B": "bid_qty", "a": "ask_price",
+                                 "A": "ask_qty"})
+cdef Field* TRADED = list_fields({**HEAD, "t": "int trade_id", "p": "price", "q": "qty", "m": "maker_bought"})
+cdef Field* MARKED = list_fields({**HEAD, "p": "mark"})
+cdef Field* OLD_UPDATE = list_fields({**OLD_HEAD, "changes": "levels"}, CHANGE)
+cdef Field* OLD_TRADED = list_fields({**OLD_HEAD, "event_id": "int trade_id", "timestamp": "time", "price": "price",
+                                      "quantity": "qty", "side": "side"})
 
 
 CHANNELS = {

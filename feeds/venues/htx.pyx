@@ -195,51 +195,51 @@ cdef inline void element(HtxParser self, Cursor* c, Message* m) noexcept nogil:
 
 
 # What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
-cdef Form LEVEL
-list_form(&LEVEL, ("price", "qty"), None, False, True)       # a side may be null
+cdef Form* LEVEL = list_form(("price", "qty"), None, False, True)       # a side may be null
 
-cdef Field[16] OUTSIDE, BOOK, QUOTE, TRADE, LIQUIDATION, FUNDING, DAY, SWAP_DAY, LATEST
-cdef Field[4] MARK, INDEX, NOTHING
 
-list_fields(OUTSIDE, {"ts": "event_time", "ch": "text", "rep": "text", "topic": "text", "op": "text", "status": "text"})
-list_fields(BOOK, {"bids": "bids", "asks": "asks", "ts": "time", "version": "last_seq", "seqNum": "last_seq",
-                   "prevSeqNum": "prev_seq", "event": "text"}, &LEVEL)
+cdef Field* OUTSIDE = list_fields({"ts": "event_time", "ch": "text", "rep": "text", "topic": "text", "op": "text",
+                                   "status": "text"})
+cdef Field* BOOK = list_fields({"bids": "bids", "asks": "asks", "ts": "time", "version": "last_seq",
+                                "seqNum": "last_seq", "prevSeqNum": "prev_seq", "event": "text"}, LEVEL)
 # On spot bid and ask are the price alone.
 cdef dict BEST = {"bid": "bid pair", "ask": "ask pair", "bidSize": "bid_qty", "askSize": "ask_qty"}
 # {"seqId":100020146795,"ask":86853.5,"askSize":0.31,"bid":86853.4,"bidSize":1.2,"quoteTime":1790134831872,
 #  "symbol":"btcusdt"}
 # {"ask":[86853.5,310],"bid":[86853.4,1200],"ch":"...","id":100129125618998,"mrid":100129125618998,
 #  "ts":1790134831870,"version":100129125618998}; either side may be missing
-list_fields(QUOTE, {**BEST, "seqId": "last_seq", "version": "last_seq", "quoteTime": "time", "ts": "time"})
-list_fields(TRADE, {"ts": "time", "tradeId": "trade_id", "amount": "qty", "price": "price", "direction": "side or 0"})
-list_fields(LIQUIDATION, {"contract_code": "symbol", "volume": "qty", "price": "price", "created_at": "time",
-                          "direction": "side"})
-list_fields(FUNDING, {"contract_code": "symbol", "funding_rate": "funding", "funding_time": "time",
-                      "settlement_time": "next_funding"})
+cdef Field* QUOTE = list_fields({**BEST, "seqId": "last_seq", "version": "last_seq", "quoteTime": "time", "ts": "time"})
+cdef Field* TRADE = list_fields({"ts": "time", "tradeId": "trade_id", "amount": "qty", "price": "price",
+                                 "direction": "side or 0"})
+cdef Field* LIQUIDATION = list_fields({"contract_code": "symbol", "volume": "qty", "price": "price",
+                                       "created_at": "time", "direction": "side"})
+cdef Field* FUNDING = list_fields({"contract_code": "symbol", "funding_rate": "funding", "funding_time": "time",
+                                   "settlement_time": "next_funding"})
 # {"id":1654081380,"open":"31565.04","close":"31565.04","high":"31565.04","low":"31565.04","amount":"0", ...}
-list_fields(MARK, {"close": "mark"})
-list_fields(INDEX, {"close": "index"})
-list_fields(NOTHING, {})
+cdef Field* MARK = list_fields({"close": "mark"})
+cdef Field* INDEX = list_fields({"close": "index"})
+cdef Field* NOTHING = list_fields({})
 cdef dict RANGE = {"open": "open", "high": "high", "low": "low", "count": "count", "ts": "time"}
 cdef dict SPOT_RANGE = {**RANGE, "amount": "volume", "vol": "quote_volume"}
 # {"id":311070770838,"low":29326.15,"high":31899.51,"open":31666.3,"close":29952.31,"vol":8.181588598785326E8,
 #  "amount":26897.159881877742,"version":311070770838,"count":699452}: amount in base, vol in quote currency
-list_fields(DAY, {**SPOT_RANGE, "close": "last"})
+cdef Field* DAY = list_fields({**SPOT_RANGE, "close": "last"})
 # {"id":1654164240,"mrid":108854811173,"open":30728.4,"close":29944.4,"high":30729.5,"low":29306.6,"amount":34473.406,
 #  "vol":34473406,"trade_turnover":1047364677.232,"count":203526,"ask":[29940.5,2138], ...}: vol in contracts
-list_fields(SWAP_DAY, {**RANGE, **BEST, "close": "last", "vol": "volume", "trade_turnover": "quote_volume"})
+cdef Field* SWAP_DAY = list_fields({
+    **RANGE, **BEST, "close": "last", "vol": "volume", "trade_turnover": "quote_volume"})
 # market.btcusdt.ticker has bid, bidSize, ask, askSize, lastPrice and lastSize beside what the detail has
-list_fields(LATEST, {**SPOT_RANGE, **BEST, "lastPrice": "last", "lastSize": "last_qty"})
+cdef Field* LATEST = list_fields({**SPOT_RANGE, **BEST, "lastPrice": "last", "lastSize": "last_qty"})
 
-cdef Channel[10] KNOWN                            # by what follows the symbol in a topic
-add_channel(KNOWN, b"trade.detail", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"bbo", KIND_QUOTE, QUOTE)
-add_channel(KNOWN, b"detail", KIND_TICKER, DAY)
-add_channel(KNOWN, b"ticker", KIND_TICKER, LATEST)
-add_channel(KNOWN, b"mark_price.1min", KIND_MARK, MARK, bit(SLOT_MARK))
-add_channel(KNOWN, b"index.1min", KIND_MARK, INDEX, bit(SLOT_INDEX))
-add_channel(KNOWN, b"liquidation_orders", KIND_LIQUIDATION, LIQUIDATION, 0, 0, SWAP)
-add_channel(KNOWN, b"funding_rate", KIND_MARK, FUNDING, bit(SLOT_FUNDING), 0, SWAP)
+cdef Channel* KNOWN = NULL                            # by what follows the symbol in a topic
+add_channel(&KNOWN, b"trade.detail", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"bbo", KIND_QUOTE, QUOTE)
+add_channel(&KNOWN, b"detail", KIND_TICKER, DAY)
+add_channel(&KNOWN, b"ticker", KIND_TICKER, LATEST)
+add_channel(&KNOWN, b"mark_price.1min", KIND_MARK, MARK, bit(SLOT_MARK))
+add_channel(&KNOWN, b"index.1min", KIND_MARK, INDEX, bit(SLOT_INDEX))
+add_channel(&KNOWN, b"liquidation_orders", KIND_LIQUIDATION, LIQUIDATION, 0, 0, SWAP)
+add_channel(&KNOWN, b"funding_rate", KIND_MARK, FUNDING, bit(SLOT_FUNDING), 0, SWAP)
 
 
 MARKETS = ("spot", "swap")

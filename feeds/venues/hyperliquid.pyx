@@ -82,7 +82,7 @@ cdef inline void book(Cursor* c, Message* m) noexcept nogil:
             take_field(c, &key, BOOK)
             continue
         open_array(c)
-        if not (next_item(c) and take_levels(c, 0, &LEVEL) and next_item(c) and take_levels(c, 1, &LEVEL)):
+        if not (next_item(c) and take_levels(c, 0, LEVEL) and next_item(c) and take_levels(c, 1, LEVEL)):
             fail(c, BAD_VALUE, b"two lists of levels")
         while next_item(c):
             skip_value(c)
@@ -148,21 +148,20 @@ cdef inline void context(Cursor* c, Message* m) noexcept nogil:
 
 
 # What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
-cdef Form LEVEL
-list_form(&LEVEL, {"px": "price", "sz": "qty"}, words=None, gone=False, nullable=True)
+cdef Form* LEVEL = list_form({"px": "price", "sz": "qty"}, words=None, gone=False, nullable=True)
 
 cdef dict COIN = {"coin": "fixed symbol"}
 
-cdef Field[8] BOOK, QUOTE, BID, ASK, TRADE
-cdef Field[16] CONTEXT
 
-list_fields(BOOK, {**COIN, "time": ("last_seq", "event_time")})      # an older frame than the last is not taken
-list_fields(QUOTE, {**COIN, "time": "event_time"})
-list_fields(BID, {"px": "bid_price", "sz": "bid_qty"})
-list_fields(ASK, {"px": "ask_price", "sz": "ask_qty"})
-list_fields(TRADE, {**COIN, "time": "time", "px": "price", "sz": "qty", "tid": "trade_id", "users": "each"})
-list_fields(CONTEXT, {"markPx": "mark", "oraclePx": "index", "funding": "funding", "openInterest": "open_interest",
-                      "prevDayPx": "open", "dayNtlVlm": "quote_volume", "dayBaseVlm": "volume", "impactPxs": "each"})
+cdef Field* BOOK = list_fields({**COIN, "time": ("last_seq", "event_time")})      # an older frame is not taken
+cdef Field* QUOTE = list_fields({**COIN, "time": "event_time"})
+cdef Field* BID = list_fields({"px": "bid_price", "sz": "bid_qty"})
+cdef Field* ASK = list_fields({"px": "ask_price", "sz": "ask_qty"})
+cdef Field* TRADE = list_fields({
+    **COIN, "time": "time", "px": "price", "sz": "qty", "tid": "trade_id", "users": "each"})
+cdef Field* CONTEXT = list_fields({"markPx": "mark", "oraclePx": "index", "funding": "funding",
+                                   "openInterest": "open_interest", "prevDayPx": "open", "dayNtlVlm": "quote_volume",
+                                   "dayBaseVlm": "volume", "impactPxs": "each"})
 
 
 CHANNELS = {

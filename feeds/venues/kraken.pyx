@@ -279,29 +279,27 @@ cdef inline void ticker_v1(Cursor* c, Message* m) noexcept nogil:
 
 
 # What the keys mean, see list_fields. A key that is not listed is stepped over.
-cdef Form LEVEL, LEVEL_V1
-list_form(&LEVEL, {"price": "price", "qty": "qty"})
-list_form(&LEVEL_V1, ("price", "qty"))
+cdef Form* LEVEL = list_form({"price": "price", "qty": "qty"})
+cdef Form* LEVEL_V1 = list_form(("price", "qty"))
 
 cdef dict HEAD = {"symbol": "fixed symbol", "timestamp": "time"}
-cdef Field[16] BOOK, TRADE, TICKER, BOOK_V1, SPREAD_V1
 
-list_fields(BOOK, {**HEAD, "bids": "bids", "asks": "asks", "checksum": "checksum"}, &LEVEL)
-list_fields(TRADE, {**HEAD, "price": "price", "qty": "qty", "side": "side", "trade_id": "int trade_id"})
-list_fields(TICKER, {**HEAD, "bid": "bid_price", "bid_qty": "bid_qty", "ask": "ask_price", "ask_qty": "ask_qty",
-                     "last": "last", "volume": "volume", "vwap": "vwap", "low": "low", "high": "high",
-                     "change": "change", "change_pct": "change_pct"})
-list_fields(BOOK_V1, {"as": "asks", "bs": "bids", "a": "asks", "b": "bids", "c": "checksum"}, &LEVEL_V1)
-list_places(SPREAD_V1, {0: "bid_price", 1: "ask_price", 2: "time", 3: "bid_qty", 4: "ask_qty"})
+cdef Field* BOOK = list_fields({**HEAD, "bids": "bids", "asks": "asks", "checksum": "checksum"}, LEVEL)
+cdef Field* TRADE = list_fields({**HEAD, "price": "price", "qty": "qty", "side": "side", "trade_id": "int trade_id"})
+cdef Field* TICKER = list_fields({**HEAD, "bid": "bid_price", "bid_qty": "bid_qty", "ask": "ask_price",
+                                  "ask_qty": "ask_qty", "last": "last", "volume": "volume", "vwap": "vwap",
+                                  "low": "low", "high": "high", "change": "change", "change_pct": "change_pct"})
+cdef Field* BOOK_V1 = list_fields({"as": "asks", "bs": "bids", "a": "asks", "b": "bids", "c": "checksum"}, LEVEL_V1)
+cdef Field* SPREAD_V1 = list_places({0: "bid_price", 1: "ask_price", 2: "time", 3: "bid_qty", 4: "ask_qty"})
 
 # Of the ticker of v1: what the elements of each key's array are, by place.
 cdef const char* LETTERS = b"abcvptlho"
-cdef Field[9][4] TICKER_V1
+cdef Field* TICKER_V1[9]
 
 for _letter, _places in enumerate((
         {0: "ask_price", 2: "ask_qty"}, {0: "bid_price", 2: "bid_qty"}, {0: "last", 1: "last_qty"}, {1: "volume"},
         {1: "vwap"}, {1: "count"}, {1: "low"}, {1: "high"}, {1: "open"})):
-    list_places(TICKER_V1[<int> _letter], _places)
+    TICKER_V1[<int> _letter] = list_places(_places)
 
 
 CHANNELS = {

@@ -53,43 +53,40 @@ cdef class KrakenFuturesParser(Parser):
 
 
 # What the keys mean, see list_fields. A key that is not listed is stepped over.
-cdef Form LEVEL
-list_form(&LEVEL, {"price": "price", "qty": "qty"})
+cdef Form* LEVEL = list_form({"price": "price", "qty": "qty"})
 
-cdef Field[16] DELTA, SNAPSHOT, TRADE
-cdef Field[24] TICKER
 cdef dict HEAD = {"feed": "text", "product_id": "fixed symbol"}         # text that decides must repeat
 cdef dict NUMBER = {**HEAD, "seq": "last_seq", "timestamp": "time"}
 
 # {"feed":"book","product_id":"PI_XBTUSD","side":"sell","seq":326094134,"price":34981,"qty":0,
 #  "timestamp":1612269953629}: buy is a bid; qty 0 removes. 2019 had no timestamp
-list_fields(DELTA, {**NUMBER, "side": "level_side", "price": "level_price", "qty": "level_qty"})
+cdef Field* DELTA = list_fields({**NUMBER, "side": "level_side", "price": "level_price", "qty": "level_qty"})
 # {"feed":"book_snapshot","product_id":"FI_BCHUSD_210730","timestamp":1626994925378,"seq":91192,"tickSize":null,
 #  "bids":[{"price":439.3,"qty":20108.0}],"asks":[{"price":439.9,"qty":100.0}]}
-list_fields(SNAPSHOT, {**NUMBER, "bids": "bids", "asks": "asks"}, &LEVEL)
+cdef Field* SNAPSHOT = list_fields({**NUMBER, "bids": "bids", "asks": "asks"}, LEVEL)
 # {"feed":"trade","product_id":"PI_XRPUSD","uid":"3ee209b8-bc9f-4ed5-965b-8c6208b26411","side":"sell",
 #  "type":"liquidation","seq":41799,"time":1593561965283,"qty":12000,"price":0.1736}; other types: fill, assignment,
 # termination, block. uid is no number, so seq (a counter of its own for each product) is the trade's id
-list_fields(TRADE, {**HEAD, "type": "text", "seq": "int trade_id", "time": "time", "price": "price", "qty": "qty",
-                    "side": "side"})
+cdef Field* TRADE = list_fields({**HEAD, "type": "text", "seq": "int trade_id", "time": "time", "price": "price",
+                                 "qty": "qty", "side": "side"})
 # {"time":1676393235406,"product_id":"PI_XBTUSD","funding_rate":-6.2604214e-11,"relative_funding_rate":-1.380384e-06,
 #  "next_funding_rate_time":1676394000000,"feed":"ticker","bid":21978.5,"ask":21987.0,"bid_size":2536.0,
 #  "ask_size":13948.0,"volume":31403908.0,"index":21984.54,"last":21983.5,"change":1.9974017538161748,
 #  "openInterest":30072580.0,"markPrice":21979.68641534714,"open":21968.5,"high":22123.0,"low":21456.0,...}: dated
 # futures have no funding. ticker_lite has bid, ask, change and volume of these, no sizes and no time
-list_fields(TICKER, {
+cdef Field* TICKER = list_fields({
     **HEAD, "time": "time", "bid": "bid_price", "bid_size": "bid_qty", "ask": "ask_price", "ask_size": "ask_qty",
     "last": "last", "volume": "volume", "volumeQuote": "quote_volume", "change": "change_pct", "open": "open",
     "high": "high", "low": "low", "index": "index", "markPrice": "mark", "relative_funding_rate": "funding",
     "next_funding_rate_time": "next_funding", "openInterest": "open_interest"})
 
-cdef Channel[8] KNOWN
-add_channel(KNOWN, b"book", KIND_DELTA, DELTA,
+cdef Channel* KNOWN = NULL
+add_channel(&KNOWN, b"book", KIND_DELTA, DELTA,
             bit(SLOT_LAST_SEQ) | bit(SLOT_LEVEL_PRICE) | bit(SLOT_LEVEL_QTY) | bit(SLOT_LEVEL_SIDE))
-add_channel(KNOWN, b"book_snapshot", KIND_SNAPSHOT, SNAPSHOT, bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS))
-add_channel(KNOWN, b"trade", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"ticker", KIND_TICKER, TICKER)
-add_channel(KNOWN, b"ticker_lite", KIND_TICKER, TICKER, bit(SLOT_VOLUME))
+add_channel(&KNOWN, b"book_snapshot", KIND_SNAPSHOT, SNAPSHOT, bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS))
+add_channel(&KNOWN, b"trade", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"ticker", KIND_TICKER, TICKER)
+add_channel(&KNOWN, b"ticker_lite", KIND_TICKER, TICKER, bit(SLOT_VOLUME))
 
 
 CHANNELS = {

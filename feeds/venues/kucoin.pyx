@@ -185,70 +185,69 @@ cdef inline void unified(Cursor* c, Message* m, const Text* channel) noexcept no
 
 
 # What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
-cdef Form LEVEL, CHANGE
-list_form(&LEVEL, ("price", "qty"))
-list_form(&CHANGE, ("price", "qty", "seq"))
+cdef Form* LEVEL = list_form(("price", "qty"))
+cdef Form* CHANGE = list_form(("price", "qty", "seq"))
 
 cdef dict COMMON = {"symbol": "symbol", "time": "time", "ts": "time", "timestamp": "time", "datetime": "time"}
 cdef dict SIDES = {"bids": "bids", "asks": "asks"}
 cdef dict SEQUENCE = {"sequence": "last_seq"}
 
-cdef Field[16] CHANGES, BOOK, ANSWER, TRADE, QUOTE, TICKER, MARK, UNIFIED
-cdef Field[24] DAY
 
 # {"changes":{"asks":[["67996.7","1.14213262","14701689783"]],"bids":[]},"sequenceEnd":14701689783,
 #  "sequenceStart":14701689783,"symbol":"BTC-USDT","time":1729816425625}
 # {"sequence":1747821025244,"change":"83614,buy,12","timestamp":1790113097240}
-list_fields(CHANGES, {"changes": "inside", "sequence": ("first_seq", "last_seq"), "sequenceStart": "first_seq",
-                      "sequenceEnd": "last_seq", **COMMON, **SIDES}, &CHANGE)
+cdef Field* CHANGES = list_fields({"changes": "inside", "sequence": ("first_seq", "last_seq"),
+                                   "sequenceStart": "first_seq", "sequenceEnd": "last_seq", **COMMON, **SIDES}, CHANGE)
 # {"asks":[["31530.2","2.90121626"]],"bids":[["31530.1","0.74468602"]],"timestamp":1653989906722}
 # futures: {"sequence":1638556032307,"asks":[[31529,12725]],"bids":[[31528.00000000,2856]],"ts":1653991142662, ...}
-list_fields(BOOK, {**SEQUENCE, **COMMON, **SIDES}, &LEVEL)
-list_fields(ANSWER, {"data": "inside", **SEQUENCE, **COMMON, **SIDES}, &LEVEL)
+cdef Field* BOOK = list_fields({**SEQUENCE, **COMMON, **SIDES}, LEVEL)
+cdef Field* ANSWER = list_fields({"data": "inside", **SEQUENCE, **COMMON, **SIDES}, LEVEL)
 # {"makerOrderId":"...","price":"67523","sequence":"11067996711960577","side":"buy","size":"0.003",
 #  "symbol":"BTC-USDT","takerOrderId":"...","time":"1729843222921000000","tradeId":"...","type":"match"}
 # {"symbol":"SOLUSDTM","sequence":1701197946092,"side":"sell","size":10,"price":"93.624","ts":1705708799998000000}
-list_fields(TRADE, {"sequence": "trade_id", "price": "price", "size": "qty", "side": "side", **COMMON})
+cdef Field* TRADE = list_fields({"sequence": "trade_id", "price": "price", "size": "qty", "side": "side", **COMMON})
 # {"asks":["68145.8","0.51987471"],"bids":["68145.7","1.29267802"],"timestamp":1729816058766}
 # {"symbol":"AUCTIONUSDTM","sequence":1702237470700,"bestBidSize":260,"bestBidPrice":"24.067",
 #  "bestAskPrice":"24.08","bestAskSize":250,"ts":1705708800078000000}
-list_fields(QUOTE, {**SEQUENCE, "bids": "bid pair", "asks": "ask pair", "bestBidPrice": "bid_price",
-                    "bestBidSize": "bid_qty", "bestAskPrice": "ask_price", "bestAskSize": "ask_qty", **COMMON})
+cdef Field* QUOTE = list_fields({**SEQUENCE, "bids": "bid pair", "asks": "ask pair", "bestBidPrice": "bid_price",
+                                 "bestBidSize": "bid_qty", "bestAskPrice": "ask_price", "bestAskSize": "ask_qty",
+                                 **COMMON})
 # {"bestAsk":"0.549931","bestAskSize":"966.4756","bestBid":"0.549824","bestBidSize":"100","price":"0.549931",
 #  "sequence":"1623526404099","size":"1","time":1660608019871}; sequence is a number of the book
-list_fields(TICKER, {**SEQUENCE, "bestBid": "bid_price", "bestBidSize": "bid_qty", "bestAsk": "ask_price",
-                     "bestAskSize": "ask_qty", "price": "last", "size": "last_qty", **COMMON})
+cdef Field* TICKER = list_fields({**SEQUENCE, "bestBid": "bid_price", "bestBidSize": "bid_qty", "bestAsk": "ask_price",
+                                  "bestAskSize": "ask_qty", "price": "last", "size": "last_qty", **COMMON})
 # {"sequence":"5701753771","data":{"averagePrice":21736.7,"buy":21423,"changePrice":-556.8,"changeRate":-0.0253,
 #  "datetime":1676310802092,"high":22030.7,"lastTradedPrice":21423.1,"low":21407,"symbol":"BTC-USDT", ...}}
 # futures: {"symbol":"XBTMM22","volume":590275,"turnover":19.4,"lastPrice":29912,"lowPrice":29332.0, ...}
-list_fields(DAY, {"data": "inside", "lastTradedPrice": "last", "lastPrice": "last", "averagePrice": "vwap",
-                  "open": "open", "high": "high", "highPrice": "high", "low": "low", "lowPrice": "low",
-                  "vol": "volume", "volume": "volume", "volValue": "quote_volume", "turnover": "quote_volume",
-                  "changePrice": "change", "priceChg": "change", **COMMON})
+cdef Field* DAY = list_fields({
+    "data": "inside", "lastTradedPrice": "last", "lastPrice": "last", "averagePrice": "vwap", "open": "open",
+    "high": "high", "highPrice": "high", "low": "low", "lowPrice": "low", "vol": "volume", "volume": "volume",
+    "volValue": "quote_volume", "turnover": "quote_volume", "changePrice": "change", "priceChg": "change", **COMMON})
 # {"markPrice":39612.67,"indexPrice":39618,"granularity":1000,"timestamp":1706068802000}
 # {"granularity":60000,"fundingRate":0.000038,"timestamp":1706068800000}
 # {"symbol":"ETHUSDCM","fundingTime":1551770400000,"fundingRate":-0.002966,"timestamp":1551770400000}
-list_fields(MARK, {"markPrice": "mark", "indexPrice": "index", "fundingRate": "funding", **COMMON})
-list_fields(UNIFIED, {"s": "symbol", "O": "first_seq", "C": "last_seq", "M": "time", "b": "bids", "a": "asks",
-                      "T": "text", "P": "event_time"}, &LEVEL)
+cdef Field* MARK = list_fields({"markPrice": "mark", "indexPrice": "index", "fundingRate": "funding", **COMMON})
+cdef Field* UNIFIED = list_fields({"s": "symbol", "O": "first_seq", "C": "last_seq", "M": "time", "b": "bids",
+                                   "a": "asks", "T": "text", "P": "event_time"}, LEVEL)
 
-cdef Channel[18] KNOWN                            # by what stands before the colon of a topic
+cdef Channel* KNOWN = NULL                            # by what stands before the colon of a topic
 # A change of futures is one level, or none.
-add_channel(KNOWN, b"/market/level2", KIND_DELTA, CHANGES, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ))
-add_channel(KNOWN, b"/market/match", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"/spotMarket/level1", KIND_QUOTE, QUOTE)
-add_channel(KNOWN, b"/market/ticker", KIND_TICKER, TICKER)
-add_channel(KNOWN, b"/market/snapshot", KIND_TICKER, DAY)
-add_channel(KNOWN, b"/spotMarket/level2Depth5", KIND_SNAPSHOT, BOOK, 0, 5)
-add_channel(KNOWN, b"/spotMarket/level2Depth50", KIND_SNAPSHOT, BOOK, 0, 50)
-add_channel(KNOWN, b"/contractMarket/level2", KIND_DELTA, CHANGES, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ), 0, FUTURES)
-add_channel(KNOWN, b"/contractMarket/execution", KIND_TRADE, TRADE, 0, 0, FUTURES)
-add_channel(KNOWN, b"/contractMarket/tickerV2", KIND_QUOTE, QUOTE, 0, 0, FUTURES)
-add_channel(KNOWN, b"/contractMarket/snapshot", KIND_TICKER, DAY, 0, 0, FUTURES)
-add_channel(KNOWN, b"/contractMarket/level2Depth5", KIND_SNAPSHOT, BOOK, 0, 5, FUTURES)
-add_channel(KNOWN, b"/contractMarket/level2Depth50", KIND_SNAPSHOT, BOOK, 0, 50, FUTURES)
-add_channel(KNOWN, b"/contract/instrument", KIND_MARK, MARK, 0, 0, FUTURES)
-add_channel(KNOWN, b"/contract/announcement", KIND_MARK, MARK, 0, 0, FUTURES)
+add_channel(&KNOWN, b"/market/level2", KIND_DELTA, CHANGES, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ))
+add_channel(&KNOWN, b"/market/match", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"/spotMarket/level1", KIND_QUOTE, QUOTE)
+add_channel(&KNOWN, b"/market/ticker", KIND_TICKER, TICKER)
+add_channel(&KNOWN, b"/market/snapshot", KIND_TICKER, DAY)
+add_channel(&KNOWN, b"/spotMarket/level2Depth5", KIND_SNAPSHOT, BOOK, 0, 5)
+add_channel(&KNOWN, b"/spotMarket/level2Depth50", KIND_SNAPSHOT, BOOK, 0, 50)
+add_channel(&KNOWN, b"/contractMarket/level2", KIND_DELTA, CHANGES, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ), 0,
+            FUTURES)
+add_channel(&KNOWN, b"/contractMarket/execution", KIND_TRADE, TRADE, 0, 0, FUTURES)
+add_channel(&KNOWN, b"/contractMarket/tickerV2", KIND_QUOTE, QUOTE, 0, 0, FUTURES)
+add_channel(&KNOWN, b"/contractMarket/snapshot", KIND_TICKER, DAY, 0, 0, FUTURES)
+add_channel(&KNOWN, b"/contractMarket/level2Depth5", KIND_SNAPSHOT, BOOK, 0, 5, FUTURES)
+add_channel(&KNOWN, b"/contractMarket/level2Depth50", KIND_SNAPSHOT, BOOK, 0, 50, FUTURES)
+add_channel(&KNOWN, b"/contract/instrument", KIND_MARK, MARK, 0, 0, FUTURES)
+add_channel(&KNOWN, b"/contract/announcement", KIND_MARK, MARK, 0, 0, FUTURES)
 
 
 MARKETS = ("spot", "futures")

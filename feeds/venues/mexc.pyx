@@ -369,8 +369,8 @@ cdef inline void deal(Cursor* c) noexcept nogil:
 
 
 # How levels are written.
-cdef Form PAIR, PUSHED_BID, PUSHED_ASK
-list_form(&PAIR, ("price", "qty"))
+cdef Form PUSHED_BID, PUSHED_ASK
+cdef Form* PAIR = list_form(("price", "qty"))
 memset(&PUSHED_BID, 0, sizeof(Form))
 memset(&PUSHED_ASK, 0, sizeof(Form))
 PUSHED_BID.protobuf = PUSHED_ASK.protobuf = True
@@ -389,39 +389,37 @@ list_numbered(PUSHED_TICKER, ((1, TAKE_SYMBOL, SLOT_SPARE), (2, TAKE_DOUBLE, SLO
                               (8, TAKE_DOUBLE, SLOT_VOLUME)))
 
 # Keys of contracts' messages, and of REST answers of both markets.
-cdef Field[8] OUTSIDE, WHOLE, MERGED, UNMERGED, DEAL, FAIR_PRICE, INDEX_PRICE, FUNDING_RATE
-cdef Field[16] TICKER
 cdef dict SIDES = {"bids": "bids", "asks": "asks", "cts": "time"}
 
-list_fields(OUTSIDE, {"ts": "event_time"})
-list_fields(WHOLE, {"data": "inside", "lastUpdateId": "last_seq", "version": "last_seq", "timestamp": "event_time",
-                    **SIDES}, &PAIR)
-list_fields(MERGED, {"begin": "first_seq", "end": "last_seq", **SIDES}, &PAIR)
-list_fields(UNMERGED, {"version": "last_seq", **SIDES}, &PAIR)
-list_fields(DEAL, {"p": "price", "v": "qty", "t": "time", "i": "trade_id"})
+cdef Field* OUTSIDE = list_fields({"ts": "event_time"})
+cdef Field* WHOLE = list_fields({"data": "inside", "lastUpdateId": "last_seq", "version": "last_seq",
+                                 "timestamp": "event_time", **SIDES}, PAIR)
+cdef Field* MERGED = list_fields({"begin": "first_seq", "end": "last_seq", **SIDES}, PAIR)
+cdef Field* UNMERGED = list_fields({"version": "last_seq", **SIDES}, PAIR)
+cdef Field* DEAL = list_fields({"p": "price", "v": "qty", "t": "time", "i": "trade_id"})
 # {"price":6867.5,"symbol":"BTC_USDT"}
-list_fields(FAIR_PRICE, {"price": "mark"})
-list_fields(INDEX_PRICE, {"price": "index"})
+cdef Field* FAIR_PRICE = list_fields({"price": "mark"})
+cdef Field* INDEX_PRICE = list_fields({"price": "index"})
 # {"rate":0.0012,"symbol":"BTC_USDT","nextSettleTime":1587445200000}
-list_fields(FUNDING_RATE, {"rate": "funding", "nextSettleTime": "next_funding"})
+cdef Field* FUNDING_RATE = list_fields({"rate": "funding", "nextSettleTime": "next_funding"})
 # {"amount24":898120149.6331,"ask1":29911.5,"bid1":29911,"contractId":10,"fairPrice":29911.1,"fundingRate":0.000072,
 #  "high24Price":31905.5,"holdVol":12357864,"indexPrice":29926.9,"lastPrice":29911.5,"lower24Price":29316,
 #  "riseFallRate":-0.0275,"riseFallValue":-846,"riseFallRates":[-0.0424,-0.0419,-0.0407],"symbol":"BTC_USDT",
 #  "timestamp":1654165943014,"volume24":295146577, ...}; the rates of change are parts of 1 and left out
-list_fields(TICKER, {
+cdef Field* TICKER = list_fields({
     "lastPrice": "last", "bid1": "bid_price", "ask1": "ask_price", "fairPrice": "mark", "indexPrice": "index",
     "fundingRate": "funding", "holdVol": "open_interest", "volume24": "volume", "amount24": "quote_volume",
     "high24Price": "high", "lower24Price": "low", "riseFallValue": "change", "timestamp": "time",
     "riseFallRates": "each", "riseFallRatesOfTimezone": "each"})
 
-cdef Channel[8] PUSHES
-add_channel(PUSHES, b"push.depth", KIND_DELTA, NULL, 0, 0, CONTRACT)
-add_channel(PUSHES, b"push.depth.full", KIND_SNAPSHOT, WHOLE, bit(SLOT_LAST_SEQ), FULL_DEPTH, CONTRACT)
-add_channel(PUSHES, b"push.deal", KIND_TRADE, NULL, 0, 0, CONTRACT)
-add_channel(PUSHES, b"push.ticker", KIND_TICKER, TICKER, 0, 0, CONTRACT)
-add_channel(PUSHES, b"push.fair.price", KIND_MARK, FAIR_PRICE, bit(SLOT_MARK), 0, CONTRACT)
-add_channel(PUSHES, b"push.index.price", KIND_MARK, INDEX_PRICE, bit(SLOT_INDEX), 0, CONTRACT)
-add_channel(PUSHES, b"push.funding.rate", KIND_MARK, FUNDING_RATE, bit(SLOT_FUNDING), 0, CONTRACT)
+cdef Channel* PUSHES = NULL
+add_channel(&PUSHES, b"push.depth", KIND_DELTA, NULL, 0, 0, CONTRACT)
+add_channel(&PUSHES, b"push.depth.full", KIND_SNAPSHOT, WHOLE, bit(SLOT_LAST_SEQ), FULL_DEPTH, CONTRACT)
+add_channel(&PUSHES, b"push.deal", KIND_TRADE, NULL, 0, 0, CONTRACT)
+add_channel(&PUSHES, b"push.ticker", KIND_TICKER, TICKER, 0, 0, CONTRACT)
+add_channel(&PUSHES, b"push.fair.price", KIND_MARK, FAIR_PRICE, bit(SLOT_MARK), 0, CONTRACT)
+add_channel(&PUSHES, b"push.index.price", KIND_MARK, INDEX_PRICE, bit(SLOT_INDEX), 0, CONTRACT)
+add_channel(&PUSHES, b"push.funding.rate", KIND_MARK, FUNDING_RATE, bit(SLOT_FUNDING), 0, CONTRACT)
 
 
 CHANNELS = {

@@ -157,60 +157,61 @@ cdef dict NAME = {"instId": "symbol"}
 cdef dict SENT = {"ts": "int event_time"}
 cdef dict HAPPENED = {"ts": "int time"}
 
-cdef Form LEVEL                                   # price, quantity, nothing, orders
-list_form(&LEVEL, ("price", "qty"))
+# price, quantity, nothing, orders
+cdef Form* LEVEL = list_form(("price", "qty"))
 
-cdef Field[16] OUTSIDE, BOOK, BEST, TRADE, TICKER, SPOT_TICKER, GREEKS, MARK, INDEX, FUNDING, INTEREST, DETAIL
 
-list_fields(OUTSIDE, {"arg": "text", "action": "text"})
+cdef Field* OUTSIDE = list_fields({"arg": "text", "action": "text"})
 # {"asks":[["78722.7","0.0000102","0","1"],["78925","0","0","0"]],"bids":[],"ts":"1787612486307","checksum":0,
 #  "seqId":80274874887,"prevSeqId":80274874876}
-list_fields(BOOK, {**NAME, **SENT, "seqId": "last_seq", "prevSeqId": "prev_seq", "checksum": "checksum",
-                   "bids": "bids", "asks": "asks"}, &LEVEL)
+cdef Field* BOOK = list_fields({**NAME, **SENT, "seqId": "last_seq", "prevSeqId": "prev_seq", "checksum": "checksum",
+                                "bids": "bids", "asks": "asks"}, LEVEL)
 # {"asks":[["31774.7","0.14368878","0","3"]],"bids":[],"ts":"1654032991947","seqId":363996337}
-list_fields(BEST, {**NAME, **SENT, "seqId": "last_seq", "bids": "best bid", "asks": "best ask"})
+cdef Field* BEST = list_fields({**NAME, **SENT, "seqId": "last_seq", "bids": "best bid", "asks": "best ask"})
 # {"instId":"BTC-USD-220527","tradeId":"7849","px":"30218.8","sz":"1","side":"buy","ts":"1652459199958"}; later also
 # count, source, seqId
-list_fields(TRADE, {**NAME, **HAPPENED, "px": "price", "sz": "qty", "side": "side", "tradeId": "int trade_id"})
+cdef Field* TRADE = list_fields({**NAME, **HAPPENED, "px": "price", "sz": "qty", "side": "side",
+                                 "tradeId": "int trade_id"})
 # {"instType":"OPTION","instId":"BTC-USD-220624-50000-C","last":"0.0005","lastSz":"6","askPx":"0.0015","askSz":"330",
 #  "bidPx":"","bidSz":"","open24h":"0.0005","high24h":"0.0005","low24h":"0.0005","sodUtc0":"0.0005",
 #  "sodUtc8":"0.0005","volCcy24h":"0","vol24h":"0","ts":"1654166283149"}
 cdef dict DAY = {**NAME, **SENT, "last": "last", "lastSz": "last_qty", "bidPx": "bid_price or 0",
                  "bidSz": "bid_qty or 0", "askPx": "ask_price or 0", "askSz": "ask_qty or 0", "open24h": "open",
                  "high24h": "high", "low24h": "low", "vol24h": "volume"}
-list_fields(TICKER, DAY)
-list_fields(SPOT_TICKER, {**DAY, "volCcy24h": "quote_volume"})     # of derivatives it is coins
+cdef Field* TICKER = list_fields(DAY)
+cdef Field* SPOT_TICKER = list_fields({**DAY, "volCcy24h": "quote_volume"})     # of derivatives it is coins
 # {"instType":"OPTION","instId":"ETH-USD-211222-4000-C","uly":"ETH-USD","delta":"0.1975745164","markVol":"0.7794507758",
 #  "bidVol":"","askVol":"0.8203208593","deltaBS":"0.2038286081","gammaBS":"0.0013437829", ... ,"ts":"1640001659301"}
-list_fields(GREEKS, {**NAME, **SENT, "deltaBS": "delta", "gammaBS": "gamma", "vegaBS": "vega", "thetaBS": "theta",
-                     "bidVol": "bid_iv", "askVol": "ask_iv", "markVol": "mark_iv", "fwdPx": "underlying"})
+cdef Field* GREEKS = list_fields({**NAME, **SENT, "deltaBS": "delta", "gammaBS": "gamma", "vegaBS": "vega",
+                                  "thetaBS": "theta", "bidVol": "bid_iv", "askVol": "ask_iv", "markVol": "mark_iv",
+                                  "fwdPx": "underlying"})
 # {"instId":"ETH-USD-211231-9600-C","instType":"OPTION","markPx":"3.8005764218904408","ts":"1640183727000"}
-list_fields(MARK, {**NAME, **HAPPENED, "markPx": "mark"})
+cdef Field* MARK = list_fields({**NAME, **HAPPENED, "markPx": "mark"})
 # {"instId":"BTC-USD","idxPx":"64280","open24h":"63848.2","high24h":"64360.7", ... ,"ts":"1785870839964"}
-list_fields(INDEX, {**NAME, **HAPPENED, "idxPx": "index"})
+cdef Field* INDEX = list_fields({**NAME, **HAPPENED, "idxPx": "index"})
 # {"fundingRate":"-0.0004270396398519","fundingTime":"1785888000000","instId":"BTC-USD-SWAP","nextFundingRate":"",
 #  "nextFundingTime":"1785916800000","ts":"1785870855692", ...}: due at fundingTime; in 2021 the rate may lack
-list_fields(FUNDING, {**NAME, **HAPPENED, "fundingRate": "funding", "fundingTime": "int next_funding"})
+cdef Field* FUNDING = list_fields({**NAME, **HAPPENED, "fundingRate": "funding", "fundingTime": "int next_funding"})
 # {"instId":"WNCG-USDT-SWAP","instType":"SWAP","oi":"644195","oiCcy":"644195","ts":"1640131258756"}; later also oiUsd
-list_fields(INTEREST, {**NAME, **HAPPENED, "oi": "open_interest", "oiUsd": "open_value"})
-list_fields(DETAIL, {**HAPPENED, "bkPx": "price", "sz": "qty", "side": "side"})
+cdef Field* INTEREST = list_fields({**NAME, **HAPPENED, "oi": "open_interest", "oiUsd": "open_value"})
+cdef Field* DETAIL = list_fields({**HAPPENED, "bkPx": "price", "sz": "qty", "side": "side"})
 
 # Books with RPI or ELP liquidity (books-rpi, books-elp) are not the book, and not in the list.
-cdef Channel[16] KNOWN
-add_channel(KNOWN, b"books", KIND_DELTA, BOOK)
-add_channel(KNOWN, b"trades", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"bbo-tbt", KIND_QUOTE, BEST)
-add_channel(KNOWN, b"tickers", KIND_TICKER, TICKER)
-add_channel(KNOWN, b"books5", KIND_SNAPSHOT, BOOK, 0, 5)
-add_channel(KNOWN, b"books-l2-tbt", KIND_DELTA, BOOK)
-add_channel(KNOWN, b"books50-l2-tbt", KIND_DELTA, BOOK)
-add_channel(KNOWN, b"trades-all", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"opt-summary", KIND_TICKER, GREEKS, bit(SLOT_DELTA))
-add_channel(KNOWN, b"mark-price", KIND_MARK, MARK, bit(SLOT_MARK))
-add_channel(KNOWN, b"index-tickers", KIND_MARK, INDEX, bit(SLOT_INDEX))
-add_channel(KNOWN, b"funding-rate", KIND_MARK, FUNDING, bit(SLOT_NEXT_FUNDING))
-add_channel(KNOWN, b"open-interest", KIND_OPEN_INTEREST, INTEREST, bit(SLOT_OPEN_INTEREST))
-add_channel(KNOWN, b"liquidation-orders", KIND_LIQUIDATION, DETAIL)
+cdef Channel* KNOWN = NULL
+add_channel(&KNOWN, b"books", KIND_DELTA, BOOK)
+add_channel(&KNOWN, b"trades", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"bbo-tbt", KIND_QUOTE, BEST)
+add_channel(&KNOWN, b"tickers", KIND_TICKER, TICKER)
+add_channel(&KNOWN, b"books5", KIND_SNAPSHOT, BOOK, 0, 5)
+add_channel(&KNOWN, b"books-l2-tbt", KIND_DELTA, BOOK)
+add_channel(&KNOWN, b"books50-l2-tbt", KIND_DELTA, BOOK)
+add_channel(&KNOWN, b"trades-all", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"opt-summary", KIND_TICKER, GREEKS, bit(SLOT_DELTA))
+add_channel(&KNOWN, b"mark-price", KIND_MARK, MARK, bit(SLOT_MARK))
+add_channel(&KNOWN, b"index-tickers", KIND_MARK, INDEX, bit(SLOT_INDEX))
+add_channel(&KNOWN, b"funding-rate", KIND_MARK, FUNDING, bit(SLOT_NEXT_FUNDING))
+add_channel(&KNOWN, b"open-interest", KIND_OPEN_INTEREST, INTEREST, bit(SLOT_OPEN_INTEREST))
+add_channel(&KNOWN, b"liquidation-orders", KIND_LIQUIDATION, DETAIL)
 
 
 CHANNELS = {

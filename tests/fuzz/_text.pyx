@@ -11,7 +11,7 @@ from libc.stdlib cimport abort, malloc, strtod
 from libc.string cimport memcpy, memset
 from orderbook.types cimport Status, OK, BAD_NUMBER, NEEDS_SCALE, TOO_DEEP
 from feeds.fields cimport (Field, NAME_SYMBOL, TAKE_BEST, TAKE_CLOSED_SIDE, TAKE_EACH, TAKE_INSIDE, TAKE_PAIR,
-                           TAKE_SIDE, list_fields, list_form, take_array, take_object)
+                           TAKE_SIDE, fill_fields, fill_form, take_array, take_object)
 from feeds.message cimport (Form, Message, message_clear, MAX_TOKENS, SLOT_AGGRESSOR, SLOT_BID_PRICE, SLOT_LAST,
                             SLOT_LAST_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_TIME, SLOT_TRADE_ID, TAKE_CONSTANT, TAKE_DOUBLE,
                             TAKE_INT, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TIME)
@@ -66,9 +66,9 @@ cdef Field fields[24]
 cdef Form pair_form, object_form
 cdef Message message
 
-list_form(&pair_form, ("price", "qty"))
-list_form(&object_form, {"p": "price", "q": "qty", "s": "word"}, {"buy": 1, "sell": 2})
-list_fields(fields, (("a", TAKE_PRICE, SLOT_PRICE), ("b", TAKE_QTY, SLOT_QTY), ("c", TAKE_INT, SLOT_LAST_SEQ),
+fill_form(&pair_form, ("price", "qty"))
+fill_form(&object_form, {"p": "price", "q": "qty", "s": "word"}, {"buy": 1, "sell": 2})
+fill_fields(fields, (("a", TAKE_PRICE, SLOT_PRICE), ("b", TAKE_QTY, SLOT_QTY), ("c", TAKE_INT, SLOT_LAST_SEQ),
                      ("d", TAKE_DOUBLE, SLOT_LAST), ("e", TAKE_TIME, SLOT_TIME), ("f", TAKE_SIDE, SLOT_AGGRESSOR),
                      ("g", TAKE_CLOSED_SIDE, SLOT_AGGRESSOR), ("h", TAKE_BEST, SLOT_BID_PRICE), ("i", NAME_SYMBOL, 0),
                      ("j", TAKE_EACH, 0), ("k", TAKE_INSIDE, 0), ("l", TAKE_PAIR, SLOT_BID_PRICE),
