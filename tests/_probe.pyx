@@ -31,7 +31,7 @@ from feeds.latency cimport histogram_add, histogram_percentile
 from feeds.levelmap cimport (LevelMap, map_clear, map_fits, map_free, map_get, map_put, map_reserve)
 from feeds.levels cimport LevelText, Piece, take_level
 from feeds.message cimport (Form, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_QUOTE, KIND_SNAPSHOT, KIND_TRADE,
-                            Message, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY,
+                            Message, OR_ZERO, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY,
                             SLOT_CHECKSUM, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_LEVEL_COUNT, SLOT_LEVEL_GONE,
                             SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ, SLOT_LEVEL_SIDE,
                             SLOT_LINE_SEQ, SLOT_PARTIAL, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_SPARE, SLOT_TIME,
@@ -48,7 +48,7 @@ from feeds.protobuf cimport (WIRE_SPAN, WIRE_VARINT, enter, leave, next_field, n
 from feeds.routes cimport Route, Routes, routes_add, routes_find, routes_free
 from feeds.routes cimport prefix_size as c_prefix_size
 from feeds.fields cimport (Field, NAME_SYMBOL, TAKE_CLOSED_SIDE, TAKE_EACH, TAKE_INSIDE, TAKE_LEVEL, TAKE_SIDE,
-                           fill_fields, fill_form, take_array, take_object, take_value)
+                           fill_fields, fill_form, list_fields, take_array, take_object, take_value)
 from feeds.scan cimport (Cursor, Text, at_end, begins, cursor_init, empty_text, fill_sides, find_text, first_item,
                          name_symbol, note_more, number_at, plain_is, read_count, skip_value, take_aggressor, take_best,
                          take_constant, take_levels, take_number, take_or_zero, take_signed, take_symbol)
@@ -1154,6 +1154,17 @@ cdef class Odd:
         fill_side(&self.m.rows, rows)
         uncounted = levels_by_id(&self.m, &self.table, &breaks, strict)
         return uncounted, breaks, side_list(&self.m.bids), side_list(&self.m.asks)
+
+
+def list_of_fields(dict rows):
+    """[(key, name of TAKES, name of SLOTS, 0 where it is empty, the next is of the same value)] of a venue's list."""
+    cdef const Field* field = list_fields(rows)
+    found = []
+    while field.key[0]:
+        found.append((field.key.decode(), TAKE_OF[field.take & (OR_ZERO - 1)], SLOT_OF.get(field.slot, field.slot),
+                      bool(field.take & OR_ZERO), bool(field.again)))
+        field += 1
+    return found
 
 
 # ---- a venue of the tests' own

@@ -5,8 +5,8 @@ Wire forms: JSON of 2019 to 2026, raw and combined; all of them are served today
 seller crossed the spread. Times are ms, or us on a connection with timeUnit=MICROSECOND: the pipeline tells by size.
 """
 
-import json
-from urllib.parse import parse_qs, quote, urlsplit
+from functools import partial
+from urllib.parse import quote
 
 from libc.string cimport memcmp
 from orderbook.types cimport BAD_VALUE
@@ -20,7 +20,8 @@ from feeds.parser cimport Parser
 from feeds.scan cimport (Cursor, Text, at_end, fail, key_is, next_is, next_item, next_key, open_array, open_object,
                          peek, read_text, skip_value, word_is)
 
-from feeds.venue import Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_each,
+                         error_code, frame_text, read_object, read_url, request_number)
 from feeds.venues.lists import binance as lists
 
 
@@ -116,7 +117,7 @@ cdef inline void event(BinanceParser self, Cursor* c, Message* m, const Text* st
         expect_channel(m, kind)
         take_object(c, kind.fields)
     elif is_snapshot:
-        partial(c, m, stream)
+        partial_book(c, m, stream)
     else:
         # A candle and the like, or an answer to a request of ours, an error, a notice: those have no market's symbol.
         m.kind = KIND_IGNORED if name.size and not word_is(&name, b"serverShutdown") else KIND_CONTROL
@@ -167,7 +168,7 @@ cdef inline void snapshot(Cursor* c, Message* m) noexcept nogil:
     take_object(c, SNAPSHOT)
 
 
-cdef inline void partial(Cursor* c, Message* m, const Text* stream) noexcept nogil:
+cdef inline void partial_book(Cursor* c, Message* m, const Text* stream) noexcept nogil:
     # {"lastUpdateId":160,"bids":[["0.0024","10"]],"asks":[["0.0026","100"]]}: the symbol is in the stream's name only
     cdef Py_ssize_t i = 0
     cdef char byte
@@ -242,11 +243,6 @@ add_channel(&EVENTS, b"markPriceUpdate", KIND_MARK, MARK, bit(SLOT_MARK))
 add_channel(&EVENTS, b"forceOrder", KIND_LIQUIDATION, FORCED)
 
 
-def make_parser(market):
-    """A fresh parser of "spot", "usdm" or "coinm"."""
-    return BinanceParser(market != "spot")
-
-
 # Root "public" serves the book class of streams, root "market" the rest. Only USD-M has been split (2026-03-06, the
 # unrouted paths were cut on 2026-04-23: they still connect, and the market class stays silent on them).
 # https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams, checked 2026-08-21.
@@ -266,14 +262,8 @@ FUTURES_CHANNELS = {
     "liquidations": "forced orders, at most one a second and symbol",
 }
 
-SUFFIX = {
-    "trades": "trade",
-    "agg_trades": "aggTrade",
-    "quotes": "bookTicker",
-    "ticker": "ticker",
-    "mark": "markPrice@1s",
-    "liquidations": "forceOrder",
-}
+SUFFIX = {"trades": "trade", "agg_trades": "aggTrade", "quotes": "bookTicker", "ticker": "ticker",
+          "mark": "markPrice@1s", "liquidations": "forceOrder"}
 
 PARTIAL_DEPTHS = (5, 10, 20)
 
@@ -306,13 +296,10 @@ def make_streams(venue, channels_known, delta_speeds, partial_speeds, split):
 
     def streams(symbols, channels, depth=None, speed=None, market=None):
         """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
-        unknown = [channel for channel in channels if channel not in channels_known]
-        if unknown:
-            known = ", ".join(channels_known)
-            raise UnsupportedChannel(f"{venue} has no channel {', '.join(map(repr, unknown))}; it has: {known}")
+        check_each(venue, "channel", channels, channels_known)
         book = book_stream(venue, delta_speeds, partial_speeds, depth, speed)
         planned = []
-        for symbol in map(spelling, symbols):
+        for symbol in map(str.upper, symbols):
             for channel in channels:
                 root = "public" if not split or channel in PUBLIC_CHANNELS else "market"
                 suffix = book if channel == "book" else SUFFIX[channel]
@@ -323,29 +310,15 @@ def make_streams(venue, channels_known, delta_speeds, partial_speeds, split):
     return streams
 
 
-def spelling(symbol):
-    """Binance writes symbols in upper case in messages, in lower case in stream names."""
-    return symbol.upper()
-
-
 def connect_path(names):
     """Combined form: the wrapper names the stream, which partial books need (their messages name no symbol)."""
     return "/stream?streams=" + quote("/".join(names), safe="/@!_") if names else "/stream"
 
 
-def request(method, names, request_id):
-    return json.dumps({"method": method, "params": list(names), "id": request_id}, separators=(",", ":"),
-                      ensure_ascii=False)
-
-
-def subscribe(names, request_id):
+def request(word, names, request_id):
     # {"method":"SUBSCRIBE","params":["btcusdt@depth@100ms","btcusdt@bookTicker","btcusdt@trade"],"id":1}
-    return [request("SUBSCRIBE", names, request_id)]
-
-
-def unsubscribe(names, request_id):
     # {"method":"UNSUBSCRIBE","params":["btcusdt@depth@100ms"],"id":312}
-    return [request("UNSUBSCRIBE", names, request_id)]
+    return [frame_text({"method": word, "params": list(names), "id": request_id})]
 
 
 def read_control(payload):
@@ -357,20 +330,11 @@ def read_control(payload):
     {"e":"serverShutdown","E":1770123456789}                                reconnect at once (since 2026-05)
     {"stream":"!serverShutdown","data":{"e":"serverShutdown","E":...}}      the same on a combined connection
     """
-    text = bytes(payload).decode("utf-8", "replace")
-    try:
-        message = json.loads(text)
-    except (ValueError, RecursionError):
-        message = None
-    if not isinstance(message, dict):
-        return Control("other", None, None, text)
-    request_id = message.get("id")
-    if not isinstance(request_id, int) or isinstance(request_id, bool):
-        request_id = None
+    text, message = read_object(payload)
+    request_id = request_number(message.get("id"))
     error = message.get("error") if isinstance(message.get("error"), dict) else message
     if "code" in error:
-        code = error["code"] if isinstance(error["code"], (int, str)) else None
-        return Control("error", request_id, code, str(error.get("msg", text)))
+        return Control("error", request_id, error_code(error["code"]), str(error.get("msg", text)))
     data = message.get("data") if isinstance(message.get("data"), dict) else message
     if message.get("stream") == "!serverShutdown" or data.get("e") == "serverShutdown":
         return Control("shutdown", None, None, text)
@@ -393,16 +357,13 @@ def read_address(default_limit):
 
     def read(url):
         # https://api.binance.com/api/v3/depth?symbol=BTCUSDT&limit=1000, .../exchangeInfo
-        parts = urlsplit(url)
-        asked = parts.path.rpartition("/")[2]
-        query = parse_qs(parts.query)
+        path, query = read_url(url)
+        asked = path.rpartition("/")[2]
         if asked == "exchangeInfo":
             return Answer("instruments")
         if asked != "depth":
             return None
-        limit = query.get("limit", [""])[0]
-        return Answer("snapshot", query.get("symbol", [""])[0].upper(),
-                      int(limit) if limit.isdecimal() else default_limit)
+        return Answer("snapshot", query.get("symbol", "").upper(), request_number(query.get("limit")) or default_limit)
 
     return read
 
@@ -427,28 +388,14 @@ def futures_weight(limit):
 
 # The header counts all weight this address used in the running minute, other programs included.
 # Requests, pings and pongs of ours all count as messages.
-SPOT_LIMITS = Limits(
-    streams_per_connection=1024,
-    messages_per_second=5,
-    streams_per_request=200,
-    connections_per_5_minutes=300,
-    connection_lifetime_s=24 * 3600,
-    rest_weight_per_minute=6000,
-    weight_header="X-MBX-USED-WEIGHT-1M",
-)
+SPOT_LIMITS = Limits(streams_per_connection=1024, messages_per_second=5, streams_per_request=200,
+                     connections_per_5_minutes=300, connection_lifetime_s=24 * 3600, rest_weight_per_minute=6000,
+                     weight_header="X-MBX-USED-WEIGHT-1M")
 
 # The 2400 are shared by fapi and dapi since 2026-06-30. The limit on connections is the spot one: futures publish none.
-FUTURES_LIMITS = Limits(
-    streams_per_connection=1024,
-    messages_per_second=10,
-    streams_per_request=200,
-    connections_per_5_minutes=300,
-    connection_lifetime_s=24 * 3600,
-    rest_weight_per_minute=2400,
-    weight_header="X-MBX-USED-WEIGHT-1M",
-)
-
-FUTURES_SNAPSHOTS = (5, 10, 20, 50, 100, 500, 1000)
+FUTURES_LIMITS = Limits(streams_per_connection=1024, messages_per_second=10, streams_per_request=200,
+                        connections_per_5_minutes=300, connection_lifetime_s=24 * 3600, rest_weight_per_minute=2400,
+                        weight_header="X-MBX-USED-WEIGHT-1M")
 
 
 def evidence(link):
@@ -463,38 +410,51 @@ def evidence(link):
     )
 
 
-FUTURES_EVIDENCE = (
-    *evidence("pu is the u of the delta before"),
-    Evidence("mark", "messages", "nothing"),
-    Evidence("liquidations", "messages", "nothing; the venue sends at most one a second"),
+# What the three markets share.
+SHARED = dict(
+    shared_ids=True,          # U and u are those of the REST snapshot, t and a those of REST trades
+    connect_path=connect_path, read_control=read_control, symbol=str.upper,
+    subscribe=partial(request, "SUBSCRIBE"), unsubscribe=partial(request, "UNSUBSCRIBE"),
+    max_frame_size=8 << 20,
+    resync="rest",
+    snapshot_limit=1000,
+    read_instruments=lists.read,
+)
+
+FUTURES = dict(
+    SHARED,
+    link=Link.PREVIOUS,
+    channels=FUTURES_CHANNELS,
+    limits=FUTURES_LIMITS,
+    ping_interval_s=180,
+    parser=lambda market: BinanceParser(True),
+    snapshot_limits=(5, 10, 20, 50, 100, 500, 1000),
+    snapshot_weight=futures_weight,
+    read_address=read_address(500),
+    checked="2026-08-21",
+    evidence=(
+        *evidence("pu is the u of the delta before"),
+        Evidence("mark", "messages", "nothing"),
+        Evidence("liquidations", "messages", "nothing; the venue sends at most one a second"),
+    ),
 )
 
 SPOT = VenueSpec(
+    **SHARED,
     name="binance_spot",
     link=Link.RANGE,
-    shared_ids=True,          # U and u are those of the REST snapshot, t and a those of REST trades
     roots={"public": "wss://stream.binance.com:9443"},
     rest_url="https://api.binance.com",
-    resync="rest",
     snapshot_address=snapshot_address("https://api.binance.com/api/v3/depth"),
     read_address=read_address(100),
     instruments_addresses={"": lists.ADDRESSES["spot"]},
-    read_instruments=lists.read,
     instruments_weight=20,
-    snapshot_limit=1000,
-    snapshot_limits=(),
     snapshot_weight=spot_weight,
     channels=CHANNELS,
     streams=make_streams("binance_spot", CHANNELS, SPOT_SPEEDS, SPOT_SPEEDS, split=False),
-    connect_path=connect_path,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
-    symbol=spelling,
     limits=SPOT_LIMITS,
     ping_interval_s=20,
-    max_frame_size=8 << 20,
-    parser=lambda market: make_parser("spot"),
+    parser=lambda market: BinanceParser(False),
     source="https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md",
     checked="2026-09-18",
     evidence=evidence("U is the u of the delta before + 1"),
@@ -502,63 +462,25 @@ SPOT = VenueSpec(
 )
 
 USDM = VenueSpec(
+    **FUTURES,
     name="binance_usdm",
-    link=Link.PREVIOUS,
-    shared_ids=True,          # as of spot
     roots={"public": "wss://fstream.binance.com/public", "market": "wss://fstream.binance.com/market"},
     rest_url="https://fapi.binance.com",
-    resync="rest",
     snapshot_address=snapshot_address("https://fapi.binance.com/fapi/v1/depth"),
-    read_address=read_address(500),
     instruments_addresses={"": lists.ADDRESSES["usdm"]},
-    read_instruments=lists.read,
-    snapshot_limit=1000,
-    snapshot_limits=FUTURES_SNAPSHOTS,
-    snapshot_weight=futures_weight,
-    channels=FUTURES_CHANNELS,
     streams=make_streams("binance_usdm", FUTURES_CHANNELS, FUTURES_SPEEDS, FUTURES_PARTIAL_SPEEDS, split=True),
-    connect_path=connect_path,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
-    symbol=spelling,
-    limits=FUTURES_LIMITS,
-    ping_interval_s=180,
-    max_frame_size=8 << 20,
-    parser=lambda market: make_parser("usdm"),
     source="https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams",
-    checked="2026-08-21",
-    evidence=FUTURES_EVIDENCE,
     forms="JSON of 2019 to 2026, raw and combined, with and without the ps and st keys of 2026.",
 )
 
 COINM = VenueSpec(
+    **FUTURES,
     name="binance_coinm",
-    link=Link.PREVIOUS,
-    shared_ids=True,          # as of spot
     roots={"public": "wss://dstream.binance.com"},
     rest_url="https://dapi.binance.com",
-    resync="rest",
     snapshot_address=snapshot_address("https://dapi.binance.com/dapi/v1/depth"),
-    read_address=read_address(500),
     instruments_addresses={"": lists.ADDRESSES["coinm"]},
-    read_instruments=lists.read,
-    snapshot_limit=1000,
-    snapshot_limits=FUTURES_SNAPSHOTS,
-    snapshot_weight=futures_weight,
-    channels=FUTURES_CHANNELS,
     streams=make_streams("binance_coinm", FUTURES_CHANNELS, FUTURES_SPEEDS, FUTURES_PARTIAL_SPEEDS, split=False),
-    connect_path=connect_path,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
-    symbol=spelling,
-    limits=FUTURES_LIMITS,
-    ping_interval_s=180,
-    max_frame_size=8 << 20,
-    parser=lambda market: make_parser("coinm"),
     source="https://developers.binance.com/docs/derivatives/coin-margined-futures/websocket-market-streams",
-    checked="2026-08-21",
-    evidence=FUTURES_EVIDENCE,
     forms="JSON of 2021 to 2026, raw and combined, with and without the st key of 2026.",
 )

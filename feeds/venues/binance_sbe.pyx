@@ -22,7 +22,7 @@ from feeds.sbe cimport (Group, Header, LEVEL_SIZE, fill_slot, load_i64, read_blo
                         take_exponents, take_group, take_i64)
 from feeds.scan cimport Cursor, Text, at_end, cursor_init, fail, skip_value
 
-from feeds.venue import Control, Evidence, Stream, UnsupportedChannel, check_known
+from feeds.venue import Control, Evidence, Stream, UnsupportedChannel, check_each, check_known
 
 cdef enum:
     SCHEMA = 1
@@ -242,8 +242,7 @@ def make_streams(spelling):
 
     def streams(symbols, channels, depth=None, speed=None, market=None):
         """Streams of `symbols` x `channels`; depth concerns the channel "book" only, and each book has one speed."""
-        for channel in channels:
-            check_known(WHO, "channel", channel, CHANNELS)
+        check_each(WHO, "channel", channels, CHANNELS)
         check_known(WHO, "book of depth", depth, (None, PARTIAL_LEVELS),
                     f"{PARTIAL_LEVELS}, or None for the whole book")
         if speed is not None:

@@ -426,8 +426,8 @@ SPEC = VenueSpec(
     link=Link.NONE,
     count=Count.NEXT,
     roots={"public": "wss://api-pub.bitfinex.com/ws/2"},
-    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=subscribe, unsubscribe=unsubscribe,
     # The documentation says 25 or 30 channels on a connection; 37 were refused in 2026-09. 20 connections a minute.
     limits=Limits(streams_per_connection=25, messages_per_second=0, streams_per_request=1,
                   connections_per_5_minutes=100, connection_lifetime_s=0, rest_weight_per_minute=0,

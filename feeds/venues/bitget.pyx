@@ -12,7 +12,6 @@ coin in all markets. Times are ms; `ts` of the frame is a number, within the dat
 """
 
 from functools import partial
-from urllib.parse import parse_qs, urlsplit
 
 from orderbook.types cimport BAD_VALUE
 from feeds.fields cimport (Channel, Field, add_channel, expect_channel, expect_nothing, expect_number, find_channel,
@@ -24,8 +23,8 @@ from feeds.scan cimport (Cursor, Text, at_end, fail, find_text, find_value, give
                          peek, plain_is, word_is)
 from feeds.sync cimport LINK_NONE
 
-from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, error_code,
-                         frame_text, read_object)
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_each, check_known,
+                         error_code, frame_text, read_object, read_url)
 from feeds.venues.lists import bitget as lists
 
 cdef enum:
@@ -206,13 +205,12 @@ REASONS = {"30001": "bad_symbol", "30006": "rate_limit", "30007": "rate_limit"}
 def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
     market = SPEC.check_market(market)
-    for channel in channels:
-        check_known(f"bitget {market}", "channel", channel,
-                    [name for name in CHANNELS if market != "spot" or name not in OF_FUTURES])
+    check_each(f"bitget {market}", "channel", channels,
+               [name for name in CHANNELS if market != "spot" or name not in OF_FUTURES])
     check_known("bitget", "book of depth", depth, (None, 5, 15), "5, 15, or None for that of deltas")
     check_known("bitget", "speed", speed, (None,), "one for each depth")
     planned = []
-    for symbol in map(spelling, symbols):
+    for symbol in map(str.upper, symbols):
         for channel in channels:
             if channel == "liquidations":
                 planned.append(Stream(f"{market}:liquidation:", "v3", symbol, channel, market=market))
@@ -221,11 +219,6 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
             planned.append(Stream(f"{market.upper()}:{topic}:{symbol}", "v2", symbol, channel,
                                   (depth or 0) if channel == "book" else 0, market))
     return planned
-
-
-def spelling(symbol):
-    """Bitget writes instruments in upper case; some have letters that have no case."""
-    return symbol.upper()
 
 
 def argument(name):
@@ -268,11 +261,11 @@ def read_control(payload):
 
 def read_address(url):
     """What a REST answer from `url` is; None if it is of no use."""
-    parts = urlsplit(url)
-    product = parse_qs(parts.query).get("productType", [""])[0].lower()
-    if parts.path in ("/api/v2/spot/public/symbols", "/api/spot/v1/public/products"):
+    path, query = read_url(url)
+    product = query.get("productType", "").lower()
+    if path in ("/api/v2/spot/public/symbols", "/api/spot/v1/public/products"):
         return Answer("instruments", market="spot")
-    if parts.path in ("/api/v2/mix/market/contracts", "/api/mix/v1/market/contracts"):
+    if path in ("/api/v2/mix/market/contracts", "/api/mix/v1/market/contracts"):
         old = {"umcbl": "usdt-futures", "dmcbl": "coin-futures", "cmcbl": "usdc-futures"}
         return Answer("instruments", market=old.get(product, product))
     return None
@@ -282,12 +275,8 @@ SPEC = VenueSpec(
     name="bitget",
     link=Link.CHAIN,                              # pseq == last seq
     roots={"v2": "wss://ws.bitget.com/v2/ws/public", "v3": "wss://ws.bitget.com/v3/ws/public"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=partial(request, "subscribe"),
-    unsubscribe=partial(request, "unsubscribe"),
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 4,096 bytes a request, 240 subscriptions an hour and connection, 10 messages a second, 1,000 channels a connection
     # of which less than 50 are advised; 300 connections in 5 minutes.
     limits=Limits(streams_per_connection=48, messages_per_second=5, streams_per_request=24,

@@ -14,6 +14,8 @@ Source: bitmex.com/app/wsAPI, a recording of 2021, published frames of 2019 to 2
 was tried against the live venue.
 """
 
+from functools import partial
+
 from libc.string cimport memchr, memcmp
 from orderbook.types cimport BAD_VALUE
 from feeds.fields cimport Field, expect, list_fields, list_form, take_object
@@ -321,14 +323,10 @@ def spelling(symbol):
     return symbol.upper() if symbol.islower() else symbol
 
 
-def subscribe(names, request_id):
+def request(word, names, request_id):
     # {"op":"subscribe","args":["orderBookL2:XBTUSD","trade:XBTUSD"]}: answered topic by topic
-    return [frame_text({"op": "subscribe", "args": list(names)})]
-
-
-def unsubscribe(names, request_id):
     # {"op":"unsubscribe","args":["orderBookL2:XBTUSD"]}
-    return [frame_text({"op": "unsubscribe", "args": list(names)})]
+    return [frame_text({"op": word, "args": list(names)})]
 
 
 # Status of an error -> what it is. 400 and 429 as other clients have met them; the rest is what HTTP means by them.
@@ -373,8 +371,8 @@ SPEC = VenueSpec(
     name="bitmex",
     link=Link.NONE,
     roots={"public": "wss://ws.bitmex.com/realtime"},
-    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # About 40 connections an hour an address (the welcome counts them down), so that 20 in 5 minutes leave as many for
     # the rest of it; subscriptions are not limited, their numbers are our own. REST without a login: 30 a minute.
     limits=Limits(streams_per_connection=1000, messages_per_second=5, streams_per_request=50,

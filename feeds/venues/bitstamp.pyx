@@ -14,7 +14,7 @@ microtimestamp is us; `timestamp` is s (on trades of perpetuals ms) and only cou
 Sources: www.bitstamp.net/websocket/v2 and /api, probes of 2026-09, frames recorded in 2022-01 and 2026-08.
 """
 
-import json
+from functools import partial
 
 from orderbook.types cimport BAD_VALUE
 from feeds.fields cimport (Channel, Field, add_channel, expect, expect_channel, find_channel, list_fields, list_form,
@@ -27,7 +27,8 @@ from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, next_key, open
                          take_any, take_constant, take_name, word_is)
 from feeds.sync cimport LINK_NOT_BELOW
 
-from feeds.venue import Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, read_object
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known,
+                         error_code, frame_text, read_object, read_url)
 from feeds.venues.lists import bitstamp as lists
 
 cdef enum:
@@ -139,10 +140,8 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`, named as the venue's channels: "diff_order_book_btcusd"."""
     SPEC.check_channels(channels)
     SPEC.check_market(market)
-    if depth is not None and depth != PARTIAL_LEVELS:
-        raise UnsupportedChannel(f"bitstamp has no book of depth {depth!r}; it has: 100, or None for the whole book")
-    if speed is not None:
-        raise UnsupportedChannel(f"bitstamp has no speed {speed!r}; it has: None for its only one")
+    check_known("bitstamp", "book of depth", depth, (None, PARTIAL_LEVELS), "100, or None for the whole book")
+    check_known("bitstamp", "speed", speed, (None,), "None for its only one")
     planned = []
     for symbol in map(spelling, symbols):
         for channel in channels:
@@ -155,19 +154,11 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     return planned
 
 
-def requests(event, names):
+def request(word, names, request_id):
     """One frame for each channel: the venue closes the connection on one of more than 512 bytes."""
-    return [json.dumps({"event": event, "data": {"channel": name}}, separators=(",", ":")) for name in names]
-
-
-def subscribe(names, request_id):
     # {"event":"bts:subscribe","data":{"channel":"diff_order_book_btcusd"}}
-    return requests("bts:subscribe", names)
-
-
-def unsubscribe(names, request_id):
     # {"event":"bts:unsubscribe","data":{"channel":"diff_order_book_btcusd"}}
-    return requests("bts:unsubscribe", names)
+    return [frame_text({"event": f"bts:{word}", "data": {"channel": name}}) for name in names]
 
 
 def read_control(payload):
@@ -191,9 +182,8 @@ def read_control(payload):
     if event != "bts:error":
         return Control("other", text=text)
     data = message.get("data") if isinstance(message.get("data"), dict) else {}
-    code = data.get("code") if isinstance(data.get("code"), (int, str)) else None
     words = str(data.get("message", text))
-    return Control("error", code=code, text=words, streams=about,
+    return Control("error", code=error_code(data.get("code")), text=words, streams=about,
                    reason="bad_symbol" if words.startswith("Invalid channel") else "")
 
 
@@ -204,7 +194,7 @@ def snapshot_address(symbol, limit, market):
 
 def read_address(url):
     """.../order_book/btcusd/?group=1 is the whole book of btcusd; .../markets/, once trading-pairs-info/, the list."""
-    path, _, last = url.split("?")[0].rstrip("/").rpartition("/")
+    path, _, last = read_url(url)[0].rpartition("/")
     if path.endswith("/order_book"):
         return Answer("snapshot", last)
     return Answer("instruments") if last in ("markets", "trading-pairs-info") else None
@@ -214,12 +204,8 @@ SPEC = VenueSpec(
     name="bitstamp",
     link=Link.RISES,
     roots={"public": "wss://ws.bitstamp.net"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 1,024 channels and 90 days a connection; by REST 400 requests a second and 10,000 in 10 minutes. The rates of
     # messages and connections are not published.
     limits=Limits(streams_per_connection=1024, messages_per_second=50, streams_per_request=1,

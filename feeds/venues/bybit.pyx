@@ -11,7 +11,7 @@ contracts USD. Times are ms, `timestamp_e6` of v2 us. Volatilities and rates are
 
 import re
 from functools import partial
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from orderbook.types cimport BAD_VALUE, OK
 from feeds.fields cimport (Channel, Field, add_channel, expect_channel, expect_nothing, find_channel, list_fields,
@@ -26,8 +26,8 @@ from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, find_text, fin
                          skip_value, take, take_constant, take_levels, word_is)
 from feeds.sync cimport LINK_RISES
 
-from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, frame_text, pick_book,
-                         read_object, request_number)
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_each, frame_text, pick_book,
+                         read_object, read_url, request_number)
 from feeds.venues.lists import bybit as lists
 
 MARKETS = ("spot", "linear", "inverse", "option")
@@ -287,24 +287,18 @@ REFUSED = re.compile(r"topic: ?([\w.-]+)")
 def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only, each depth has one speed."""
     market = SPEC.check_market(market)
-    for channel in channels:
-        check_known(f"bybit {market}", "channel", channel,
-                    [name for name in CHANNELS if name not in LACKS.get(market, ())])
+    check_each(f"bybit {market}", "channel", channels,
+               [name for name in CHANNELS if name not in LACKS.get(market, ())])
     book = pick_book(f"bybit {market}", OPTION_BOOKS if market == "option" else BOOKS, depth, speed)
     topic = {"book": book, "quotes": "tickers" if market == "option" else "orderbook.1",
              "trades": "publicTrade", "liquidations": "allLiquidation"}
     planned = []
-    for symbol in map(spelling, symbols):
+    for symbol in map(str.upper, symbols):
         for channel in channels:
             # Trades of options come by base coin: publicTrade.BTC
             key = symbol.partition("-")[0] if (market, channel) == ("option", "trades") else symbol
             planned.append(Stream(f"{topic.get(channel, 'tickers')}.{key}", market, symbol, channel, market=market))
     return planned
-
-
-def spelling(symbol):
-    """Bybit writes instruments in upper case."""
-    return symbol.upper()
 
 
 def market_of(url):
@@ -356,24 +350,18 @@ def read_control(payload):
 
 def read_address(url):
     """What a REST answer from `url` is; None if it is of no use."""
-    parts = urlsplit(url)
-    if parts.path == "/v2/public/symbols":        # linear and inverse in one, until 2023
+    path, query = read_url(url)
+    if path == "/v2/public/symbols":              # linear and inverse in one, until 2023
         return Answer("instruments")
-    if parts.path != "/v5/market/instruments-info":
-        return None
-    return Answer("instruments", market=parse_qs(parts.query).get("category", [""])[0])
+    return Answer("instruments", market=query.get("category", "")) if path == "/v5/market/instruments-info" else None
 
 
 SPEC = VenueSpec(
     name="bybit",
     link=Link.COUNTER,                            # u == last u + 1
     roots={market: f"wss://stream.bybit.com/v5/public/{market}" for market in MARKETS},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=partial(request, "subscribe"),
-    unsubscribe=partial(request, "unsubscribe"),
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # Args of at most 21,000 characters on a connection, 10 in a request (spot), 500 connections in 5 minutes; 600 REST
     # requests in 5 s. No number of messages is stated.
     limits=Limits(streams_per_connection=500, messages_per_second=10, streams_per_request=10,

@@ -13,6 +13,8 @@ it); taker say some clients. TRADE is the one place that decides. Times are RFC 
 Sources: docs.cdp.coinbase.com (Advanced Trade WebSocket channels, rate limits), frames recorded in 2026-08.
 """
 
+from functools import partial
+
 from orderbook.types cimport BAD_VALUE
 from feeds.fields cimport Field, expect, list_fields, list_form, take_field, take_object
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_SNAPSHOT, KIND_TICKER,
@@ -200,20 +202,12 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
             for symbol in map(spelling, symbols) for channel in channels]
 
 
-def requests(method, names):
+def request(word, names, request_id):
     """One frame for each channel of `names`."""
-    return [frame_text({"type": method, "product_ids": listed, "channel": channel})
-            for channel, listed in by_channel(names).items()]
-
-
-def subscribe(names, request_id):
     # {"type":"subscribe","product_ids":["BTC-USD","ETH-USD"],"channel":"level2"}
-    return requests("subscribe", names)
-
-
-def unsubscribe(names, request_id):
     # {"type":"unsubscribe","product_ids":["BTC-USD"],"channel":"level2"}
-    return requests("unsubscribe", names)
+    return [frame_text({"type": word, "product_ids": listed, "channel": channel})
+            for channel, listed in by_channel(names).items()]
 
 
 # Words of an error -> what it is. The venue has no codes, and the words were not documented in 2026-10.
@@ -252,8 +246,8 @@ SPEC = VenueSpec(
     link=Link.CONNECTION,
     count=Count.NEXT,
     roots={"public": "wss://advanced-trade-ws.coinbase.com"},
-    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 8 messages and 8 new connections a second and address; streams per connection and request are not limited in the
     # documentation.
     limits=Limits(streams_per_connection=0, messages_per_second=8, streams_per_request=100,

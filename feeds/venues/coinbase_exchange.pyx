@@ -12,8 +12,8 @@ A level is removed by any spelling of zero: "0", "0.00", "0.00000000". Times are
 Sources: docs.cdp.coinbase.com (Exchange WebSocket channels and rate limits), frames recorded in 2021-04.
 """
 
-import json
 import re
+from functools import partial
 
 from feeds.fields cimport Channel, Field, add_channel, expect_channel, find_channel, list_fields, list_form, take_object
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_SNAPSHOT, KIND_TICKER,
@@ -21,7 +21,8 @@ from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_I
 from feeds.parser cimport Parser
 from feeds.scan cimport Cursor, Text, at_end, find_text, quote_too, skip_object, word_is
 
-from feeds.venue import Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, read_object
+from feeds.venue import (Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, by_channel, check_known, frame_text,
+                         instruments_at, read_object)
 from feeds.venues.lists import coinbase_exchange as lists
 
 
@@ -94,8 +95,6 @@ WIRE = {"book": "level2_batch", "quotes": "ticker", "trades": "matches", "ticker
 # What an ack calls a channel -> what it was asked for as. Seen in clients' tests of 2026; level2 was public until 2023.
 ANSWERED = {"level2_50": "level2_batch", "level2": "level2_batch"}
 
-SPEEDS = ("50ms",)
-
 
 def spelling(symbol):
     """BTC-USD, in messages and in requests; CELO is CGLD here."""
@@ -107,34 +106,22 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`, named "level2_batch:BTC-USD"; the book is whole and has one speed."""
     SPEC.check_channels(channels)
     SPEC.check_market(market)
-    if depth is not None:
-        raise UnsupportedChannel(f"coinbase_exchange has no book of depth {depth!r}; it has: None for the whole book")
-    if speed is not None and speed not in SPEEDS:
+    check_known("coinbase_exchange", "book of depth", depth, (None,), "None for the whole book")
+    if speed not in (None, "50ms"):
         raise UnsupportedChannel(f"coinbase_exchange has no speed {speed!r} without a login; it has: 50ms")
     return [Stream(f"{WIRE[channel]}:{symbol}", "public", symbol, channel)
             for symbol in map(spelling, symbols) for channel in channels]
 
 
-def request(method, names):
+def request(word, names, request_id):
     """One frame for all of `names`: the first channel's products stand outside, other lists beside their channel."""
-    products = {}
-    for name in names:
-        channel, _, product = name.partition(":")
-        products.setdefault(channel, []).append(product)
+    # {"type":"subscribe","product_ids":["BTC-USD"],
+    #  "channels":["level2_batch","matches","heartbeat",{"name":"ticker","product_ids":["ETH-USD"]}]}
+    products = by_channel(names)
     shared = next(iter(products.values()))
     channels = [channel if listed == shared else {"name": channel, "product_ids": listed}
                 for channel, listed in products.items()]
-    return [json.dumps({"type": method, "product_ids": shared, "channels": channels}, separators=(",", ":"))]
-
-
-def subscribe(names, request_id):
-    # {"type":"subscribe","product_ids":["BTC-USD"],
-    #  "channels":["level2_batch","matches","heartbeat",{"name":"ticker","product_ids":["ETH-USD"]}]}
-    return request("subscribe", names)
-
-
-def unsubscribe(names, request_id):
-    return request("unsubscribe", names)
+    return [frame_text({"type": word, "product_ids": shared, "channels": channels})]
 
 
 def read_error(message, text):
@@ -175,21 +162,12 @@ def read_control(payload):
     return Control("ack", text=text, streams=held)
 
 
-def read_address(url):
-    """GET /products is the list of instruments. The book by REST cannot be joined: the stream has no number."""
-    return Answer("instruments") if url.split("?")[0].endswith("/products") else None
-
-
 SPEC = VenueSpec(
     name="coinbase_exchange",
     link=Link.NONE,
     roots={"public": "wss://ws-feed.exchange.coinbase.com"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 8 requests a second and address (20 at once), 100 messages a second of one client; a product may be asked for 10
     # times by channel. Streams per connection and request are not limited in the documentation.
     limits=Limits(streams_per_connection=0, messages_per_second=8, streams_per_request=100,
@@ -198,7 +176,7 @@ SPEC = VenueSpec(
     max_frame_size=64 << 20,                      # the snapshot of BTC-USD has several MB
     parser=lambda market: CoinbaseExchangeParser(),
     rest_url="https://api.exchange.coinbase.com",
-    read_address=read_address,
+    read_address=instruments_at("/products"),     # the book by REST cannot be joined: the stream has no number
     instruments_addresses=lists.ADDRESSES,
     read_instruments=lists.read,
     own_names=("pair",),

@@ -15,6 +15,7 @@ until 2026-10. Nothing was tried against the live venue; of v1 books there is no
 """
 
 import time
+from functools import partial
 
 from feeds.fields cimport Field, expect, list_fields, list_form, take_object
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK, KIND_SNAPSHOT,
@@ -170,7 +171,7 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     SPEC.check_channels(channels)
     SPEC.check_market(market)
     planned = []
-    for symbol in map(spelling, symbols):
+    for symbol in map(str.upper, symbols):
         for channel in channels:
             if channel in ("mark", "open_interest") and "_" in symbol:
                 raise UnsupportedChannel(f"cryptocom has {channel} of derivatives only (BTCUSD-PERP), not of {symbol}")
@@ -188,36 +189,23 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     return each_once(planned)
 
 
-def spelling(symbol):
-    """Upper case: BTC_USD, BTCUSD-PERP."""
-    return symbol.upper()
-
-
-def requests(method, names, request_id, grouped):
+def request(word, names, request_id):
     """One frame for each group of names, which are those with the same parameters of the book."""
+    # {"id":1,"method":"subscribe","params":{"channels":["book.BTCUSD-PERP.50","book.ETHUSD-PERP.50"],
+    #  "book_subscription_type":"SNAPSHOT_AND_UPDATE","book_update_frequency":10},"nonce":1790114273395}
+    # {"id":3,"method":"unsubscribe","params":{"channels":["book.BTCUSD-PERP.50"]},"nonce":1790114273397}
     groups = {}
     for name in names:
         channel, at, _ = name.partition("@")
         options = ()
-        if grouped and channel.startswith("book."):
+        if word == "subscribe" and channel.startswith("book."):
             options = (("book_subscription_type", "SNAPSHOT_AND_UPDATE"), ("book_update_frequency", 100 if at else 10))
             if channel.endswith(f".{WHOLE}"):
                 options = (("book_subscription_type", "SNAPSHOT"),)
         groups.setdefault(options, []).append(channel)
     nonce = round(time.time() * 1000)           # has to be within 60 s of the venue's clock
-    return [frame_text({"id": request_id, "method": method, "params": {"channels": channels, **dict(options)},
+    return [frame_text({"id": request_id, "method": word, "params": {"channels": channels, **dict(options)},
                         "nonce": nonce}) for options, channels in groups.items()]
-
-
-def subscribe(names, request_id):
-    # {"id":1,"method":"subscribe","params":{"channels":["book.BTCUSD-PERP.50","book.ETHUSD-PERP.50"],
-    #  "book_subscription_type":"SNAPSHOT_AND_UPDATE","book_update_frequency":10},"nonce":1790114273395}
-    return requests("subscribe", names, request_id, True)
-
-
-def unsubscribe(names, request_id):
-    # {"id":3,"method":"unsubscribe","params":{"channels":["book.BTCUSD-PERP.50"]},"nonce":1790114273397}
-    return requests("unsubscribe", names, request_id, False)
 
 
 # Code of an error -> what it is. 40003 is an unknown symbol, depth or frequency. From copies of "response and reason
@@ -255,8 +243,8 @@ SPEC = VenueSpec(
     name="cryptocom",
     link=Link.CHAIN,
     roots={"public": "wss://stream.crypto.com/exchange/v1/market"},
-    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 100 messages a second, of which the second in which a connection opens has its share only: so we send fewer.
     # Of new connections and of REST nothing is known here: those numbers, and the names in a request, are our own.
     limits=Limits(streams_per_connection=400, messages_per_second=10, streams_per_request=100,

@@ -14,6 +14,7 @@ Nothing was tried against the live venue. That 500 channels fit one request is g
 """
 
 import re
+from functools import partial
 
 from orderbook.types cimport BAD_VALUE
 from feeds.fields cimport Field, expect, expect_nothing, list_fields, list_form, take_field, take_object
@@ -151,7 +152,7 @@ cdef inline void book(Cursor* c, Message* m, const Text* channel) noexcept nogil
         fail(c, BAD_VALUE, b"the type snapshot or change")
 
 
-cdef inline void ticker(Cursor* c, Message* m, bint partial) noexcept nogil:
+cdef inline void ticker(Cursor* c, Message* m, bint changes) noexcept nogil:
     # {"underlying_price":30220.5,"underlying_index":"BTC-30SEP22","timestamp":1654161839367,
     #  "stats":{"volume":16.7,"price_change":-18.1818,"low":0.009,"high":0.011},"state":"open","settlement_price":0.01,
     #  "open_interest":1767.5,"min_price":0.0001,"max_price":0.038,"mark_price":0.0084,"mark_iv":67.7,
@@ -162,7 +163,7 @@ cdef inline void ticker(Cursor* c, Message* m, bint partial) noexcept nogil:
     # What there is none of is null; estimated_delivery_price is "expired" in the end. Of an incremental_ticker the
     # first one is whole, the others have what has changed
     m.kind = KIND_TICKER
-    if partial:
+    if changes:
         take_constant(c, SLOT_PARTIAL, 1)
     else:
         m.needed = bit(SLOT_MARK)
@@ -235,18 +236,11 @@ def spelling(symbol):
     return re.sub(r"(?<=\d)D(?=\d)", "d", symbol.upper())
 
 
-def request(method, names, request_id):
-    return [frame_text({"jsonrpc": "2.0", "id": request_id, "method": method, "params": {"channels": list(names)}})]
-
-
-def subscribe(names, request_id):
+def request(word, names, request_id):
     # {"jsonrpc":"2.0","id":1,"method":"public/subscribe","params":{"channels":["book.BTC-PERPETUAL.100ms"]}}
-    return request("public/subscribe", names, request_id)
-
-
-def unsubscribe(names, request_id):
     # {"jsonrpc":"2.0","id":2,"method":"public/unsubscribe","params":{"channels":["book.BTC-PERPETUAL.100ms"]}}
-    return request("public/unsubscribe", names, request_id)
+    return [frame_text({"jsonrpc": "2.0", "id": request_id, "method": f"public/{word}",
+                        "params": {"channels": list(names)}})]
 
 
 # Requests of the feed count from 1: answers to these two, with id 0, are for nobody.
@@ -301,8 +295,8 @@ SPEC = VenueSpec(
     name="deribit",
     link=Link.CHAIN,
     roots={"public": "wss://www.deribit.com/ws/api/v2"},
-    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 500 channels a request and 32 connections at once an address; 3.3 requests a second in the long run, 10 at once.
     # Of the channels of one connection nothing is known: 2000 is our own limit.
     limits=Limits(streams_per_connection=2000, messages_per_second=3.3, streams_per_request=500,

@@ -13,6 +13,7 @@ https://github.com/dydxprotocol/v4-chain/tree/main/indexer/services/socks.
 """
 
 import re
+from functools import partial
 
 from orderbook.types cimport MISSING_KEY, OK
 from feeds.fields cimport (Channel, Field, add_channel, expect, find_channel, list_fields, list_form, take_field,
@@ -230,28 +231,7 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     names = {"book": f"v4_orderbook:{{}}{':batched' if speed else ''}", "trades": "v4_trades:{}",
              "liquidations": "v4_trades:{}"}
     return [Stream(names.get(channel, "v4_markets").format(symbol), "public", symbol, channel)
-            for symbol in map(spelling, symbols) for channel in channels]
-
-
-def spelling(symbol):
-    """BTC-USD; an isolated market is FARTCOIN,RAYDIUM,9BB6NFECJBCTNNLFKO2FQVQBQ8HHM13KCYYCDQBGPUMP-USD."""
-    return symbol.upper()
-
-
-def request(kind, name, **options):
-    channel, _, rest = name.partition(":")
-    symbol = rest.partition(":")[0]
-    return frame_text({"type": kind, "channel": channel, **({"id": symbol} if symbol else {}), **options})
-
-
-def subscribe(names, request_id):
-    # {"type":"subscribe","channel":"v4_orderbook","id":"BTC-USD","batched":false}
-    return [request("subscribe", name, batched=name.endswith(":batched")) for name in names]
-
-
-def unsubscribe(names, request_id):
-    # {"type":"unsubscribe","channel":"v4_orderbook","id":"BTC-USD"}
-    return [request("unsubscribe", name) for name in names]
+            for symbol in map(str.upper, symbols) for channel in channels]
 
 
 def names_of(channel, symbol):
@@ -259,6 +239,17 @@ def names_of(channel, symbol):
     if not symbol or channel == "v4_markets":
         return (channel,)
     return (f"{channel}:{symbol}", f"{channel}:{symbol}:batched")
+
+
+def request(word, names, request_id):
+    # {"type":"subscribe","channel":"v4_orderbook","id":"BTC-USD","batched":false}
+    # {"type":"unsubscribe","channel":"v4_orderbook","id":"BTC-USD"}
+    frames = []
+    for name in names:
+        channel, symbol, batched = (*name.split(":"), "", "")[:3]
+        frames.append(frame_text({"type": word, "channel": channel, **({"id": symbol} if symbol else {}),
+                                  **({"batched": bool(batched)} if word == "subscribe" else {})}))
+    return frames
 
 
 # Texts of errors (indexer source, socks/src/lib/subscription.ts; there is no code) -> what they mean.
@@ -300,21 +291,11 @@ SPEC = VenueSpec(
     link=Link.NONE,
     count=Count.EACH_ONCE,        # answers come late: they have the number at which the request was received
     roots={"public": "wss://indexer.dydx.trade/v4/ws"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 32 subscriptions of each channel on one connection. The same channel and market may be asked for twice a second.
-    limits=Limits(
-        streams_per_connection=32,
-        messages_per_second=0,
-        streams_per_request=1,
-        connections_per_5_minutes=0,
-        connection_lifetime_s=0,
-        rest_weight_per_minute=0,
-    ),
+    limits=Limits(streams_per_connection=32, messages_per_second=0, streams_per_request=1,
+                  connections_per_5_minutes=0, connection_lifetime_s=0, rest_weight_per_minute=0),
     ping_interval_s=30,
     max_frame_size=32 << 20,
     parser=lambda market: DydxParser(),

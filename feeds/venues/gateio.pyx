@@ -21,7 +21,7 @@ Sources: Gate API v4 documents and the announcement of order book V2 (2025-05-30
 
 import time
 from functools import partial
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
 
 from orderbook.types cimport BAD_VALUE
 from feeds.fields cimport (Channel, Field, add_channel, expect, expect_channel, expect_nothing, find_channel,
@@ -35,8 +35,8 @@ from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, find_text, fir
                          take_time, word_is)
 from feeds.sync cimport LINK_NONE, LINK_RANGE
 
-from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known,
-                         error_code, frame_text, pick_book, read_object)
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_each,
+                         error_code, frame_text, pick_book, read_object, read_url, request_number)
 from feeds.venues.lists import gateio as lists
 
 cdef enum:
@@ -260,8 +260,7 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
     market = SPEC.check_market(market)
     futures = market == "futures"
-    for channel in channels:
-        check_known(f"gateio {market}", "channel", channel, tuple(CHANNELS) if futures else SPOT_CHANNELS)
+    check_each(f"gateio {market}", "channel", channels, tuple(CHANNELS) if futures else SPOT_CHANNELS)
     book = pick_book("gateio", BOOKS, 400 if depth is None else depth, speed)[futures]
     planned = []
     for symbol in map(spelling, symbols):
@@ -343,16 +342,12 @@ def snapshot_address(symbol, limit, market):
 
 def read_address(url):
     """What an answer from this address is."""
-    parts = urlsplit(url)
-    query = parse_qs(parts.query)
-    market = "spot" if "/spot/" in parts.path else "futures"
-    if parts.path.endswith("/order_book"):
+    path, query = read_url(url)
+    market = "spot" if "/spot/" in path else "futures"
+    if path.endswith("/order_book"):
         symbol = query.get("contract") or query.get("currency_pair")
-        limit = query.get("limit", ["100"])[0]
-        return Answer("snapshot", symbol[0], int(limit) if limit.isdigit() else 0, market) if symbol else None
-    if parts.path.endswith(("/currency_pairs", "/contracts")):
-        return Answer("instruments", market=market)
-    return None
+        return Answer("snapshot", symbol, request_number(query.get("limit", 100)) or 0, market) if symbol else None
+    return Answer("instruments", market=market) if path.endswith(("/currency_pairs", "/contracts")) else None
 
 
 SPEC = VenueSpec(
@@ -364,12 +359,8 @@ SPEC = VenueSpec(
         "btc": "wss://fx-ws.gateio.ws/v4/ws/btc",
         "usd1": "wss://fx-ws.gateio.ws/v4/ws/usd1",
     },
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=partial(request, "subscribe"),
-    unsubscribe=partial(request, "unsubscribe"),
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # Gate publishes no limit on subscriptions or messages (gateio/gatews issue 25, 2022); these are our own. Public
     # REST requests: 200 in 10 s for an address.
     limits=Limits(streams_per_connection=500, messages_per_second=10, streams_per_request=50,

@@ -18,6 +18,8 @@ powers of ten and not read; their funding is told by an undocumented stream that
 Sources: developer.gemini.com (WebSocket 0.10.7, archived v2), probes of 2026-09, frames recorded in 2021-06.
 """
 
+from functools import partial
+
 from feeds.fields cimport Field, expect, expect_nothing, list_fields, list_form, take_field, take_object
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK, KIND_QUOTE,
                             KIND_SNAPSHOT, KIND_TRADE, SEEN_BOTH, SLOT_ASK_PRICE, SLOT_BID_PRICE, SLOT_BID_QTY,
@@ -191,11 +193,6 @@ SPEEDS = {None: "@100ms", "100ms": "@100ms", "1000ms": ""}
 SUFFIX = {"quotes": "bookTicker", "trades": "trade", "mark": "markPrice"}
 
 
-def spelling(symbol):
-    """btcusd, ethgusdperp: as the served form writes them."""
-    return symbol.lower()
-
-
 def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`, named "btcusd@depth@100ms"; depth and speed concern the book only.
 
@@ -207,7 +204,7 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     check_known("gemini", "book of depth", depth, DEPTHS, "5, 10, 20, or None for all of it")
     check_known("gemini", "speed", speed, SPEEDS, "100ms, 1000ms")
     planned = []
-    for symbol in map(spelling, symbols):
+    for symbol in map(str.lower, symbols):
         for channel in channels:
             if channel == "book":
                 name = f"{symbol}@depth{depth or ''}{SPEEDS[speed]}"
@@ -219,23 +216,10 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     return planned
 
 
-def request(method, names, request_id):
-    return [frame_text({"id": request_id, "method": method, "params": list(names)})]
-
-
-def subscribe(names, request_id):
+def request(word, names, request_id):
     # {"id":1,"method":"subscribe","params":["btcusd@depth@100ms","btcusd@bookTicker","btcusd@trade"]}
-    return request("subscribe", names, request_id)
-
-
-def unsubscribe(names, request_id):
     # {"id":2,"method":"unsubscribe","params":["btcusd@depth@100ms"]}
-    return request("unsubscribe", names, request_id)
-
-
-def connect_path(names):
-    """The whole book with each subscription to one; without this there would be changes only, of nothing."""
-    return "/?snapshot=-1"
+    return [frame_text({"id": request_id, "method": word, "params": list(names)})]
 
 
 REASONS = {-1013: "bad_symbol", -1003: "rate_limit"}
@@ -281,9 +265,9 @@ SPEC = VenueSpec(
     name="gemini",
     link=Link.OVERLAP_OR_WHOLE,
     roots={"public": "wss://ws.gemini.com"},
-    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
-    symbol=spelling,
-    connect_path=connect_path,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.lower,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
+    connect_path=lambda names: "/?snapshot=-1",   # without it there would be changes only, of nothing
     # 300 connections in 5 minutes and 7,000 units of weight in 10 s, as `conninfo` says; what a request weighs it does
     # not. The other numbers are not published.
     limits=Limits(streams_per_connection=0, messages_per_second=20, streams_per_request=50,

@@ -17,7 +17,6 @@ Sources: HTX API documents (spot, USDT-margined), HTX notice on MBP of 2020-06; 
 """
 
 from functools import partial
-from urllib.parse import urlsplit
 
 from orderbook.types cimport BAD_VALUE
 from feeds.fields cimport (Channel, Field, add_channel, expect_channel, expect_nothing, find_channel, list_fields,
@@ -31,8 +30,8 @@ from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, fill_sides, fi
                          number_at, open_object, peek, skip_value, take_constant, take_id, word_is)
 from feeds.sync cimport LINK_CHAIN, LINK_COUNTER, LINK_NOT_BELOW, LINK_RISES
 
-from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, error_code,
-                         frame_text, pick_book, read_object, request_number)
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_each, error_code, frame_text,
+                         pick_book, read_object, read_url, request_number)
 from feeds.venues.lists import htx as lists
 
 cdef enum:
@@ -278,8 +277,7 @@ BOOKS = {
 def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
     market = SPEC.check_market(market)
-    for channel in channels:
-        check_known(f"htx {market}", "channel", channel, ("book", *TOPICS[market]))
+    check_each(f"htx {market}", "channel", channels, ("book", *TOPICS[market]))
     topic, root, levels = pick_book(f"htx {market}", BOOKS[market], depth, speed)
     planned = []
     for typed in symbols:
@@ -354,7 +352,7 @@ def read_control(payload):
 
 def read_address(url):
     """What an answer from this address is. Books by REST have no number that the stream's could be joined to."""
-    path = urlsplit(url).path
+    path, _ = read_url(url)
     if path.endswith(("/common/symbols", "/market-symbols")):
         return Answer("instruments", market="spot")
     return Answer("instruments", market="swap") if path.endswith("/swap_contract_info") else None
@@ -372,12 +370,8 @@ SPEC = VenueSpec(
         "notices": "wss://api.hbdm.com/linear-swap-notification",
         "coin_notices": "wss://api.hbdm.com/swap-notification",
     },
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=partial(ask, "sub"),
-    unsubscribe=partial(ask, "unsub"),
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(ask, "sub"), unsubscribe=partial(ask, "unsub"),
     # Swap: 40 subscriptions a second; spot: 10 `req` a second on a connection. The other figures are our own.
     limits=Limits(streams_per_connection=200, messages_per_second=10, streams_per_request=1,
                   connections_per_5_minutes=100, connection_lifetime_s=0, rest_weight_per_minute=300),

@@ -14,6 +14,8 @@ Source: the venue's docs, a recording of 2025, published frames of 2024 to 2026 
 collected until 2026-10. Nothing was tried against the live venue.
 """
 
+from functools import partial
+
 from orderbook.types cimport BAD_VALUE
 from feeds.fields cimport Field, expect, expect_nothing, list_fields, list_form, take_field, take_object
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_IGNORED, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER,
@@ -214,18 +216,10 @@ def stream_name(asked):
     return f"{asked['type']}{'.fast' if asked.get('fast') is True else ''}:{asked['coin']}"
 
 
-def request(method, names):
-    return [frame_text({"method": method, "subscription": subscription(name)}) for name in names]
-
-
-def subscribe(names, request_id):
+def request(word, names, request_id):
     # {"method":"subscribe","subscription":{"type":"l2Book","coin":"BTC","fast":true}}: one a frame, without a number
-    return request("subscribe", names)
-
-
-def unsubscribe(names, request_id):
     # {"method":"unsubscribe","subscription":{"type":"l2Book","coin":"BTC"}}: the same object as when subscribing
-    return request("unsubscribe", names)
+    return [frame_text({"method": word, "subscription": subscription(name)}) for name in names]
 
 
 def read_control(payload):
@@ -265,8 +259,8 @@ SPEC = VenueSpec(
     name="hyperliquid",
     link=Link.NOT_BELOW,
     roots={"public": "wss://api.hyperliquid.xyz/ws"},
-    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 1000 subscriptions and 2000 messages a minute an address, over all its connections; of connections the docs
     # tell of 100, a reading of 2026-09 of 10 at once and 30 new ones a minute: the latter is kept here.
     limits=Limits(streams_per_connection=1000, messages_per_second=30, streams_per_request=1,

@@ -9,6 +9,8 @@ seconds with a fraction (v1). Sources: docs.kraken.com/api/docs/websocket-v2 and
 v1's "r" of a republished level changes nothing here (from the documentation; none was recorded).
 """
 
+from functools import partial
+
 from libc.string cimport memchr, memcpy, memset
 from orderbook.types cimport BAD_VALUE
 from feeds.fields cimport (Field, Note, expect, list_fields, list_form, list_places, notes_add, take_array, take_field,
@@ -331,8 +333,11 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
             for symbol in map(spelling, symbols) for channel in channels]
 
 
-def requests(method, names, request_id):
+def request(word, names, request_id):
     """One frame for all symbols of a channel."""
+    # {"method":"subscribe","params":{"channel":"book","symbol":["BTC/USD","ETH/USD"],"depth":10,"snapshot":true},
+    #  "req_id":1}
+    # {"method":"unsubscribe","params":{"channel":"book","symbol":["BTC/USD"],"depth":10},"req_id":2}
     frames = []
     for channel, symbols in by_channel(names).items():
         kind, _, detail = channel.partition("-")
@@ -341,21 +346,10 @@ def requests(method, names, request_id):
             params["depth"] = int(detail)
         if kind == "ticker":
             params["event_trigger"] = detail or "trades"
-        if method == "subscribe" and kind != "ticker":
+        if word == "subscribe" and kind != "ticker":
             params["snapshot"] = kind == "book"   # of trades: history
-        frames.append(frame_text({"method": method, "params": params, "req_id": request_id}))
+        frames.append(frame_text({"method": word, "params": params, "req_id": request_id}))
     return frames
-
-
-def subscribe(names, request_id):
-    # {"method":"subscribe","params":{"channel":"book","symbol":["BTC/USD","ETH/USD"],"depth":10,"snapshot":true},
-    #  "req_id":1}
-    return requests("subscribe", names, request_id)
-
-
-def unsubscribe(names, request_id):
-    # {"method":"unsubscribe","params":{"channel":"book","symbol":["BTC/USD"],"depth":10},"req_id":2}
-    return requests("unsubscribe", names, request_id)
 
 
 # Words of an error -> what it is: "Currency pair not supported BTC/FOO", "Exceeded msg rate". There are no codes.
@@ -413,8 +407,8 @@ SPEC = VenueSpec(
     name="kraken",
     link=Link.NONE,
     roots={"public": "wss://ws.kraken.com/v2"},
-    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # About 150 connections in ten minutes from one address, then a ban of ten minutes (Cloudflare). No other limit is
     # stated for public channels; 200 names keep a request small.
     limits=Limits(streams_per_connection=0, messages_per_second=0, streams_per_request=200,

@@ -7,7 +7,7 @@ of a liquidation is the forced order's own (it is the taker). Times are ms. fund
 rate handed on is relative_funding_rate. Sources: docs.kraken.com/api/docs/futures-api/websocket, as of 2026-10.
 """
 
-import json
+from functools import partial
 
 from feeds.fields cimport (Channel, Field, add_channel, expect, expect_channel, expect_nothing, find_channel,
                            list_fields, list_form, take_object)
@@ -17,7 +17,8 @@ from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_I
 from feeds.parser cimport Parser
 from feeds.scan cimport Cursor, Text, at_end, find_text, word_is
 
-from feeds.venue import Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, read_object
+from feeds.venue import (Control, Evidence, Limits, Link, Stream, VenueSpec, by_channel, check_known, frame_text,
+                         instruments_at, read_object)
 from feeds.venues.lists import kraken_futures as lists
 
 
@@ -89,6 +90,14 @@ add_channel(&KNOWN, b"ticker", KIND_TICKER, TICKER)
 add_channel(&KNOWN, b"ticker_lite", KIND_TICKER, TICKER, bit(SLOT_VOLUME))
 
 
+def request(word, names, request_id):
+    """One frame for all products of a feed."""
+    # {"event":"subscribe","feed":"book","product_ids":["PI_XBTUSD","PF_ETHUSD"]}
+    # {"event":"unsubscribe","feed":"book","product_ids":["PI_XBTUSD"]}
+    return [frame_text({"event": word, "feed": feed, "product_ids": symbols})
+            for feed, symbols in by_channel(names).items()]
+
+
 CHANNELS = {
     "book": "order book: the whole of it by deltas, every change",
     "trades": "every trade, in real time",
@@ -102,39 +111,14 @@ FEEDS = {"book": "book", "trades": "trade", "liquidations": "trade", "ticker": "
          "open_interest": "ticker"}
 
 
-def spelling(symbol):
-    """PI_XBTUSD: the venue answers in capitals, however it was asked."""
-    return symbol.upper()
-
-
 def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; channels that come in one feed share its stream."""
     SPEC.check_channels(channels)
     SPEC.check_market(market)
-    if depth is not None or speed is not None:
-        raise UnsupportedChannel("kraken_futures has no depth and no speed: its book is the whole one, every change")
+    check_known("kraken_futures", "book of depth", depth, (None,), "None for the whole book")
+    check_known("kraken_futures", "speed", speed, (None,), "None, every change at once")
     return [Stream(f"{FEEDS[channel]}:{symbol}", "public", symbol, channel)
-            for symbol in map(spelling, symbols) for channel in channels]
-
-
-def requests(event, names):
-    """One frame for all products of a feed."""
-    groups = {}
-    for name in names:
-        feed, symbol = name.split(":", 1)
-        groups.setdefault(feed, []).append(symbol)
-    return [json.dumps({"event": event, "feed": feed, "product_ids": symbols}, separators=(",", ":"))
-            for feed, symbols in groups.items()]
-
-
-def subscribe(names, request_id):
-    # {"event":"subscribe","feed":"book","product_ids":["PI_XBTUSD","PF_ETHUSD"]}
-    return requests("subscribe", names)
-
-
-def unsubscribe(names, request_id):
-    # {"event":"unsubscribe","feed":"book","product_ids":["PI_XBTUSD"]}
-    return requests("unsubscribe", names)
+            for symbol in map(str.upper, symbols) for channel in channels]
 
 
 def read_control(payload):
@@ -159,20 +143,12 @@ def read_control(payload):
     return Control("other", None, None, text)
 
 
-def read_address(url):
-    return Answer("instruments") if "/derivatives/api/v3/instruments" in url else None
-
-
 SPEC = VenueSpec(
     name="kraken_futures",
     link=Link.COUNTER,
     roots={"public": "wss://futures.kraken.com/ws/v1"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 100 requests a second and 100 connections; 50 names keep a request small.
     limits=Limits(streams_per_connection=0, messages_per_second=100, streams_per_request=50,
                   connections_per_5_minutes=0, connection_lifetime_s=0, rest_weight_per_minute=0,
@@ -196,7 +172,7 @@ SPEC = VenueSpec(
     ping_frames=True,
     ping_interval_s=30.0,
     rest_url="https://futures.kraken.com",
-    read_address=read_address,
+    read_address=instruments_at("/derivatives/api/v3/instruments"),
     instruments_addresses=lists.ADDRESSES,
     read_instruments=lists.read,
 )

@@ -17,7 +17,7 @@ Sources: KuCoin API documents, classic and unified, with their changes of 2026; 
 
 import json
 from functools import partial
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
 
 from orderbook.types cimport BAD_VALUE
 from feeds.fields cimport (Channel, Field, add_channel, expect, expect_channel, expect_nothing, find_channel, is_inside,
@@ -32,8 +32,8 @@ from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, fill_sides, fi
                          take_name, take_symbol, word_is)
 from feeds.sync cimport LINK_NONE
 
-from feeds.venue import (Answer, Control, Evidence, Handshake, Limits, Link, Stream, VenueSpec, by_channel, check_known,
-                         error_code, frame_text, pick_book, read_object, request_number)
+from feeds.venue import (Answer, Control, Evidence, Handshake, Limits, Link, Stream, VenueSpec, by_channel, check_each,
+                         error_code, frame_text, pick_book, read_object, read_url, request_number)
 from feeds.venues.lists import kucoin as lists
 
 cdef enum:
@@ -279,8 +279,7 @@ BOOKS = {
 def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
     market = SPEC.check_market(market)
-    for channel in channels:
-        check_known(f"kucoin {market}", "channel", channel, ("book", *TOPICS[market]))
+    check_each(f"kucoin {market}", "channel", channels, ("book", *TOPICS[market]))
     *books, levels = pick_book("kucoin", BOOKS, 500 if depth is None else depth, speed)
     names = {"book": books[MARKETS.index(market)], **{key: topic + ":{}" for key, topic in TOPICS[market].items()}}
     return [Stream(names[channel].format(symbol), f"classic_{market}" if names[channel].startswith("/") else market,
@@ -364,11 +363,11 @@ BOOK_PATHS = {"level2": 0, "level2_20": 20, "level2_100": 100, "snapshot": 0, "d
 
 def read_address(url):
     """What an answer from this address is."""
-    parts = urlsplit(url)
-    above, _, last = parts.path.rstrip("/").rpartition("/")
-    symbol = parse_qs(parts.query).get("symbol")
+    path, query = read_url(url)
+    above, _, last = path.rpartition("/")
+    symbol = query.get("symbol")
     if symbol and last in BOOK_PATHS and above.endswith(("/orderbook", "/level2")):
-        return Answer("snapshot", symbol[0], BOOK_PATHS[last], "spot" if above.endswith("/orderbook") else "futures")
+        return Answer("snapshot", symbol, BOOK_PATHS[last], "spot" if above.endswith("/orderbook") else "futures")
     if last == "symbols":
         return Answer("instruments", market="spot")
     return Answer("instruments", market="futures") if above.endswith("/contracts") and last == "active" else None
@@ -383,12 +382,8 @@ SPEC = VenueSpec(
         "classic_spot": "wss://ws-api-spot.kucoin.com/",
         "classic_futures": "wss://ws-api-futures.kucoin.com/",
     },
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=partial(request, "subscribe"),
-    unsubscribe=partial(request, "unsubscribe"),
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 100 messages in 10 s and 300 topics on a classic connection (300 and 600 on a unified one), 30 connections a
     # minute. A weight for REST is not known: KuCoin answers 429 when many books are asked for at once.
     limits=Limits(streams_per_connection=300, messages_per_second=10, streams_per_request=100,

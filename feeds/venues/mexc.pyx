@@ -10,7 +10,7 @@ https://github.com/mexcdevelop/websocket-proto, as of 2026-06-17; clients of 202
 """
 
 import re
-from urllib.parse import parse_qs, urlsplit
+from functools import partial
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
@@ -32,8 +32,8 @@ from feeds.scan cimport (Cursor, Text, at_end, begins, fail, fill_sides, find_te
                          take_symbol, word_is)
 from feeds.sync cimport LINK_COUNTER
 
-from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, frame_text,
-                         read_object, request_number)
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_each, check_known,
+                         frame_text, read_object, read_url, request_number)
 from feeds.venues.lists import mexc as lists
 
 cdef enum:
@@ -449,13 +449,12 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     SPEC.check_channels(channels)
     market = SPEC.check_market(market)
     who = f"mexc {market}"
-    for channel in channels:
-        check_known(who, "channel", channel, OF_MARKET[market])
+    check_each(who, "channel", channels, OF_MARKET[market])
     check_known(who, "book of depth", depth, (*DEPTHS[market], None))
     check_known(who, "speed", speed, (*SPEEDS[market], None))
     names = spot_names if market == "spot" else contract_names
     return [Stream(name, market, symbol, channel, depth or 0 if channel == "book" else 0, market)
-            for symbol in map(spelling, symbols) for channel in channels
+            for symbol in map(str.upper, symbols) for channel in channels
             for name in names(symbol, channel, depth, speed or SPEEDS[market][0])]
 
 
@@ -478,13 +477,12 @@ def contract_names(symbol, channel, depth, speed):
     return (f"{'deal' if channel == 'trades' else 'ticker'}:{symbol}",)
 
 
-def spelling(symbol):
-    """BTCUSDT (spot), BTC_USDT (contract)."""
-    return symbol.upper()
-
-
 def request(spot_method, prefix, names, request_id):
     """Request frames: one for all streams of spot, one for each of contracts."""
+    # {"method":"SUBSCRIPTION","params":["spot@public.aggre.depth.v3.api.pb@100ms@BTCUSDT"],"id":1}
+    # {"method":"sub.depth","param":{"symbol":"BTC_USDT","compress":false}}
+    # {"method":"UNSUBSCRIPTION","params":["spot@public.aggre.depth.v3.api.pb@100ms@BTCUSDT"],"id":2}
+    # {"method":"unsub.depth","param":{"symbol":"BTC_USDT"}}
     spot = [name for name in names if name.startswith("spot@")]
     frames = [frame_text({"method": spot_method, "params": spot, "id": request_id})] if spot else []
     for name in names:
@@ -498,18 +496,6 @@ def request(spot_method, prefix, names, request_id):
                 param["limit"] = int(option)
             frames.append(frame_text({"method": f"{prefix}.{topic}", "param": param}))
     return frames
-
-
-def subscribe(names, request_id):
-    # {"method":"SUBSCRIPTION","params":["spot@public.aggre.depth.v3.api.pb@100ms@BTCUSDT"],"id":1}
-    # {"method":"sub.depth","param":{"symbol":"BTC_USDT","compress":false}}
-    return request("SUBSCRIPTION", "sub", names, request_id)
-
-
-def unsubscribe(names, request_id):
-    # {"method":"UNSUBSCRIPTION","params":["spot@public.aggre.depth.v3.api.pb@100ms@BTCUSDT"],"id":2}
-    # {"method":"unsub.depth","param":{"symbol":"BTC_USDT"}}
-    return request("UNSUBSCRIPTION", "unsub", names, request_id)
 
 
 def read_control(payload):
@@ -560,13 +546,11 @@ def snapshot_address(symbol, limit, market):
 
 def read_address(url):
     """What a REST answer is; contracts were served by contract.mexc.com up to 2026-01."""
-    address = urlsplit(url)
-    query = parse_qs(address.query)
-    limit = request_number(query.get("limit", ("",))[0]) or 0
-    path = address.path.rstrip("/")
+    path, query = read_url(url)
+    limit = request_number(query.get("limit")) or 0
     head, _, symbol = path.rpartition("/")
     if path == "/api/v3/depth" and "symbol" in query:
-        return Answer("snapshot", query["symbol"][0].upper(), limit or 100, "spot")
+        return Answer("snapshot", query["symbol"].upper(), limit or 100, "spot")
     if head == "/api/v1/contract/depth":
         return Answer("snapshot", symbol, limit, "contract")
     markets = {"/api/v3/exchangeInfo": "spot", "/api/v1/contract/detail": "contract"}
@@ -579,22 +563,12 @@ SPEC = VenueSpec(
     shared_ids=True,          # versions are those of the REST snapshot
     markets=("spot", "contract"),
     roots={"spot": "wss://wbs-api.mexc.com/ws", "contract": "wss://contract.mexc.com/edge"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    subscribe=partial(request, "SUBSCRIPTION", "sub"), unsubscribe=partial(request, "UNSUBSCRIPTION", "unsub"),
     # 30 streams a connection are spot's limit; contracts publish none. How many requests a connection may send is not
     # published: 10 a second is on the safe side. REST limits are by address (contract depth: 20 in 2 s).
-    limits=Limits(
-        streams_per_connection=30,
-        messages_per_second=10,
-        streams_per_request=30,
-        connections_per_5_minutes=0,
-        connection_lifetime_s=24 * 3600,
-        rest_weight_per_minute=600,
-    ),
+    limits=Limits(streams_per_connection=30, messages_per_second=10, streams_per_request=30,
+                  connections_per_5_minutes=0, connection_lifetime_s=24 * 3600, rest_weight_per_minute=600),
     pings={"spot": '{"method":"PING"}', "contract": '{"method":"ping"}'},
     ping_interval_s=15,           # contracts end a connection after 60 s without a ping, also while data flow
     max_frame_size=8 << 20,

@@ -12,7 +12,6 @@ volatilities are fractions. Numbers are texts; "" is what does not apply: an emp
 
 import re
 from functools import partial
-from urllib.parse import parse_qs, urlsplit
 
 from orderbook.types cimport BAD_VALUE
 from feeds.fields cimport (Channel, Field, add_channel, expect, expect_channel, expect_nothing, expect_number,
@@ -28,7 +27,7 @@ from feeds.scan cimport (Cursor, Text, at_end, fail, find_text, find_value, give
 from feeds.sync cimport LINK_NONE
 
 from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known,
-                         frame_text, read_object, request_number)
+                         frame_text, read_object, read_url, request_number)
 from feeds.venues.lists import okx as lists
 
 
@@ -264,13 +263,8 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     return list(dict.fromkeys(
         Stream(name, "business" if channel == "all_trades" else "public", named, channel,
                5 if channel == "book" and depth == 5 else 0)
-        for symbol in map(spelling, symbols) for channel in channels
+        for symbol in map(str.upper, symbols) for channel in channels
         for name, named in names_of(symbol, channel, "books5" if depth == 5 else "books")))
-
-
-def spelling(symbol):
-    """OKX writes instruments in upper case."""
-    return symbol.upper()
 
 
 def request(word, names, request_id):
@@ -309,12 +303,10 @@ def read_control(payload):
 
 def read_address(url):
     """What a REST answer from `url` is; None if it is of no use."""
-    parts = urlsplit(url)
-    query = parse_qs(parts.query)
-    if parts.path == "/api/v5/market/books":
-        size = query.get("sz", ["1"])[0]          # the venue's default is one level
-        return Answer("snapshot", query.get("instId", [""])[0], int(size) if size.isdecimal() else 1)
-    return Answer("instruments") if parts.path == "/api/v5/public/instruments" else None
+    path, query = read_url(url)
+    if path == "/api/v5/market/books":            # of one level, if it does not say how many
+        return Answer("snapshot", query.get("instId", ""), request_number(query.get("sz")) or 1)
+    return Answer("instruments") if path == "/api/v5/public/instruments" else None
 
 
 SPEC = VenueSpec(
@@ -322,12 +314,8 @@ SPEC = VenueSpec(
     link=Link.CHAIN,                              # prevSeqId == last seqId; a reset goes on from a lower seqId
     shared_ids=True,                              # "the same ... through multiple websocket connections" (API guide)
     roots={"public": "wss://ws.okx.com:8443/ws/v5/public", "business": "wss://ws.okx.com:8443/ws/v5/business"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=partial(request, "subscribe"),
-    unsubscribe=partial(request, "unsubscribe"),
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 480 subscribe and unsubscribe operations an hour and connection, 64 KB a request, 3 connections a second, 40
     # snapshots in 2 s. How many streams a connection may have is not stated.
     limits=Limits(streams_per_connection=240, messages_per_second=3, streams_per_request=240,
