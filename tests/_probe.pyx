@@ -31,13 +31,13 @@ from feeds.latency cimport histogram_add, histogram_percentile
 from feeds.levelmap cimport (LevelMap, map_clear, map_fits, map_free, map_get, map_put, map_reserve)
 from feeds.levels cimport LevelText, Piece, take_level
 from feeds.message cimport (Form, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_QUOTE, KIND_SNAPSHOT, KIND_TRADE,
-                            Message, OR_ZERO, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY,
-                            SLOT_CHECKSUM, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_LEVEL_COUNT, SLOT_LEVEL_GONE,
-                            SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ, SLOT_LEVEL_SIDE,
-                            SLOT_LINE_SEQ, SLOT_PARTIAL, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_SPARE, SLOT_TIME,
-                            SLOT_TRADE_ID, TAKE_ANY, TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT,
-                            TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME, as_ns, bit,
-                            message_clear)
+                            Message, OR_ZERO, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE,
+                            SLOT_BID_QTY, SLOT_CHECKSUM, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_LEVEL_COUNT,
+                            SLOT_LEVEL_GONE, SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ,
+                            SLOT_LEVEL_SIDE, SLOT_LINE_SEQ, SLOT_PARTIAL, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY,
+                            SLOT_SPARE, SLOT_TIME, SLOT_TRADE_ID, TAKE_ANY, TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE,
+                            TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME,
+                            as_ns, bit, message_clear)
 from feeds.numbers cimport read_date, read_double, read_id, read_integer, read_own, read_time, read_units
 from feeds.odd cimport level_alone, levels_by_id, levels_by_offset, levels_newer
 from feeds.parser cimport Parser

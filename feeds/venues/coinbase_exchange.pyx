@@ -21,8 +21,8 @@ from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_I
 from feeds.parser cimport Parser
 from feeds.scan cimport Cursor, Text, at_end, find_text, quote_too, skip_object, word_is
 
-from feeds.venue import (Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, by_channel, check_known, frame_text,
-                         instruments_at, read_object)
+from feeds.venue import (Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, by_channel,
+                         check_known, frame_text, instruments_at, read_object)
 from feeds.venues.lists import coinbase_exchange as lists
 
 

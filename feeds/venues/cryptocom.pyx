@@ -17,12 +17,13 @@ until 2026-10. Nothing was tried against the live venue; of v1 books there is no
 import time
 from functools import partial
 
-from feeds.fields cimport Field, expect, list_fields, list_form, take_object
+from feeds.fields cimport Channel, Field, add_channel, expect_channel, find_channel, list_fields, list_form, take_object
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK, KIND_SNAPSHOT,
-                            KIND_TICKER, KIND_TRADE, SLOT_EVENT_TIME, SLOT_LAST_SEQ, SLOT_PARTIAL, SLOT_PREV_SEQ)
+                            KIND_TICKER, KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_INDEX,
+                            SLOT_LAST_SEQ, SLOT_MARK, SLOT_PARTIAL, SLOT_PREV_SEQ)
 from feeds.parser cimport Parser
 from feeds.scan cimport (Cursor, Text, at_end, find_count, find_text, find_value, give_name, next_item, note_more,
-                         open_array, peek, quote_too, skip_object, take_constant, word_is)
+                         open_array, peek, quote_too, skip_object, take_constant)
 from feeds.sync cimport LINK_RISES
 
 from feeds.venue import (Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known, each_once,
@@ -73,56 +74,36 @@ cdef class CryptocomParser(Parser):
 
     cdef void element(self, Cursor* c, Message* m) noexcept nogil:
         """One element of `data`, and where the next one begins."""
+        cdef const Channel* channel = find_channel(TOLD, &self.channel)
         give_name(m, &self.symbol)
-        if word_is(&self.channel, b"book.update") or word_is(&self.channel, b"book"):
-            book(c, m, word_is(&self.channel, b"book"))
-            m.cut = self.window
-        elif word_is(&self.channel, b"trade"):
-            # {"d":"4611686018438397540","t":1686131219384,"p":"31603.5","q":"0.1000","s":"BUY","i":"BTCUSD-PERP"}
-            expect(m, KIND_TRADE)
-            take_object(c, TRADE)
-        elif word_is(&self.channel, b"ticker"):
-            # {"h":"4.7743","l":"4.6082","a":"4.6121","c":"-0.0144","b":"4.6121","bs":"25","k":"4.6148","ks":"131",
-            #  "i":"APEUSD-PERP","v":"123899","vv":"580747.59","oi":"55851","t":1667320303754}; v2 has no bs and ks
-            m.kind = KIND_TICKER
-            m.needed = bit(SLOT_EVENT_TIME)       # of an instrument that was never traded the rest is null
-            take_object(c, TICKER)
-            quote_too(c)
-        elif word_is(&self.channel, b"mark"):
-            mark(c, m, MARK)
-        elif word_is(&self.channel, b"index"):
-            mark(c, m, INDEX)
-        elif word_is(&self.channel, b"funding"):
-            mark(c, m, FUNDING)
-        else:
+        if channel == NULL:
             m.kind = KIND_IGNORED                 # a candle, estimated funding, a settlement
             return
+        expect_channel(m, channel)
+        if channel.fields == BOOK:
+            book(c, m)
+            m.cut = self.window
+        else:
+            if m.kind == KIND_MARK:
+                take_constant(c, SLOT_PARTIAL, 1)     # one value a channel, what the others told stays
+            take_object(c, channel.fields)
+        if m.kind == KIND_TICKER:
+            quote_too(c)
         note_more(c, m)
 
 
-cdef inline void book(Cursor* c, Message* m, bint whole) noexcept nogil:
+cdef inline void book(Cursor* c, Message* m) noexcept nogil:
     # {"asks":[["2749.62","0.2008","2"]],"bids":[["2749.61","1.0","1"]],"t":1790114273395,"tt":1790114273346,
     #  "u":375554806244928,"cs":-1183713967}, and with "channel":"book.update":
     # {"update":{"asks":[["2749.90","0","0"]],"bids":[]},"t":1790114273495,"tt":1790114273490,"u":375554807336512,
     #  "pu":375554807297984,"cs":123}; about every 5 s an empty one whose u and pu are the number before
     cdef Cursor at
-    cdef bint old
-    expect(m, KIND_SNAPSHOT if whole else KIND_DELTA)
-    m.needed |= bit(SLOT_LAST_SEQ)
-    old = find_value(c, b"s", &at)
+    cdef bint old = find_value(c, b"s", &at)
     take_object(c, BOOK)
     if old and not m.seen & bit(SLOT_PREV_SEQ):
         m.link = LINK_RISES                       # v2
-    elif not whole:
+    elif m.kind == KIND_DELTA:
         m.needed |= bit(SLOT_PREV_SEQ)
-
-
-cdef inline void mark(Cursor* c, Message* m, const Field* fields) noexcept nogil:
-    # {"v":"31606.3","t":1653992543000}: one value a channel, what the others told stays
-    m.kind = KIND_MARK
-    m.needed = bit(fields.slot)
-    take_constant(c, SLOT_PARTIAL, 1)
-    take_object(c, fields)
 
 
 # What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
@@ -133,13 +114,27 @@ cdef Form* LEVEL = list_form(("price", "qty"), words=None, gone=False, nullable=
 
 cdef Field* BOOK = list_fields({**SENT, "tt": "time", "u": "last_seq", "pu": "prev_seq", "s": "last_seq",
                                 "update": "inside", "bids": "bids", "asks": "asks"}, LEVEL)
+# {"d":"4611686018438397540","t":1686131219384,"p":"31603.5","q":"0.1000","s":"BUY","i":"BTCUSD-PERP"}
 cdef Field* TRADE = list_fields({"t": "time", "p": "price", "q": "qty", "s": "side", "d": "trade_id"})
+# {"h":"4.7743","l":"4.6082","a":"4.6121","c":"-0.0144","b":"4.6121","bs":"25","k":"4.6148","ks":"131",
+#  "i":"APEUSD-PERP","v":"123899","vv":"580747.59","oi":"55851","t":1667320303754}; v2 has no bs and ks; what was never
+# traded has t, the rest is null
 cdef Field* TICKER = list_fields({**SENT, "b": "bid_price or 0", "bs": "bid_qty or 0", "k": "ask_price or 0",
                                   "ks": "ask_qty or 0", "a": "last", "h": "high", "l": "low", "v": "volume",
                                   "vv": "quote_volume", "oi": "open_interest"})
+# {"v":"31606.3","t":1653992543000}
 cdef Field* MARK = list_fields({"v": "mark", **SENT})
 cdef Field* INDEX = list_fields({"v": "index", **SENT})
 cdef Field* FUNDING = list_fields({"v": "funding", **SENT})
+
+cdef Channel* TOLD = NULL
+add_channel(&TOLD, b"book.update", KIND_DELTA, BOOK, bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS))
+add_channel(&TOLD, b"book", KIND_SNAPSHOT, BOOK, bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS))
+add_channel(&TOLD, b"trade", KIND_TRADE, TRADE)
+add_channel(&TOLD, b"ticker", KIND_TICKER, TICKER, bit(SLOT_EVENT_TIME))
+add_channel(&TOLD, b"mark", KIND_MARK, MARK, bit(SLOT_MARK))
+add_channel(&TOLD, b"index", KIND_MARK, INDEX, bit(SLOT_INDEX))
+add_channel(&TOLD, b"funding", KIND_MARK, FUNDING, bit(SLOT_FUNDING))
 
 
 CHANNELS = {
