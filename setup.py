@@ -36,6 +36,7 @@ MODULES = {
     "orderbook.analytics": [],
     "orderbook.tape": [],
     "feeds.run_scalar": [],
+    "feeds.fields": [],
     "feeds.parser": [],
     "feeds.events": [],
     "feeds.handler": [],

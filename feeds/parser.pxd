@@ -2,6 +2,7 @@
 
 from orderbook.types cimport Status
 from feeds.engine cimport Engine, frame_function, list_function, part_function
+from feeds.fields cimport Notes
 from feeds.message cimport Message
 from feeds.scan cimport Cursor
 
@@ -24,9 +25,15 @@ cdef class Parser:
     cdef int array_marks      # the same for frames that begin with '['; 0: those are not learned
     cdef bint by_line         # the text that names a stream means another one on another connection
     cdef bint packed          # frames that are gzip members are inflated before they are read
+    cdef bint numbered        # books have had numbers: see expect_number
+    cdef Notes notes          # what frames have told that later ones need. Owned
+    cdef const char* frame    # first byte of the frame whose head was read last; compared only
     cdef int line             # the connection whose frame is being read; set by the pipeline before a frame is parsed
     cdef readonly int market  # index into VenueSpec.markets of what frames that do not tell belong to
+    cdef void head(self, Cursor* c) noexcept nogil
+    cdef void read_head(self, Cursor* c, bint again) noexcept nogil
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil
+    cdef void parse_first(self, Cursor* c, Message* m) noexcept nogil
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil
     cdef void parse_rest(self, Cursor* c, Message* m) noexcept nogil
 

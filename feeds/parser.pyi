@@ -14,5 +14,8 @@ class Parser:
     def market(self) -> int:
         """Index into `VenueSpec.markets` of what frames that do not tell belong to."""
 
+    memory: bytes
+    """What frames have told that later ones need; for checkpoints."""
+
 def best_runner(simd: bool = True) -> Runner:
     """The fastest runner this processor can take; `simd=False` gives the scalar twin."""

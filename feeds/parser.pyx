@@ -1,18 +1,20 @@
 """The parser a venue overrides, and the conversion of what it took."""
 
 from libc.stdint cimport int64_t, INT64_MIN
+from libc.stdlib cimport free
 from orderbook.types cimport Status, OK, BAD_JSON, BAD_VALUE, NEEDS_SCALE, NO_FIT, NO_MEMORY
 from orderbook.update cimport Levels, levels_reserve
 from feeds.element cimport Elements, elements_learn, lists_find
 from feeds.engine cimport Engine
+from feeds.fields cimport notes_kept, notes_restore
 from feeds.levels cimport LevelText, Piece, take_level
-from feeds.message cimport (Form, Message, Token, bit, SLOT_LEVEL_ID, SLOT_SPARE, TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE,
-                            TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_TIME)
+from feeds.message cimport (Form, Message, Token, bit, KIND_IGNORED, SLOT_LEVEL_ID, SLOT_SPARE, TAKE_BOOL,
+                            TAKE_CONSTANT, TAKE_DOUBLE, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_TIME)
 from feeds.numbers cimport read_own
 from feeds.pairs cimport Widths, read_pairs, read_short
 from feeds.protobuf cimport next_pair
 from feeds.sbe cimport sbe_convert
-from feeds.scan cimport Cursor, Text, cursor_init, fail, next_item, open_array, peek
+from feeds.scan cimport Cursor, Text, cursor_init, fail, first_item, go_to, next_item, open_array, peek
 from feeds.shape cimport WINDOW, convert_number, note_number, scales_word
 
 from importlib import import_module
@@ -39,11 +41,51 @@ def best_runner(bint simd=True):
 
 cdef class Parser:
     """One venue's messages. A venue overrides `parse`; `parse_more` where a frame can hold several messages, and
-    `parse_rest` where it has snapshots by REST. A parser takes values (feeds.scan) and converts nothing."""
+    `parse_rest` where it has snapshots by REST. A parser takes values (feeds.scan) and converts nothing.
+
+    Parameters: market -- index into VenueSpec.markets of what frames that do not tell belong to.
+    """
+
+    def __cinit__(self, *args, int market=0, **options):
+        self.market = market
+        self.route_mark = c'"'
+
+    def __dealloc__(self):
+        free(self.notes.note)
+
+    @property
+    def memory(self):
+        """What frames have told that later ones need, as bytes; for checkpoints."""
+        return notes_kept(&self.notes) or (b"numbered" if self.numbered else b"")
+
+    @memory.setter
+    def memory(self, bytes kept):
+        self.numbered = kept == b"numbered"
+        notes_restore(&self.notes, b"" if self.numbered else kept)
+
+    cdef void head(self, Cursor* c) noexcept nogil:
+        """Read what the messages of a frame share; the cursor stands at the frame's beginning, and stays."""
+
+    cdef void read_head(self, Cursor* c, bint again) noexcept nogil:
+        """Read the head of the frame: for `parse`, and for `parse_more` (`again`) if another was read in between."""
+        cdef Cursor start = c[0]
+        if not again or self.frame != c.start:
+            self.frame = c.start
+            start.pos = c.start
+            self.head(&start)
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         """Take the (first) message of a frame, checking the grammar of the whole frame."""
         fail(c, BAD_VALUE, b"a parser that overrides parse")
+
+    cdef void parse_first(self, Cursor* c, Message* m) noexcept nogil:
+        """Take the first element of an array of messages, as `parse_more` does, and stand behind the array."""
+        cdef const char* past = first_item(c)
+        if past == NULL:
+            m.kind = KIND_IGNORED                 # nothing has happened
+        else:
+            self.parse_more(c, m)
+            go_to(c, past)
 
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
         """Take the next message, at which the cursor stands, of a frame that `parse` has checked."""

@@ -5,16 +5,12 @@ does nothing, so a parser reads like the message and checks once. It knows JSON,
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport realloc
-from libc.string cimport memcmp, memcpy, memset, strlen
-from orderbook.types cimport Status, OK, BAD_JSON, BAD_NUMBER, BAD_VALUE, MISSING_KEY, NO_MEMORY, TOO_DEEP, TOO_MANY
-from feeds.message cimport (TAKE_OTHER, Form, Message, Token, COUNT_FIELD, KIND_DELTA, KIND_LIQUIDATION, KIND_QUOTE,
-                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, MAX_FIELDS, MAX_NAME, MAX_TOKENS, MAX_WORDS,
-                            SEEN_ASKS, SEEN_BIDS, OR_ZERO, SIGNED_FIELD, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
-                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_LAST, SLOT_LAST_SEQ, SLOT_LEVEL_ID, SLOT_LEVEL_PRICE,
-                            SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_SPARE, TAKE_ANY,
-                            TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY,
-                            TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME, WORD_FIELD, bit)
+from libc.string cimport memcmp, strlen
+from orderbook.types cimport Status, OK, BAD_JSON, BAD_NUMBER, BAD_VALUE, TOO_DEEP, TOO_MANY
+from feeds.message cimport (Form, Message, Token, bit, MAX_TOKENS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_ASK_PRICE,
+                            SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_QUOTE_TOO, SLOT_SPARE, TAKE_BOOL,
+                            TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY,
+                            TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
 
 cdef enum:
     MAX_DEPTH = 32            # of nesting; the deepest message of any venue has 7
@@ -446,10 +442,28 @@ cdef inline bint take_symbol(Cursor* c) noexcept nogil:
     cdef Text text
     if not read_text(c, &text):
         return False
+    return take_name(c, &text)
+
+
+cdef inline bint take_name(Cursor* c, const Text* name) noexcept nogil:
+    """Take the name of the instrument, which is part of a text."""
     if c.message != NULL:
-        c.message.symbol = text.data
-        c.message.symbol_size = text.size
-    return take(c, TAKE_SYMBOL, SLOT_SPARE, text.data, text.data + text.size, True)
+        c.message.symbol, c.message.symbol_size = name.data, name.size
+    return take(c, TAKE_SYMBOL, SLOT_SPARE, name.data, name.data + name.size, True)
+
+
+cdef inline void give_name(Message* m, const Text* name) noexcept nogil:
+    """Name the instrument by text that stands elsewhere in the frame and repeats in all of its stream."""
+    m.symbol, m.symbol_size, m.fixed_symbol = name.data, name.size, True
+
+
+cdef inline bint take_again(Cursor* c, int kind, int slot) noexcept nogil:
+    """Take the value that was taken last once more, for another slot."""
+    cdef const Token* last
+    if c.message == NULL or c.status != OK:
+        return c.status == OK
+    last = &c.message.token[c.message.n_tokens - 1]
+    return take(c, kind, slot, c.start + last.start, c.start + last.end, last.quoted)
 
 
 cdef inline bint take_time(Cursor* c, int slot) noexcept nogil:
@@ -547,30 +561,31 @@ cdef inline bint empty_text(Cursor* c) noexcept nogil:
     return peek(c) == c'"' and c.end - c.pos >= 2 and c.pos[1] == c'"'
 
 
-cdef inline bint take_aggressor(Cursor* c, const char* buy, const char* sell) noexcept nogil:
-    """Read the word that says who crossed the spread; any other word fails."""
+cdef inline bint take_aggressor(Cursor* c, const char* buy, const char* sell,
+                                int slot=SLOT_AGGRESSOR) noexcept nogil:
+    """Read the word that says who crossed the spread; any other word fails. `slot`: where +1 or -1 goes."""
     cdef Text word
     cdef const char* first = c.pos
     if not read_text(c, &word):
         return False
     if word_is(&word, buy):
-        return take_constant(c, SLOT_AGGRESSOR, 1)
+        return take_constant(c, slot, 1)
     if word_is(&word, sell):
-        return take_constant(c, SLOT_AGGRESSOR, -1)
+        return take_constant(c, slot, -1)
     c.pos = first
-    return fail(c, BAD_VALUE, b"a side")
+    return fail(c, BAD_VALUE, b"a side (buy or sell)")
 
 
-cdef inline bint take_side(Cursor* c, int buy) noexcept nogil:
-    """Read "buy" or "sell" (Buy, BUY); `buy`: the aggressor that the first of them means, +1 or -1."""
+cdef inline bint take_side(Cursor* c, int buy, int slot=SLOT_AGGRESSOR) noexcept nogil:
+    """Read "buy" or "sell" (Buy, BUY); `buy`: what the first of them means, +1 or -1."""
     cdef char first = peek(c)
     if first == c'"' and c.end - c.pos > 2:
         first = c.pos[1]
         if first == c'b' or first == c's':
-            return take_aggressor(c, b"buy", b"sell") if buy > 0 else take_aggressor(c, b"sell", b"buy")
+            return take_aggressor(c, b"buy" if buy > 0 else b"sell", b"sell" if buy > 0 else b"buy", slot)
         if c.pos[2] == c'u' or c.pos[2] == c'e':
-            return take_aggressor(c, b"Buy", b"Sell") if buy > 0 else take_aggressor(c, b"Sell", b"Buy")
-    return take_aggressor(c, b"BUY", b"SELL") if buy > 0 else take_aggressor(c, b"SELL", b"BUY")
+            return take_aggressor(c, b"Buy" if buy > 0 else b"Sell", b"Sell" if buy > 0 else b"Buy", slot)
+    return take_aggressor(c, b"BUY" if buy > 0 else b"SELL", b"SELL" if buy > 0 else b"BUY", slot)
 
 
 cdef inline bint take_or_zero(Cursor* c, int kind, int slot) noexcept nogil:
@@ -658,6 +673,14 @@ cdef inline bint fill_sides(Cursor* c) noexcept nogil:
     return c.status == OK
 
 
+cdef inline bint quote_too(Cursor* c) noexcept nogil:
+    """A ticker that has the best prices and quantities of both sides is a quote too."""
+    cdef uint64_t best = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
+    if c.message == NULL or c.message.seen & best != best:
+        return c.status == OK
+    return take_constant(c, SLOT_QUOTE_TOO, 1)
+
+
 cdef inline bint plain_is(Cursor* c, const char* word) noexcept nogil:
     """Whether what is left of the frame is this plain text, white space around it; the cursor stands before it."""
     cdef Py_ssize_t size = strlen(word)
@@ -668,175 +691,6 @@ cdef inline bint plain_is(Cursor* c, const char* word) noexcept nogil:
     ahead = c[0]
     ahead.pos += size
     return peek(&ahead) == 0 and ahead.pos == ahead.end
-
-
-cdef enum:
-    # What a field is, beside TAKE_...:
-    TAKE_SIDE = 16            # the word "buy" or "sell" (Buy, BUY), which says who crossed the spread;
-    TAKE_CLOSED_SIDE = 17     # the word for the other side: of the maker, or of a position that was closed by force;
-    TAKE_BEST = 18            # a list of at most one level: see take_best; the slot of its quantity is the next one
-    NAME_SYMBOL = 19          # text of the instrument, part of the text that names the stream: see name_symbol;
-    TAKE_EACH = 20            # an array nobody asked for, whose numbers and texts differ from frame to frame;
-    TAKE_INSIDE = 21          # an object whose keys mean what the same list says; of take_object only
-    TAKE_LEVEL = 23           # one level that is in no list: see take_level_alone;
-    TAKE_PAIR = 22            # [price, quantity], or a price alone: see take_pair; the slot of the quantity is the next
-
-cdef struct Field:
-    char key[24]              # a key of an object, NUL-terminated; empty after the last field of a list
-    uint8_t take              # TAKE_... of its value; TAKE_TEXT: text that must repeat
-    uint8_t slot              # where the value goes
-    const Form* form          # of a list of levels
-
-
-cdef inline bint take_value(Cursor* c, const Field* field) noexcept nogil:
-    """Take a value as its field says."""
-    cdef int kind = field.take & (OR_ZERO - 1)
-    if field.take & OR_ZERO and (peek(c) == c'n' or empty_text(c)):
-        return skip_value(c) and take_constant(c, field.slot, 0)
-    if kind == TAKE_BOOL:
-        return take_bool(c, field.slot)
-    if kind == TAKE_SYMBOL:
-        return take_symbol(c)
-    if kind == TAKE_LEVELS:
-        return take_levels(c, field.slot, field.form)
-    if kind == TAKE_LEVEL:
-        return take_level_alone(c, field.slot, field.form)
-    if kind == TAKE_SIDE or kind == TAKE_CLOSED_SIDE:
-        return take_side(c, 1 if kind == TAKE_SIDE else -1)
-    if kind == TAKE_BEST:
-        return take_best(c, field.slot, field.slot + 1)
-    if kind == TAKE_PAIR:
-        return take_pair(c, field.slot, field.slot + 1)
-    if kind == TAKE_TEXT:
-        return skip_value(c)
-    if kind == TAKE_ANY:
-        return take_any(c)
-    if kind == NAME_SYMBOL:
-        return name_symbol(c)
-    if kind == TAKE_EACH and peek(c) == c'[':
-        return open_array(c) and take_rest(c)
-    if kind == TAKE_EACH or kind == TAKE_INSIDE:
-        return skip_value(c)
-    if peek(c) == c'n' or (kind != TAKE_DOUBLE and empty_text(c)):
-        return skip_value(c)                      # the venue has nothing to tell
-    return take_number(c, kind, field.slot)
-
-
-cdef inline bint take_field(Cursor* c, const Text* key, const Field* fields) noexcept nogil:
-    """Take the value of a key as its field in the list says; a key that is not in the list is stepped over."""
-    while fields.key[0]:
-        if word_is(key, fields.key):
-            return take_value(c, fields)
-        fields += 1
-    return take_any(c)
-
-
-cdef inline bint is_inside(const Text* key, const Field* fields) noexcept nogil:
-    """Whether the list has the key as one of an object whose keys it has too."""
-    while fields.key[0]:
-        if fields.take == TAKE_INSIDE and word_is(key, fields.key):
-            return True
-        fields += 1
-    return False
-
-
-cdef inline bint take_array(Cursor* c, const Field* fields) noexcept nogil:
-    """Take an array whose elements mean by their place what the list says (its keys are names for the reader)."""
-    open_array(c)
-    while next_item(c):
-        if fields.key[0]:
-            take_value(c, fields)
-            fields += 1
-        else:
-            take_any(c)
-    return c.status == OK
-
-
-cdef inline bint take_object(Cursor* c, const Field* fields) noexcept nogil:
-    """Take an object whose keys mean what the list says."""
-    cdef Text key
-    cdef int depth = 1
-    open_object(c)
-    while depth and c.status == OK:
-        if not next_key(c, &key):
-            depth -= 1
-        elif peek(c) != c'{' or not is_inside(&key, fields):
-            take_field(c, &key, fields)
-        elif depth == MAX_DEPTH:
-            fail(c, TOO_DEEP, b"less nesting")
-        elif open_object(c):
-            depth += 1
-    return c.status == OK
-
-
-cdef inline int list_fields(Field* fields, tuple rows, const Form* form=NULL) except -1:
-    """Fill a venue's list of fields from (key, TAKE_..., slot); called once, when its module is imported.
-
-    `form`: how a level of its lists is written.
-    """
-    cdef bytes name
-    memset(fields, 0, (len(rows) + 1) * sizeof(Field))
-    for i, (key, take_as, slot) in enumerate(rows):
-        name = key.encode()
-        if not 0 < len(name) < 24:
-            raise ValueError(f"a key of 1 to 23 bytes, not {key!r}")
-        memcpy(fields[i].key, <const char*> name, len(name))
-        fields[i].take = take_as
-        fields[i].slot = slot
-        fields[i].form = form
-    return 0
-
-
-cdef inline int list_places(Field* fields, dict places) except -1:
-    """Fill a list for take_array from place -> (TAKE_..., slot); what stands at other places is stepped over."""
-    other = (TAKE_ANY, SLOT_SPARE)
-    return list_fields(fields, tuple([(str(i), *places.get(i, other)) for i in range(max(places) + 1)]))
-
-
-cdef inline int list_form(Form* form, object rows, dict words=None, bint gone=False,
-                          bint nullable=False) except -1:
-    """Fill a form; called once, when a venue's module is imported.
-
-    rows -- what each member of a level is: a sequence of names for an array (elements beyond it are stepped over), a
-    dict key -> name for an object. Names: "price", "qty", "signed" (a quantity whose sign is the side, - an ask),
-    "count" (0 removes the level), "word" (see `words`), "seq", "seq?" (may be missing), "id", "symbol" (the message's,
-    in every level), "" (stepped over), "other" (stepped over, but a level that has it is not learned from: its message
-    is another one).
-    words -- text -> WORD_...: what the venue's words say. gone -- every level of such a list is removed.
-    nullable -- the venue writes null for a list without levels.
-    """
-    cdef bytes text
-    kinds = {"price": (TAKE_PRICE, SLOT_LEVEL_PRICE), "qty": (TAKE_QTY, SLOT_LEVEL_QTY),
-             "signed": (SIGNED_FIELD, SLOT_LEVEL_QTY), "count": (COUNT_FIELD, SLOT_SPARE),
-             "word": (WORD_FIELD, SLOT_SPARE), "seq": (TAKE_INT, SLOT_LEVEL_SEQ), "seq?": (TAKE_INT, SLOT_LEVEL_SEQ),
-             "id": (TAKE_INT, SLOT_LEVEL_ID), "symbol": (TAKE_SYMBOL, SLOT_SPARE), "other": (TAKE_OTHER, SLOT_SPARE),
-             "": (TAKE_ANY, SLOT_SPARE)}
-    memset(form, 0, sizeof(Form))
-    form.object = isinstance(rows, dict)
-    form.gone = gone
-    form.nullable = nullable
-    if len(rows) > MAX_FIELDS or len(words or ()) > MAX_WORDS:
-        raise ValueError("a form with fewer members or words")
-    for i, row in enumerate(rows):
-        kind = rows[row] if form.object else row
-        form.field[i].take, form.field[i].slot = kinds[kind]
-        text = row.encode() if form.object else b""
-        if len(text) > 23:
-            raise ValueError(f"a key of at most 23 bytes, not {row!r}")
-        memcpy(form.field[i].key, <const char*> text, len(text))
-        if form.field[i].slot == SLOT_LEVEL_SEQ or form.field[i].slot == SLOT_LEVEL_ID:
-            form.seen |= bit(form.field[i].slot)
-            form.needed |= bit(form.field[i].slot) if kind != "seq?" else 0
-        form.named |= form.field[i].take == TAKE_SYMBOL
-    form.n_fields = <int> len(rows)
-    for i, (word, meaning) in enumerate((words or {}).items()):
-        text = word.encode()
-        if not 0 < len(text) < 12:
-            raise ValueError(f"a word of 1 to 11 bytes, not {word!r}")
-        memcpy(form.word[i], <const char*> text, len(text))
-        form.meaning[i] = meaning
-    form.n_words = <int> len(words or ())
-    return 0
 
 
 cdef inline bint note_more(Cursor* c, Message* m) noexcept nogil:
@@ -852,45 +706,6 @@ cdef inline bint at_end(Cursor* c) noexcept nogil:
         return False
     skip_space(c)
     return c.pos == c.end or fail(c, BAD_JSON, b"the end of the message")
-
-
-# ---- what venue files share beyond JSON
-
-cdef inline void expect(Message* m, int kind) noexcept nogil:
-    """Say what a message is, and with it what none of its kind may lack; a venue says more where there is more."""
-    m.kind = kind
-    if kind == KIND_DELTA or kind == KIND_SNAPSHOT:
-        m.needed = bit(SEEN_BIDS) | bit(SEEN_ASKS)
-    elif kind == KIND_QUOTE:
-        m.needed = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
-    elif kind == KIND_TRADE or kind == KIND_LIQUIDATION:
-        m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
-    else:
-        m.needed = bit(SLOT_LAST) if kind == KIND_TICKER else 0
-
-
-cdef inline void expect_nothing(Cursor* c, Message* m, int kind) noexcept nogil:
-    """Step over a value of a message that is only known to be there (KIND_IGNORED), or is for others (KIND_CONTROL)."""
-    m.kind = kind
-    m.needed = 0
-    skip_value(c)
-
-
-cdef inline void expect_number(Message* m, bint* numbered, int otherwise) noexcept nogil:
-    """After a book message of a venue whose older form has no numbers: it has to have its own, and a delta the one
-    before, as soon as one message had; until then books are judged by the link `otherwise`.
-
-    `numbered`: whether any message had a number; the parser's.
-    """
-    if m.seen & bit(SLOT_LAST_SEQ):
-        m.relearn |= not numbered[0]              # what was learned of messages without numbers
-        numbered[0] = True
-        if m.kind == KIND_DELTA:
-            m.needed |= bit(SLOT_PREV_SEQ)
-    elif numbered[0] or m.seen & bit(SLOT_PREV_SEQ):
-        m.needed |= bit(SLOT_LAST_SEQ)
-    else:
-        m.link = otherwise
 
 
 cdef inline void go_to(Cursor* c, const char* at) noexcept nogil:
@@ -951,92 +766,3 @@ cdef inline int number_at(const Text* text, Py_ssize_t at) noexcept nogil:
         number = 10 * number + (text.data[at] - c'0')
         at += 1
     return number
-
-
-cdef struct Channel:
-    char name[32]             # NUL-terminated; empty after the last of a list
-    int kind                  # KIND_... of its messages
-    int depth                 # of a partial book
-    int market                # index of the market
-    const Field* fields       # of a message
-    uint64_t needed           # bits of what its messages may not lack, 0 if that is what `expect` says
-
-
-cdef inline const Channel* find_channel(const Channel* channels, const Text* name) noexcept nogil:
-    """What a list says of the channel of this name, NULL if it is not in it."""
-    while channels.name[0]:
-        if word_is(name, channels.name):
-            return channels
-        channels += 1
-    return NULL
-
-
-cdef inline int add_channel(Channel* channels, bytes name, int kind, const Field* fields, uint64_t needed=0,
-                            int depth=0, int market=0) except -1:
-    """Enter a channel at the end of a list that is large enough; called when a venue's module is imported."""
-    if not 0 < len(name) < 32:
-        raise ValueError(f"a name of 1 to 31 bytes, not {name!r}")
-    while channels.name[0]:
-        channels += 1
-    memset(channels, 0, 2 * sizeof(Channel))
-    memcpy(channels.name, <const char*> name, len(name))
-    channels.kind, channels.depth, channels.market, channels.needed = kind, depth, market, needed
-    channels.fields = fields
-    return 0
-
-
-cdef inline void expect_channel(Message* m, const Channel* channel) noexcept nogil:
-    """Say what a message of this channel is; see `expect`."""
-    expect(m, channel.kind)
-    if channel.needed:
-        m.needed = channel.needed
-    m.depth = channel.depth
-    m.market = channel.market
-
-
-cdef struct Note:             # what a frame has told that others need
-    int64_t id                # number of a channel, where it has one
-    int line                  # the connection it holds for
-    int what                  # the venue's own
-    int depth                 # of a book
-    Py_ssize_t size           # bytes of the name
-    char name[MAX_NAME]       # of a symbol
-
-cdef struct Notes:
-    Note* note                # to be freed by the parser
-    int count
-
-
-cdef inline bint notes_add(Cursor* c, Notes* notes, const Note* new) noexcept nogil:
-    """Keep one more note."""
-    cdef int n = notes.count
-    cdef void* memory
-    if n & (n - 1) == 0:                          # a full power of two: room for twice as many
-        memory = realloc(notes.note, (2 * n if n else 1) * sizeof(Note))
-        if memory == NULL:
-            return fail(c, NO_MEMORY, b"memory for another note")
-        notes.note = <Note*> memory
-    notes.note[n] = new[0]
-    notes.count += 1
-    return True
-
-
-cdef inline bytes notes_kept(const Notes* notes):
-    """All notes, for a checkpoint of the parser."""
-    return (<const char*> notes.note)[:notes.count * sizeof(Note)] if notes.count else b""
-
-
-cdef inline int notes_restore(Notes* notes, bytes kept) except -1:
-    """Have the notes that `notes_kept` gave."""
-    cdef const char* at = kept
-    cdef Py_ssize_t i
-    cdef Note note
-    cdef Cursor c
-    notes.count = 0
-    cursor_init(&c, at, 0, NULL)
-    for i in range(len(kept) // <Py_ssize_t> sizeof(Note)):
-        memcpy(&note, at + i * sizeof(Note), sizeof(Note))
-        note.size = max(0, min(note.size, <Py_ssize_t> MAX_NAME))
-        if not notes_add(&c, notes, &note):
-            raise MemoryError("no memory for what a parser has noted")
-    return 0

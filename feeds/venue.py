@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from feeds.instruments import Instrument
 
@@ -297,6 +297,12 @@ def check_known(who: str, what: str, asked: object, known: Container[object], wo
         raise UnsupportedChannel(f"{who} has no {what} {asked!r}; it has: {listed}")
 
 
+def check_each(who: str, what: str, asked: Iterable[object], known: Container[object]) -> None:
+    """`check_known` of each of them."""
+    for one in asked:
+        check_known(who, what, one, known)
+
+
 def request_number(told: object) -> int | None:
     """The number of a request in an answer that repeats it, as a number or as text; None if it is no number."""
     text = str(told)
@@ -329,6 +335,12 @@ def by_channel(names: Iterable[str]) -> dict[str, list[str]]:
         channel, _, symbol = name.partition(":")
         symbols.setdefault(channel, []).append(symbol)
     return symbols
+
+
+def read_url(url: str) -> tuple[str, dict[str, str]]:
+    """Path of an address, without a / at its end, and the first value of each name of its query."""
+    parts = urlsplit(url)
+    return parts.path.rstrip("/"), {name: values[0] for name, values in parse_qs(parts.query).items()}
 
 
 def instruments_at(*ends: str) -> Callable[[str], Answer | None]:

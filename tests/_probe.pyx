@@ -31,13 +31,13 @@ from feeds.latency cimport histogram_add, histogram_percentile
 from feeds.levelmap cimport (LevelMap, map_clear, map_fits, map_free, map_get, map_put, map_reserve)
 from feeds.levels cimport LevelText, Piece, take_level
 from feeds.message cimport (Form, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_QUOTE, KIND_SNAPSHOT, KIND_TRADE,
-                            Message, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY,
-                            SLOT_CHECKSUM, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_LEVEL_COUNT, SLOT_LEVEL_GONE,
-                            SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ, SLOT_LEVEL_SIDE,
-                            SLOT_LINE_SEQ, SLOT_PARTIAL, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_SPARE, SLOT_TIME,
-                            SLOT_TRADE_ID, TAKE_ANY, TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT,
-                            TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME, as_ns, bit,
-                            message_clear)
+                            Message, OR_ZERO, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE,
+                            SLOT_BID_QTY, SLOT_CHECKSUM, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_LEVEL_COUNT,
+                            SLOT_LEVEL_GONE, SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SEQ,
+                            SLOT_LEVEL_SIDE, SLOT_LINE_SEQ, SLOT_PARTIAL, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY,
+                            SLOT_SPARE, SLOT_TIME, SLOT_TRADE_ID, TAKE_ANY, TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE,
+                            TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME,
+                            as_ns, bit, message_clear)
 from feeds.numbers cimport read_date, read_double, read_id, read_integer, read_own, read_time, read_units
 from feeds.odd cimport level_alone, levels_by_id, levels_by_offset, levels_newer
 from feeds.parser cimport Parser
@@ -47,11 +47,11 @@ from feeds.protobuf cimport (WIRE_SPAN, WIRE_VARINT, enter, leave, next_field, n
                              skip_field)
 from feeds.routes cimport Route, Routes, routes_add, routes_find, routes_free
 from feeds.routes cimport prefix_size as c_prefix_size
-from feeds.scan cimport (Cursor, Field, NAME_SYMBOL, TAKE_CLOSED_SIDE, TAKE_EACH, TAKE_INSIDE, TAKE_LEVEL, TAKE_SIDE,
-                         Text, at_end, begins, cursor_init, empty_text, fill_sides, find_text, first_item, list_fields,
-                         list_form, name_symbol, note_more, number_at, plain_is, read_count, skip_value, take_aggressor,
-                         take_array, take_best, take_constant, take_levels, take_number, take_object, take_or_zero,
-                         take_signed, take_symbol, take_value)
+from feeds.fields cimport (Field, NAME_SYMBOL, TAKE_CLOSED_SIDE, TAKE_EACH, TAKE_INSIDE, TAKE_LEVEL, TAKE_SIDE,
+                           fill_fields, fill_form, list_fields, take_array, take_object, take_value)
+from feeds.scan cimport (Cursor, Text, at_end, begins, cursor_init, empty_text, fill_sides, find_text, first_item,
+                         name_symbol, note_more, number_at, plain_is, read_count, skip_value, take_aggressor, take_best,
+                         take_constant, take_levels, take_number, take_or_zero, take_signed, take_symbol)
 from feeds.scan cimport is_zero as c_is_zero
 from feeds.shape cimport Written, look_at, look_of
 from feeds.symbols cimport Symbols, symbols_add, symbols_find, symbols_free
@@ -933,7 +933,7 @@ cdef class Levelform:
     cdef Form data
 
     def __cinit__(self, rows, words=None, bint gone=False, bint nullable=False):
-        list_form(&self.data, rows, words, gone, nullable)
+        fill_form(&self.data, rows, words, gone, nullable)
 
 
 def level_text(Levelform form, bytes text):
@@ -980,7 +980,7 @@ cdef class Taking:
         memset(&self.m, 0, sizeof(Message))
         message_clear(&self.m)
         cursor_init(&self.c, self.exact.data, self.exact.size, &self.m if recording else NULL)
-        list_fields(self.fields, tuple((key, TAKES[take], SLOTS[slot]) for key, take, slot in fields),
+        fill_fields(self.fields, tuple((key, TAKES[take], SLOTS[slot]) for key, take, slot in fields),
                     &form.data if form is not None else NULL)
 
     def __dealloc__(self):
@@ -1156,6 +1156,17 @@ cdef class Odd:
         return uncounted, breaks, side_list(&self.m.bids), side_list(&self.m.asks)
 
 
+def list_of_fields(dict rows):
+    """[(key, name of TAKES, name of SLOTS, 0 where it is empty, the next is of the same value)] of a venue's list."""
+    cdef const Field* field = list_fields(rows)
+    found = []
+    while field.key[0]:
+        found.append((field.key.decode(), TAKE_OF[field.take & (OR_ZERO - 1)], SLOT_OF.get(field.slot, field.slot),
+                      bool(field.take & OR_ZERO), bool(field.again)))
+        field += 1
+    return found
+
+
 # ---- a venue of the tests' own
 
 cdef class KeyParser(Parser):
@@ -1174,7 +1185,7 @@ cdef class KeyParser(Parser):
                   int array_marks=0, bint by_line=False, int link=-1, int resync=-1, int depth=0, int checksum=0,
                   int cut=0):
         self.form = form
-        list_fields(self.fields, tuple((key, TAKES[take], SLOTS[slot]) for key, take, slot in fields),
+        fill_fields(self.fields, tuple((key, TAKES[take], SLOTS[slot]) for key, take, slot in fields),
                     &form.data if form is not None else NULL)
         memset(self.needed, 0, sizeof(self.needed))
         for kind, slots in dict(needed).items():

@@ -5,26 +5,23 @@ Wire forms: JSON of 2019 to 2026, raw and combined; all of them are served today
 seller crossed the spread. Times are ms, or us on a connection with timeUnit=MICROSECOND: the pipeline tells by size.
 """
 
-import json
-from urllib.parse import parse_qs, quote, urlsplit
+from functools import partial
+from urllib.parse import quote
 
 from libc.string cimport memcmp
 from orderbook.types cimport BAD_VALUE
-from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_IGNORED, KIND_DELTA, KIND_SNAPSHOT, KIND_TRADE,
-                            KIND_QUOTE, KIND_TICKER, KIND_MARK, KIND_LIQUIDATION, MAX_NAME, SEEN_BIDS, SEEN_ASKS,
-                            SLOT_EVENT_TIME, SLOT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_PREV_SEQ, SLOT_PRICE,
-                            SLOT_QTY, SLOT_TRADE_ID, SLOT_MAKER_BOUGHT, SLOT_AGGRESSOR, SLOT_BID_PRICE, SLOT_BID_QTY,
-                            SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_MARK, SLOT_INDEX, SLOT_FUNDING, SLOT_SETTLEMENT,
-                            SLOT_NEXT_FUNDING, SLOT_LAST, SLOT_LAST_QTY, SLOT_OPEN, SLOT_HIGH, SLOT_LOW, SLOT_VOLUME,
-                            SLOT_QUOTE_VOLUME, SLOT_CHANGE, SLOT_CHANGE_PCT, SLOT_VWAP, SLOT_PREV_CLOSE,
-                            SLOT_OPEN_TIME, SLOT_CLOSE_TIME, SLOT_FIRST_ID, SLOT_LAST_ID, SLOT_COUNT, SLOT_AVERAGE,
-                            TAKE_BOOL, TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT)
+from feeds.fields cimport (Channel, Field, add_channel, expect, expect_channel, expect_nothing, find_channel,
+                           list_fields, list_form, take_field, take_object)
+from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_MARK,
+                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, MAX_NAME, SLOT_ASK_PRICE, SLOT_ASK_QTY,
+                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_MAKER_BOUGHT, SLOT_MARK,
+                            SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, fail, key_is, list_fields, list_form, next_is, next_item,
-                         next_key, open_array, open_object, peek, read_text, skip_value, take_constant, take_field,
-                         take_object, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, fail, key_is, next_is, next_item, next_key, open_array, open_object,
+                         peek, read_text, skip_value, word_is)
 
-from feeds.venue import Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_each,
+                         error_code, frame_text, read_object, read_url, request_number)
 from feeds.venues.lists import binance as lists
 
 
@@ -35,7 +32,6 @@ cdef class BinanceParser(Parser):
 
     def __cinit__(self, bint futures=False):
         self.futures = futures
-        self.route_mark = c'"'
         self.route_marks = 4                      # {"stream":"btcusdt@trade" or, raw, {"e":"trade"
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
@@ -95,6 +91,7 @@ cdef inline void event(BinanceParser self, Cursor* c, Message* m, const Text* st
     cdef Text key, name
     cdef bint is_snapshot = False, is_quote = False
     cdef Message* kept = c.message
+    cdef const Channel* kind
     name.size = 0
     open_object(c)
     c.message = NULL                              # this pass only looks
@@ -109,22 +106,18 @@ cdef inline void event(BinanceParser self, Cursor* c, Message* m, const Text* st
         return
     c.pos = start
     c.message = kept
+    if name.size == 0 and is_quote:               # of spot
+        name.data, name.size = b"bookTicker", 10
+    kind = find_channel(EVENTS, &name)
     if word_is(&name, b"depthUpdate"):
         depth(self, c, m, stream)
-    elif word_is(&name, b"bookTicker") or (name.size == 0 and is_quote):
-        quote_update(c, m)
-    elif word_is(&name, b"trade"):
-        trade(c, m, TRADE)
-    elif word_is(&name, b"aggTrade"):
-        trade(c, m, AGG_TRADE)
-    elif word_is(&name, b"24hrTicker"):
-        ticker(c, m)
-    elif word_is(&name, b"markPriceUpdate"):
-        mark(c, m)
-    elif word_is(&name, b"forceOrder"):
-        liquidation(c, m)
+    elif kind != NULL and kind.kind == KIND_TRADE:
+        trade(c, m, kind)
+    elif kind != NULL:
+        expect_channel(m, kind)
+        take_object(c, kind.fields)
     elif is_snapshot:
-        partial(c, m, stream)
+        partial_book(c, m, stream)
     else:
         # A candle and the like, or an answer to a request of ours, an error, a notice: those have no market's symbol.
         m.kind = KIND_IGNORED if name.size and not word_is(&name, b"serverShutdown") else KIND_CONTROL
@@ -158,12 +151,11 @@ cdef inline void depth(BinanceParser self, Cursor* c, Message* m, const Text* st
     # {"e":"depthUpdate","E":1671656397761,"T":1671656397754,"s":"BTCUSDT","U":226,"u":230,"pu":220,
     #  "b":[["1209.67","85.4821"]],"a":[]}; spot has no T and no pu. Partial books of futures look the same.
     if is_rpi(stream):
-        m.kind = KIND_IGNORED
-        skip_value(c)
+        expect_nothing(c, m, KIND_IGNORED)
         return
     m.depth = partial_depth(stream)
-    m.kind = KIND_SNAPSHOT if m.depth else KIND_DELTA
-    m.needed = bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
+    expect(m, KIND_SNAPSHOT if m.depth else KIND_DELTA)
+    m.needed |= bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ)
     if self.futures:
         m.needed |= bit(SLOT_PREV_SEQ)
     take_object(c, DEPTH)
@@ -171,12 +163,12 @@ cdef inline void depth(BinanceParser self, Cursor* c, Message* m, const Text* st
 
 cdef inline void snapshot(Cursor* c, Message* m) noexcept nogil:
     """A whole book that names neither its kind nor its symbol: REST answers and spot's partial books."""
-    m.kind = KIND_SNAPSHOT
-    m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
+    expect(m, KIND_SNAPSHOT)
+    m.needed |= bit(SLOT_LAST_SEQ)
     take_object(c, SNAPSHOT)
 
 
-cdef inline void partial(Cursor* c, Message* m, const Text* stream) noexcept nogil:
+cdef inline void partial_book(Cursor* c, Message* m, const Text* stream) noexcept nogil:
     # {"lastUpdateId":160,"bids":[["0.0024","10"]],"asks":[["0.0026","100"]]}: the symbol is in the stream's name only
     cdef Py_ssize_t i = 0
     cdef char byte
@@ -194,20 +186,11 @@ cdef inline void partial(Cursor* c, Message* m, const Text* stream) noexcept nog
     snapshot(c, m)
 
 
-cdef inline void quote_update(Cursor* c, Message* m) noexcept nogil:
-    # {"e":"bookTicker","u":5123107839020,"s":"BTCUSDT","b":"61800.20","B":"2.507","a":"61800.30","A":"2.510",
-    #  "T":1723161256313,"E":1723161256313}; spot has no e, T and E
-    m.kind = KIND_QUOTE
-    m.needed = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY) | bit(SLOT_LAST_SEQ)
-    take_object(c, QUOTE)
-
-
-cdef inline void trade(Cursor* c, Message* m, const Field* fields) noexcept nogil:
+cdef inline void trade(Cursor* c, Message* m, const Channel* kind) noexcept nogil:
     # {"e":"trade","E":1723161256322,"T":1723161256322,"s":"BTCUSDT","t":5266583935,"p":"61800.30","q":"0.006",
     #  "X":"MARKET","m":false}; aggTrade has its number in a
     cdef Text key, origin
-    m.kind = KIND_TRADE
-    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_MAKER_BOUGHT)
+    expect_channel(m, kind)
     open_object(c)
     while next_key(c, &key):
         if key_is(&key, c'X') and peek(c) == c'"':
@@ -216,84 +199,48 @@ cdef inline void trade(Cursor* c, Message* m, const Field* fields) noexcept nogi
             if not word_is(&origin, b"MARKET"):
                 m.kind = KIND_IGNORED
         else:
-            take_field(c, &key, fields)
+            take_field(c, &key, kind.fields)
 
 
-cdef inline void ticker(Cursor* c, Message* m) noexcept nogil:
-    # {"e":"24hrTicker","E":1568693103467,"s":"BTCUSDT","p":"-88.17","P":"-0.855","w":"10223.98","c":"10223.74", ...}
-    m.kind = KIND_TICKER
-    m.needed = bit(SLOT_LAST)
-    take_object(c, TICKER)
+# What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
+cdef dict HEAD = {"e": "text", "E": "int event_time", "s": "symbol"}
+cdef dict HAPPENED = {"T": "int time"}
+cdef dict BEST = {"b": "bid_price", "B": "bid_qty", "a": "ask_price", "A": "ask_qty"}
+cdef dict EXECUTED = {"p": "price", "q": "qty"}
+
+cdef Form* LEVEL = list_form(("price", "qty"))
 
 
-cdef inline void mark(Cursor* c, Message* m) noexcept nogil:
-    # {"e":"markPriceUpdate","E":1617309024002,"s":"BTCUSDT","p":"59022.53514719","P":"58902.34482833",
-    #  "i":"58936.68384000","r":"0.00058959","T":1617321600000}; r and T are "" and 0 for dated contracts
-    m.kind = KIND_MARK
-    m.needed = bit(SLOT_MARK)
-    take_object(c, MARK)
+cdef Field* DEPTH = list_fields({**HEAD, **HAPPENED, "U": "first_seq", "u": "last_seq", "pu": "prev_seq", "b": "bids",
+                                 "a": "asks"}, LEVEL)
+cdef Field* SNAPSHOT = list_fields({"lastUpdateId": "last_seq", "E": "int event_time", **HAPPENED, "bids": "bids",
+                                    "asks": "asks"}, LEVEL)
+# {"e":"bookTicker","u":5123107839020,"s":"BTCUSDT","b":"61800.20","B":"2.507","a":"61800.30","A":"2.510",
+#  "T":1723161256313,"E":1723161256313}; spot has no e, T and E
+cdef Field* QUOTE = list_fields({**HEAD, **HAPPENED, **BEST, "u": "last_seq"})
+cdef Field* TRADE = list_fields({**HEAD, **HAPPENED, **EXECUTED, "m": "maker_bought", "t": "int trade_id"})
+cdef Field* AGG_TRADE = list_fields({**HEAD, **HAPPENED, **EXECUTED, "m": "maker_bought", "a": "int trade_id"})
+# {"e":"24hrTicker","E":1568693103467,"s":"BTCUSDT","p":"-88.17","P":"-0.855","w":"10223.98","c":"10223.74", ...}
+cdef Field* TICKER = list_fields({**HEAD, **BEST, "c": "last", "Q": "last_qty", "o": "open", "h": "high", "l": "low",
+                                  "v": "volume", "q": "quote_volume", "p": "change", "P": "change_pct", "w": "vwap",
+                                  "x": "prev_close", "O": "int open_time", "C": "int close_time", "F": "first_id",
+                                  "L": "last_id", "n": "count"})
+# {"e":"markPriceUpdate","E":1617309024002,"s":"BTCUSDT","p":"59022.53514719","P":"58902.34482833",
+#  "i":"58936.68384000","r":"0.00058959","T":1617321600000}; r and T are "" and 0 for dated contracts
+cdef Field* MARK = list_fields({**HEAD, "p": "mark", "i": "index", "P": "settlement", "r": "funding",
+                                "T": "int next_funding"})
+# {"e":"forceOrder","E":1568014460893,"o":{"s":"BTCUSDT","S":"SELL","o":"LIMIT","f":"IOC","q":"0.014","p":"9910",
+#  "ap":"9910","X":"FILLED","l":"0.014","z":"0.014","T":1568014460893}}; S is the side of the forced order
+cdef Field* FORCED = list_fields({**HEAD, "o": "inside", "S": "side", **HAPPENED, **EXECUTED, "ap": "average"})
 
-
-cdef inline void liquidation(Cursor* c, Message* m) noexcept nogil:
-    # {"e":"forceOrder","E":1568014460893,"o":{"s":"BTCUSDT","S":"SELL","o":"LIMIT","f":"IOC","q":"0.014","p":"9910",
-    #  "ap":"9910","X":"FILLED","l":"0.014","z":"0.014","T":1568014460893}}; S is the side of the forced order
-    cdef Text key, side
-    m.kind = KIND_LIQUIDATION
-    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
-    open_object(c)
-    while next_key(c, &key):
-        if not key_is(&key, c'o'):
-            take_field(c, &key, LIQUIDATION)
-            continue
-        open_object(c)
-        while next_key(c, &key):
-            if key_is(&key, c'S'):
-                read_text(c, &side)
-                if not word_is(&side, b"SELL") and not word_is(&side, b"BUY"):
-                    fail(c, BAD_VALUE, b"BUY or SELL")
-                take_constant(c, SLOT_AGGRESSOR, -1 if side.size == 4 else 1)
-            else:
-                take_field(c, &key, FORCED_ORDER)
-
-
-# What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
-cdef tuple HEAD = (("e", TAKE_TEXT, 0), ("E", TAKE_INT, SLOT_EVENT_TIME), ("s", TAKE_SYMBOL, 0))
-cdef tuple HAPPENED = (("T", TAKE_INT, SLOT_TIME),)
-cdef tuple BEST = (("b", TAKE_PRICE, SLOT_BID_PRICE), ("B", TAKE_QTY, SLOT_BID_QTY),
-                   ("a", TAKE_PRICE, SLOT_ASK_PRICE), ("A", TAKE_QTY, SLOT_ASK_QTY))
-cdef tuple EXECUTED = (("p", TAKE_PRICE, SLOT_PRICE), ("q", TAKE_QTY, SLOT_QTY))
-
-cdef Form LEVEL
-list_form(&LEVEL, ("price", "qty"))
-
-cdef Field[16] DEPTH, SNAPSHOT, QUOTE, TRADE, AGG_TRADE, MARK, LIQUIDATION, FORCED_ORDER
-cdef Field[32] TICKER
-
-list_fields(DEPTH, (*HEAD, *HAPPENED, ("U", TAKE_INT, SLOT_FIRST_SEQ), ("u", TAKE_INT, SLOT_LAST_SEQ),
-                    ("pu", TAKE_INT, SLOT_PREV_SEQ), ("b", TAKE_LEVELS, 0), ("a", TAKE_LEVELS, 1)), &LEVEL)
-list_fields(SNAPSHOT, (("lastUpdateId", TAKE_INT, SLOT_LAST_SEQ), ("E", TAKE_INT, SLOT_EVENT_TIME), *HAPPENED,
-                       ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1)), &LEVEL)
-list_fields(QUOTE, (*HEAD, *HAPPENED, *BEST, ("u", TAKE_INT, SLOT_LAST_SEQ)))
-list_fields(TRADE, (*HEAD, *HAPPENED, *EXECUTED, ("m", TAKE_BOOL, SLOT_MAKER_BOUGHT), ("t", TAKE_INT, SLOT_TRADE_ID)))
-list_fields(AGG_TRADE, (*HEAD, *HAPPENED, *EXECUTED, ("m", TAKE_BOOL, SLOT_MAKER_BOUGHT),
-                        ("a", TAKE_INT, SLOT_TRADE_ID)))
-list_fields(TICKER, (
-    *HEAD, *BEST, ("c", TAKE_DOUBLE, SLOT_LAST), ("Q", TAKE_DOUBLE, SLOT_LAST_QTY), ("o", TAKE_DOUBLE, SLOT_OPEN),
-    ("h", TAKE_DOUBLE, SLOT_HIGH), ("l", TAKE_DOUBLE, SLOT_LOW), ("v", TAKE_DOUBLE, SLOT_VOLUME),
-    ("q", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("p", TAKE_DOUBLE, SLOT_CHANGE), ("P", TAKE_DOUBLE, SLOT_CHANGE_PCT),
-    ("w", TAKE_DOUBLE, SLOT_VWAP), ("x", TAKE_DOUBLE, SLOT_PREV_CLOSE), ("O", TAKE_INT, SLOT_OPEN_TIME),
-    ("C", TAKE_INT, SLOT_CLOSE_TIME), ("F", TAKE_INT, SLOT_FIRST_ID), ("L", TAKE_INT, SLOT_LAST_ID),
-    ("n", TAKE_INT, SLOT_COUNT)))
-list_fields(MARK, (*HEAD, ("p", TAKE_DOUBLE, SLOT_MARK), ("i", TAKE_DOUBLE, SLOT_INDEX),
-                   ("P", TAKE_DOUBLE, SLOT_SETTLEMENT), ("r", TAKE_DOUBLE, SLOT_FUNDING),
-                   ("T", TAKE_INT, SLOT_NEXT_FUNDING)))
-list_fields(LIQUIDATION, HEAD)
-list_fields(FORCED_ORDER, (("s", TAKE_SYMBOL, 0), *HAPPENED, *EXECUTED, ("ap", TAKE_DOUBLE, SLOT_AVERAGE)))
-
-
-def make_parser(market):
-    """A fresh parser of "spot", "usdm" or "coinm"."""
-    return BinanceParser(market != "spot")
+cdef Channel* EVENTS = NULL                            # by `e`; depthUpdate has its own function
+add_channel(&EVENTS, b"bookTicker", KIND_QUOTE, QUOTE, bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE)
+            | bit(SLOT_ASK_QTY) | bit(SLOT_LAST_SEQ))
+add_channel(&EVENTS, b"trade", KIND_TRADE, TRADE, bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_MAKER_BOUGHT))
+add_channel(&EVENTS, b"aggTrade", KIND_TRADE, AGG_TRADE, bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_MAKER_BOUGHT))
+add_channel(&EVENTS, b"24hrTicker", KIND_TICKER, TICKER)
+add_channel(&EVENTS, b"markPriceUpdate", KIND_MARK, MARK, bit(SLOT_MARK))
+add_channel(&EVENTS, b"forceOrder", KIND_LIQUIDATION, FORCED)
 
 
 # Root "public" serves the book class of streams, root "market" the rest. Only USD-M has been split (2026-03-06, the
@@ -315,14 +262,8 @@ FUTURES_CHANNELS = {
     "liquidations": "forced orders, at most one a second and symbol",
 }
 
-SUFFIX = {
-    "trades": "trade",
-    "agg_trades": "aggTrade",
-    "quotes": "bookTicker",
-    "ticker": "ticker",
-    "mark": "markPrice@1s",
-    "liquidations": "forceOrder",
-}
+SUFFIX = {"trades": "trade", "agg_trades": "aggTrade", "quotes": "bookTicker", "ticker": "ticker",
+          "mark": "markPrice@1s", "liquidations": "forceOrder"}
 
 PARTIAL_DEPTHS = (5, 10, 20)
 
@@ -355,13 +296,10 @@ def make_streams(venue, channels_known, delta_speeds, partial_speeds, split):
 
     def streams(symbols, channels, depth=None, speed=None, market=None):
         """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
-        unknown = [channel for channel in channels if channel not in channels_known]
-        if unknown:
-            known = ", ".join(channels_known)
-            raise UnsupportedChannel(f"{venue} has no channel {', '.join(map(repr, unknown))}; it has: {known}")
+        check_each(venue, "channel", channels, channels_known)
         book = book_stream(venue, delta_speeds, partial_speeds, depth, speed)
         planned = []
-        for symbol in map(spelling, symbols):
+        for symbol in map(str.upper, symbols):
             for channel in channels:
                 root = "public" if not split or channel in PUBLIC_CHANNELS else "market"
                 suffix = book if channel == "book" else SUFFIX[channel]
@@ -372,29 +310,15 @@ def make_streams(venue, channels_known, delta_speeds, partial_speeds, split):
     return streams
 
 
-def spelling(symbol):
-    """Binance writes symbols in upper case in messages, in lower case in stream names."""
-    return symbol.upper()
-
-
 def connect_path(names):
     """Combined form: the wrapper names the stream, which partial books need (their messages name no symbol)."""
     return "/stream?streams=" + quote("/".join(names), safe="/@!_") if names else "/stream"
 
 
-def request(method, names, request_id):
-    return json.dumps({"method": method, "params": list(names), "id": request_id}, separators=(",", ":"),
-                      ensure_ascii=False)
-
-
-def subscribe(names, request_id):
+def request(word, names, request_id):
     # {"method":"SUBSCRIBE","params":["btcusdt@depth@100ms","btcusdt@bookTicker","btcusdt@trade"],"id":1}
-    return [request("SUBSCRIBE", names, request_id)]
-
-
-def unsubscribe(names, request_id):
     # {"method":"UNSUBSCRIBE","params":["btcusdt@depth@100ms"],"id":312}
-    return [request("UNSUBSCRIBE", names, request_id)]
+    return [frame_text({"method": word, "params": list(names), "id": request_id})]
 
 
 def read_control(payload):
@@ -406,20 +330,11 @@ def read_control(payload):
     {"e":"serverShutdown","E":1770123456789}                                reconnect at once (since 2026-05)
     {"stream":"!serverShutdown","data":{"e":"serverShutdown","E":...}}      the same on a combined connection
     """
-    text = bytes(payload).decode("utf-8", "replace")
-    try:
-        message = json.loads(text)
-    except (ValueError, RecursionError):
-        message = None
-    if not isinstance(message, dict):
-        return Control("other", None, None, text)
-    request_id = message.get("id")
-    if not isinstance(request_id, int) or isinstance(request_id, bool):
-        request_id = None
+    text, message = read_object(payload)
+    request_id = request_number(message.get("id"))
     error = message.get("error") if isinstance(message.get("error"), dict) else message
     if "code" in error:
-        code = error["code"] if isinstance(error["code"], (int, str)) else None
-        return Control("error", request_id, code, str(error.get("msg", text)))
+        return Control("error", request_id, error_code(error["code"]), str(error.get("msg", text)))
     data = message.get("data") if isinstance(message.get("data"), dict) else message
     if message.get("stream") == "!serverShutdown" or data.get("e") == "serverShutdown":
         return Control("shutdown", None, None, text)
@@ -442,16 +357,13 @@ def read_address(default_limit):
 
     def read(url):
         # https://api.binance.com/api/v3/depth?symbol=BTCUSDT&limit=1000, .../exchangeInfo
-        parts = urlsplit(url)
-        asked = parts.path.rpartition("/")[2]
-        query = parse_qs(parts.query)
+        path, query = read_url(url)
+        asked = path.rpartition("/")[2]
         if asked == "exchangeInfo":
             return Answer("instruments")
         if asked != "depth":
             return None
-        limit = query.get("limit", [""])[0]
-        return Answer("snapshot", query.get("symbol", [""])[0].upper(),
-                      int(limit) if limit.isdecimal() else default_limit)
+        return Answer("snapshot", query.get("symbol", "").upper(), request_number(query.get("limit")) or default_limit)
 
     return read
 
@@ -476,28 +388,14 @@ def futures_weight(limit):
 
 # The header counts all weight this address used in the running minute, other programs included.
 # Requests, pings and pongs of ours all count as messages.
-SPOT_LIMITS = Limits(
-    streams_per_connection=1024,
-    messages_per_second=5,
-    streams_per_request=200,
-    connections_per_5_minutes=300,
-    connection_lifetime_s=24 * 3600,
-    rest_weight_per_minute=6000,
-    weight_header="X-MBX-USED-WEIGHT-1M",
-)
+SPOT_LIMITS = Limits(streams_per_connection=1024, messages_per_second=5, streams_per_request=200,
+                     connections_per_5_minutes=300, connection_lifetime_s=24 * 3600, rest_weight_per_minute=6000,
+                     weight_header="X-MBX-USED-WEIGHT-1M")
 
 # The 2400 are shared by fapi and dapi since 2026-06-30. The limit on connections is the spot one: futures publish none.
-FUTURES_LIMITS = Limits(
-    streams_per_connection=1024,
-    messages_per_second=10,
-    streams_per_request=200,
-    connections_per_5_minutes=300,
-    connection_lifetime_s=24 * 3600,
-    rest_weight_per_minute=2400,
-    weight_header="X-MBX-USED-WEIGHT-1M",
-)
-
-FUTURES_SNAPSHOTS = (5, 10, 20, 50, 100, 500, 1000)
+FUTURES_LIMITS = Limits(streams_per_connection=1024, messages_per_second=10, streams_per_request=200,
+                        connections_per_5_minutes=300, connection_lifetime_s=24 * 3600, rest_weight_per_minute=2400,
+                        weight_header="X-MBX-USED-WEIGHT-1M")
 
 
 def evidence(link):
@@ -512,38 +410,51 @@ def evidence(link):
     )
 
 
-FUTURES_EVIDENCE = (
-    *evidence("pu is the u of the delta before"),
-    Evidence("mark", "messages", "nothing"),
-    Evidence("liquidations", "messages", "nothing; the venue sends at most one a second"),
+# What the three markets share.
+SHARED = dict(
+    shared_ids=True,          # U and u are those of the REST snapshot, t and a those of REST trades
+    connect_path=connect_path, read_control=read_control, symbol=str.upper,
+    subscribe=partial(request, "SUBSCRIBE"), unsubscribe=partial(request, "UNSUBSCRIBE"),
+    max_frame_size=8 << 20,
+    resync="rest",
+    snapshot_limit=1000,
+    read_instruments=lists.read,
+)
+
+FUTURES = dict(
+    SHARED,
+    link=Link.PREVIOUS,
+    channels=FUTURES_CHANNELS,
+    limits=FUTURES_LIMITS,
+    ping_interval_s=180,
+    parser=lambda market: BinanceParser(True),
+    snapshot_limits=(5, 10, 20, 50, 100, 500, 1000),
+    snapshot_weight=futures_weight,
+    read_address=read_address(500),
+    checked="2026-08-21",
+    evidence=(
+        *evidence("pu is the u of the delta before"),
+        Evidence("mark", "messages", "nothing"),
+        Evidence("liquidations", "messages", "nothing; the venue sends at most one a second"),
+    ),
 )
 
 SPOT = VenueSpec(
+    **SHARED,
     name="binance_spot",
     link=Link.RANGE,
-    shared_ids=True,          # U and u are those of the REST snapshot, t and a those of REST trades
     roots={"public": "wss://stream.binance.com:9443"},
     rest_url="https://api.binance.com",
-    resync="rest",
     snapshot_address=snapshot_address("https://api.binance.com/api/v3/depth"),
     read_address=read_address(100),
     instruments_addresses={"": lists.ADDRESSES["spot"]},
-    read_instruments=lists.read,
     instruments_weight=20,
-    snapshot_limit=1000,
-    snapshot_limits=(),
     snapshot_weight=spot_weight,
     channels=CHANNELS,
     streams=make_streams("binance_spot", CHANNELS, SPOT_SPEEDS, SPOT_SPEEDS, split=False),
-    connect_path=connect_path,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
-    symbol=spelling,
     limits=SPOT_LIMITS,
     ping_interval_s=20,
-    max_frame_size=8 << 20,
-    parser=lambda market: make_parser("spot"),
+    parser=lambda market: BinanceParser(False),
     source="https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md",
     checked="2026-09-18",
     evidence=evidence("U is the u of the delta before + 1"),
@@ -551,63 +462,25 @@ SPOT = VenueSpec(
 )
 
 USDM = VenueSpec(
+    **FUTURES,
     name="binance_usdm",
-    link=Link.PREVIOUS,
-    shared_ids=True,          # as of spot
     roots={"public": "wss://fstream.binance.com/public", "market": "wss://fstream.binance.com/market"},
     rest_url="https://fapi.binance.com",
-    resync="rest",
     snapshot_address=snapshot_address("https://fapi.binance.com/fapi/v1/depth"),
-    read_address=read_address(500),
     instruments_addresses={"": lists.ADDRESSES["usdm"]},
-    read_instruments=lists.read,
-    snapshot_limit=1000,
-    snapshot_limits=FUTURES_SNAPSHOTS,
-    snapshot_weight=futures_weight,
-    channels=FUTURES_CHANNELS,
     streams=make_streams("binance_usdm", FUTURES_CHANNELS, FUTURES_SPEEDS, FUTURES_PARTIAL_SPEEDS, split=True),
-    connect_path=connect_path,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
-    symbol=spelling,
-    limits=FUTURES_LIMITS,
-    ping_interval_s=180,
-    max_frame_size=8 << 20,
-    parser=lambda market: make_parser("usdm"),
     source="https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams",
-    checked="2026-08-21",
-    evidence=FUTURES_EVIDENCE,
     forms="JSON of 2019 to 2026, raw and combined, with and without the ps and st keys of 2026.",
 )
 
 COINM = VenueSpec(
+    **FUTURES,
     name="binance_coinm",
-    link=Link.PREVIOUS,
-    shared_ids=True,          # as of spot
     roots={"public": "wss://dstream.binance.com"},
     rest_url="https://dapi.binance.com",
-    resync="rest",
     snapshot_address=snapshot_address("https://dapi.binance.com/dapi/v1/depth"),
-    read_address=read_address(500),
     instruments_addresses={"": lists.ADDRESSES["coinm"]},
-    read_instruments=lists.read,
-    snapshot_limit=1000,
-    snapshot_limits=FUTURES_SNAPSHOTS,
-    snapshot_weight=futures_weight,
-    channels=FUTURES_CHANNELS,
     streams=make_streams("binance_coinm", FUTURES_CHANNELS, FUTURES_SPEEDS, FUTURES_PARTIAL_SPEEDS, split=False),
-    connect_path=connect_path,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
-    symbol=spelling,
-    limits=FUTURES_LIMITS,
-    ping_interval_s=180,
-    max_frame_size=8 << 20,
-    parser=lambda market: make_parser("coinm"),
     source="https://developers.binance.com/docs/derivatives/coin-margined-futures/websocket-market-streams",
-    checked="2026-08-21",
-    evidence=FUTURES_EVIDENCE,
     forms="JSON of 2021 to 2026, raw and combined, with and without the st key of 2026.",
 )

@@ -12,17 +12,17 @@ sbe/schemas/stream_1_0.xml beside it, as of 2026-09-18; no recording was at hand
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memset
 from orderbook.types cimport BAD_VALUE, OK
-from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_QUOTE, KIND_SNAPSHOT,
-                            KIND_TRADE, message_clear, SEEN_ASKS, SEEN_BIDS, SLOT_ASK_PRICE, SLOT_ASK_QTY,
+from feeds.fields cimport Field, list_fields, list_form, take_object
+from feeds.message cimport (Form, Message, bit, message_clear, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_QUOTE,
+                            KIND_SNAPSHOT, KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SLOT_ASK_PRICE, SLOT_ASK_QTY,
                             SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ,
-                            SLOT_MAKER_BOUGHT, SLOT_PRICE, SLOT_QTY, SLOT_TIME, SLOT_TRADE_ID, TAKE_INT, TAKE_LEVELS,
-                            TAKE_PRICE, TAKE_QTY)
+                            SLOT_MAKER_BOUGHT, SLOT_PRICE, SLOT_QTY, SLOT_TIME, SLOT_TRADE_ID, TAKE_PRICE, TAKE_QTY)
 from feeds.parser cimport Parser
 from feeds.sbe cimport (Group, Header, LEVEL_SIZE, fill_slot, load_i64, read_block, read_group, read_header, read_text8,
                         take_exponents, take_group, take_i64)
-from feeds.scan cimport Cursor, Field, Text, at_end, cursor_init, fail, list_fields, list_form, skip_value, take_object
+from feeds.scan cimport Cursor, Text, at_end, cursor_init, fail, skip_value
 
-from feeds.venue import Control, Evidence, Stream, UnsupportedChannel, check_known
+from feeds.venue import Control, Evidence, Stream, UnsupportedChannel, check_each, check_known
 
 cdef enum:
     SCHEMA = 1
@@ -220,12 +220,9 @@ cdef inline void next_trade(Cursor* c, Message* m, const Trades* trades) noexcep
         m.more = p
 
 
-cdef Form LEVEL
-list_form(&LEVEL, ("price", "qty"))
+cdef Form* LEVEL = list_form(("price", "qty"))
 
-cdef Field[4] SNAPSHOT
-list_fields(SNAPSHOT, (("lastUpdateId", TAKE_INT, SLOT_LAST_SEQ), ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1)),
-            &LEVEL)
+cdef Field* SNAPSHOT = list_fields({"lastUpdateId": "last_seq", "bids": "bids", "asks": "asks"}, LEVEL)
 
 
 # ---- what its SPEC has instead of that of JSON
@@ -245,8 +242,7 @@ def make_streams(spelling):
 
     def streams(symbols, channels, depth=None, speed=None, market=None):
         """Streams of `symbols` x `channels`; depth concerns the channel "book" only, and each book has one speed."""
-        for channel in channels:
-            check_known(WHO, "channel", channel, CHANNELS)
+        check_each(WHO, "channel", channels, CHANNELS)
         check_known(WHO, "book of depth", depth, (None, PARTIAL_LEVELS),
                     f"{PARTIAL_LEVELS}, or None for the whole book")
         if speed is not None:

@@ -14,21 +14,18 @@ coarser P1 to P4 are left out.
 """
 
 from libc.stdint cimport int64_t
-from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy, memset
 from orderbook.types cimport BAD_VALUE
+from feeds.fields cimport Field, Note, expect, list_form, list_places, notes_add, take_array, take_value
 from feeds.message cimport (Form, Message, bit, CHECKSUM_SIGNED, KIND_CONTROL, KIND_DELTA, KIND_IGNORED,
-                            KIND_LIQUIDATION, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, MAX_NAME, OR_ZERO, SEEN_BOTH,
-                            SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_BID_PRICE, SLOT_CHANGE, SLOT_CHECKSUM, SLOT_EVENT_TIME,
-                            SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LINE_SEQ, SLOT_LOW, SLOT_MARK,
-                            SLOT_NEXT_FUNDING, SLOT_OPEN_INTEREST, SLOT_PARTIAL, SLOT_PRICE, SLOT_QTY, SLOT_TIME,
-                            SLOT_TRADE_ID, SLOT_VOLUME, TAKE_DOUBLE, TAKE_PRICE, TAKE_SYMBOL, TAKE_TIME)
+                            KIND_LIQUIDATION, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, MAX_NAME, SEEN_BOTH,
+                            SLOT_AGGRESSOR, SLOT_CHECKSUM, SLOT_EVENT_TIME, SLOT_LINE_SEQ, SLOT_PARTIAL, SLOT_PRICE,
+                            SLOT_QTY, SLOT_TIME, SLOT_TRADE_ID)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Note, Notes, Text, at_end, begins, expect, fail, find_count, find_text,
-                         find_value, first_item, go_to, is_digit, list_form, list_places, next_item, note_more,
-                         notes_add, notes_kept, notes_restore, open_array, peek, read_count, read_text, skip_object,
-                         skip_value, take_any, take_array, take_constant, take_int, take_level_alone, take_levels,
-                         take_price, take_rest, take_signed, take_time, take_value, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, begins, fail, find_count, find_text, find_value, is_digit, next_item,
+                         note_more, open_array, peek, read_count, read_text, skip_object, skip_value, take_any,
+                         take_constant, take_int, take_level_alone, take_levels, take_price, take_rest, take_signed,
+                         take_time, word_is)
 
 from feeds.venue import (Answer, Control, Count, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
                          check_known, frame_text, read_object)
@@ -51,27 +48,12 @@ cdef enum:
 
 
 cdef class BitfinexParser(Parser):
-    """Messages of one version, and what the channels of each connection carry."""
+    """Messages of one version; notes by line the numbers of channels, what they carry, levels, symbols."""
 
-    cdef Notes channels       # by line: their numbers, what they carry, levels a side of books, symbols
-
-    def __cinit__(self, int market=0):
-        self.market = market
+    def __cinit__(self):
         self.by_line = True
         self.route_mark = c','
         self.route_marks = self.array_marks = 1   # [225206
-
-    def __dealloc__(self):
-        free(self.channels.note)
-
-    @property
-    def memory(self):
-        """What is remembered, as bytes; for checkpoints."""
-        return notes_kept(&self.channels)
-
-    @memory.setter
-    def memory(self, bytes kept):
-        notes_restore(&self.channels, kept)
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         if peek(c) == c'[':
@@ -88,9 +70,9 @@ cdef class BitfinexParser(Parser):
 cdef inline Note* find_channel(BitfinexParser self, int64_t number) noexcept nogil:
     """A channel of the present line, NULL if it is not known."""
     cdef int i
-    for i in range(self.channels.count):
-        if self.channels.note[i].id == number and self.channels.note[i].line == self.line:
-            return &self.channels.note[i]
+    for i in range(self.notes.count):
+        if self.notes.note[i].id == number and self.notes.note[i].line == self.line:
+            return &self.notes.note[i]
     return NULL
 
 
@@ -102,12 +84,12 @@ cdef inline int flags_of(BitfinexParser self) noexcept nogil:
 
 cdef inline bint forget_line(BitfinexParser self) noexcept nogil:
     """Forget all of the present line, which was opened anew; whether anything was known."""
-    cdef int i, kept = 0, before = self.channels.count
+    cdef int i, kept = 0, before = self.notes.count
     for i in range(before):
-        if self.channels.note[i].line != self.line:
-            self.channels.note[kept] = self.channels.note[i]
+        if self.notes.note[i].line != self.line:
+            self.notes.note[kept] = self.notes.note[i]
             kept += 1
-    self.channels.count = kept
+    self.notes.count = kept
     return kept != before
 
 
@@ -116,7 +98,7 @@ cdef inline bint add_channel(BitfinexParser self, Cursor* c, const Note* new) no
     cdef Note* channel = find_channel(self, new.id)
     cdef bint changed
     if channel == NULL:
-        notes_add(c, &self.channels, new)
+        notes_add(c, &self.notes, new)
         return False                              # frames of an unknown channel are never learned
     changed = (channel.what != new.what or channel.depth != new.depth or channel.size != new.size
                or memcmp(channel.name, new.name, new.size) != 0)
@@ -206,16 +188,16 @@ cdef inline void array_frame(BitfinexParser self, Cursor* c, Message* m) noexcep
         if m.symbol == NULL:
             skip_value(c)
         else:
-            payload(c, m, channel, &word)
+            payload(self, c, m, channel, &word)
     tail(c, flags_of(self))
 
 
-cdef inline void payload(Cursor* c, Message* m, const Note* channel, const Text* word) noexcept nogil:
+cdef inline void payload(BitfinexParser self, Cursor* c, Message* m, const Note* channel,
+                         const Text* word) noexcept nogil:
     """What a channel carries, if it is of use."""
     cdef Cursor ahead = c[0]
     cdef char inner = peek(&ahead) if open_array(&ahead) else 0
     cdef bint is_list = inner == c'[' or inner == c']'
-    cdef const char* end
     if word.size:
         if word_is(word, b"te") and channel.what == TRADES:
             trade(c, m)
@@ -230,20 +212,18 @@ cdef inline void payload(Cursor* c, Message* m, const Note* channel, const Text*
     elif channel.what == BOOK and is_list:
         m.kind = KIND_SNAPSHOT
         m.needed = bit(SEEN_BOTH)
-        take_levels(c, 2, &LEVEL)
+        take_levels(c, 2, LEVEL)
     elif channel.what == BOOK:
         # [279380,1,0.0089] a bid, [283460,0,-1] removes an ask (the amount is then 1 or -1, never a quantity)
         m.kind = KIND_DELTA
         m.needed = bit(SEEN_BOTH)
-        take_level_alone(c, 2, &LEVEL)
+        take_level_alone(c, 2, LEVEL)
     elif channel.what == TICKER and not is_list:
         ticker(c, m)
     elif channel.what == DERIVATIVE and not is_list:
         status(c, m)
     elif channel.what == LIQUIDATIONS and inner == c'[':
-        end = first_item(c)
-        liquidation(c, m)
-        go_to(c, end)
+        self.parse_first(c, m)
     else:
         skip_value(c)                             # the trades before the subscription
 
@@ -318,19 +298,15 @@ cdef inline void liquidation(Cursor* c, Message* m) noexcept nogil:
     note_more(c, m)
 
 
-cdef Form LEVEL
-list_form(&LEVEL, ("price", "count", "signed"))
+cdef Form* LEVEL = list_form(("price", "count", "signed"))
 
-# What the elements of an array mean: place -> (what to take, slot). The others are stepped over.
-cdef Field[20] DAY, STATUS, FORCED
+# What the elements of an array mean, by place. The others are stepped over.
 
-list_places(DAY, {0: (TAKE_PRICE, SLOT_BID_PRICE), 2: (TAKE_PRICE, SLOT_ASK_PRICE), 4: (TAKE_DOUBLE, SLOT_CHANGE),
-                  6: (TAKE_DOUBLE, SLOT_LAST), 7: (TAKE_DOUBLE, SLOT_VOLUME), 8: (TAKE_DOUBLE, SLOT_HIGH),
-                  9: (TAKE_DOUBLE, SLOT_LOW)})
-list_places(STATUS, {0: (TAKE_TIME, SLOT_TIME), 2: (TAKE_DOUBLE, SLOT_LAST), 3: (TAKE_DOUBLE, SLOT_INDEX),
-                     7: (TAKE_TIME, SLOT_NEXT_FUNDING), 11: (TAKE_DOUBLE, SLOT_FUNDING), 14: (TAKE_DOUBLE, SLOT_MARK),
-                     17: (TAKE_DOUBLE, SLOT_OPEN_INTEREST)})
-list_places(FORCED, {2: (TAKE_TIME, SLOT_TIME), 4: (TAKE_SYMBOL, 0), 11: (TAKE_PRICE | OR_ZERO, SLOT_PRICE)})
+cdef Field* DAY = list_places({
+    0: "bid_price", 2: "ask_price", 4: "change", 6: "last", 7: "volume", 8: "high", 9: "low"})
+cdef Field* STATUS = list_places({0: "time", 2: "last", 3: "index", 7: "next_funding", 11: "funding", 14: "mark",
+                                  17: "open_interest"})
+cdef Field* FORCED = list_places({2: "time", 4: "symbol", 11: "price or 0"})
 
 
 CHANNELS = {
@@ -450,8 +426,8 @@ SPEC = VenueSpec(
     link=Link.NONE,
     count=Count.NEXT,
     roots={"public": "wss://api-pub.bitfinex.com/ws/2"},
-    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=subscribe, unsubscribe=unsubscribe,
     # The documentation says 25 or 30 channels on a connection; 37 were refused in 2026-09. 20 connections a minute.
     limits=Limits(streams_per_connection=25, messages_per_second=0, streams_per_request=1,
                   connections_per_5_minutes=100, connection_lifetime_s=0, rest_weight_per_minute=0,

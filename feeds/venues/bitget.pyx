@@ -12,25 +12,19 @@ coin in all markets. Times are ms; `ts` of the frame is a number, within the dat
 """
 
 from functools import partial
-from urllib.parse import parse_qs, urlsplit
 
 from orderbook.types cimport BAD_VALUE
+from feeds.fields cimport (Channel, Field, add_channel, expect_channel, expect_nothing, expect_number, find_channel,
+                           list_fields, list_form, take_array, take_field, take_object)
 from feeds.message cimport (Form, Message, CHECKSUM_PAIRS, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION,
-                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SLOT_AGGRESSOR, SLOT_ASK_PRICE,
-                            SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHECKSUM, SLOT_EVENT_TIME, SLOT_FUNDING,
-                            SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_NEXT_FUNDING,
-                            SLOT_OPEN, SLOT_OPEN_INTEREST, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME,
-                            SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME, TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS, TAKE_PRICE,
-                            TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT)
+                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Channel, Cursor, Field, TAKE_BEST, TAKE_CLOSED_SIDE, TAKE_SIDE, Text, add_channel, at_end,
-                         expect_channel, expect_nothing, expect_number, fail, find_channel, find_text, find_value,
-                         first_item, go_to, list_fields, list_form, next_key, note_more, open_object, peek, plain_is,
-                         take_array, take_field, take_object, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, fail, find_text, find_value, give_name, next_key, note_more, open_object,
+                         peek, plain_is, word_is)
 from feeds.sync cimport LINK_NONE
 
-from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, error_code,
-                         frame_text, read_object)
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_each, check_known,
+                         error_code, frame_text, read_object, read_url)
 from feeds.venues.lists import bitget as lists
 
 cdef enum:
@@ -42,28 +36,16 @@ cdef enum:
 
 
 cdef class BitgetParser(Parser):
-    """Messages of all markets. What it keeps is about the frame at work: `parse_more` needs its head."""
+    """Messages of all markets. What it keeps is about the frame at work."""
 
-    cdef const char* frame    # its first byte; compared only
+    cdef bint named           # the frame names a channel
     cdef const Channel* channel
     cdef int of_market        # index of the market the frame names
     cdef Text symbol          # of the frame's arg; borrowed from it
     cdef Text action          # snapshot or update
-    cdef bint numbered        # books have had sequence numbers
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 18     # {"action":"update","arg":{"instType":"SPOT","channel":"books","instId":"BTCUSDT"
-
-    @property
-    def memory(self):
-        """What is remembered, as bytes; for checkpoints."""
-        return b"numbered" if self.numbered else b""
-
-    @memory.setter
-    def memory(self, bytes kept):
-        self.numbered = kept == b"numbered"
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         # {"action":"update","arg":{"instType":"USDT-FUTURES","channel":"books","instId":"MAVUSDT"},"data":[{...}],
@@ -73,82 +55,69 @@ cdef class BitgetParser(Parser):
         # {"event":"subscribe","arg":{"instType":"SPOT","channel":"books","instId":"BTCUSDT"}}, and the text pong
         cdef const Field* outside = OUTSIDE
         cdef Text key
-        cdef bint named
         m.kind = KIND_CONTROL
         if plain_is(c, b"pong"):
             return
-        named = head(self, c)
-        if named and self.channel != NULL and self.channel.kind == KIND_LIQUIDATION:
+        self.read_head(c, False)
+        if self.named and self.channel != NULL and self.channel.kind == KIND_LIQUIDATION:
             outside = NAMES                       # the time of the frame is not that of each row
         open_object(c)
         while next_key(c, &key):
-            if word_is(&key, b"data") and named and peek(c) == c'[':
+            if word_is(&key, b"data") and self.named and peek(c) == c'[':
                 rows(self, c, m)
             else:
                 take_field(c, &key, outside)
         at_end(c)
 
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
-        cdef Cursor again = c[0]
-        if self.frame != c.start:                 # another frame was read in between
-            again.pos = c.start
-            head(self, &again)
+        self.read_head(c, True)
         row(self, c, m)
         note_more(c, m)
 
+    cdef void head(self, Cursor* c) noexcept nogil:
+        cdef Cursor arg
+        cdef Text name, type
+        self.named = find_value(c, b"arg", &arg) and (
+            find_text(&arg, b"channel", &name) or find_text(&arg, b"topic", &name))
+        if self.named:
+            if not find_text(&arg, b"instId", &self.symbol):
+                find_text(&arg, b"symbol", &self.symbol)
+            find_text(&arg, b"instType", &type)
+            find_text(c, b"action", &self.action)
+            self.channel = find_channel(KNOWN, &name)
+            self.of_market = market_of(&type, &self.symbol)
 
-cdef inline bint head(BitgetParser self, Cursor* c) noexcept nogil:
-    """Read what stands around the data; False if no channel is named. The cursor stays."""
-    cdef Cursor arg
-    cdef Text name, type, end
-    self.frame = c.start
-    if not find_value(c, b"arg", &arg) or not (
-            find_text(&arg, b"channel", &name) or find_text(&arg, b"topic", &name)):
-        return False
-    if not find_text(&arg, b"instId", &self.symbol):
-        find_text(&arg, b"symbol", &self.symbol)
-    find_text(&arg, b"instType", &type)
-    find_text(c, b"action", &self.action)
-    self.channel = find_channel(KNOWN, &name)
-    self.of_market = SPOT
-    if word_is(&type, b"USDT-FUTURES") or word_is(&type, b"usdt-futures"):
-        self.of_market = USDT
-    elif word_is(&type, b"COIN-FUTURES") or word_is(&type, b"coin-futures"):
-        self.of_market = COIN
-    elif word_is(&type, b"USDC-FUTURES") or word_is(&type, b"usdc-futures"):
-        self.of_market = USDC
-    elif word_is(&type, b"mc") and self.symbol.size:      # of v1, all futures: the symbol tells
-        end.size = min(self.symbol.size, 4)
-        end.data = self.symbol.data + self.symbol.size - end.size
-        self.of_market = USDT if word_is(&end, b"USDT") else USDC if word_is(&end, b"PERP") else COIN
-    return True
+
+cdef inline int market_of(const Text* type, const Text* symbol) noexcept nogil:
+    """Index of the market that a frame names; of v1, all futures are "mc", and the symbol tells."""
+    cdef Text end
+    if word_is(type, b"mc") and symbol.size:
+        end.size = min(symbol.size, 4)
+        end.data = symbol.data + symbol.size - end.size
+        return USDT if word_is(&end, b"USDT") else USDC if word_is(&end, b"PERP") else COIN
+    if word_is(type, b"USDT-FUTURES") or word_is(type, b"usdt-futures"):
+        return USDT
+    if word_is(type, b"COIN-FUTURES") or word_is(type, b"coin-futures"):
+        return COIN
+    return USDC if word_is(type, b"USDC-FUTURES") or word_is(type, b"usdc-futures") else SPOT
 
 
 cdef inline void rows(BitgetParser self, Cursor* c, Message* m) noexcept nogil:
     """The first element of the data, and where the next one begins."""
-    cdef const char* past
     cdef bint snapshot = word_is(&self.action, b"snapshot")
     if self.channel == NULL or (self.channel.kind == KIND_TRADE and snapshot):
         expect_nothing(c, m, KIND_IGNORED)        # candles; history
-        return
-    if not snapshot and not word_is(&self.action, b"update"):
+    elif not snapshot and not word_is(&self.action, b"update"):
         fail(c, BAD_VALUE, b"the action snapshot or update")
-        return
-    past = first_item(c)
-    if past == NULL:
-        m.kind = KIND_IGNORED
-        return
-    row(self, c, m)
-    note_more(c, m)
-    go_to(c, past)
+    else:
+        self.parse_first(c, m)
 
 
 cdef inline void row(BitgetParser self, Cursor* c, Message* m) noexcept nogil:
     """One element of the data; samples stand at the lists of their keys."""
     expect_channel(m, self.channel)
     m.market = self.of_market
-    m.symbol, m.symbol_size = self.symbol.data, self.symbol.size    # what the data say themselves goes before it
-    m.fixed_symbol = True
+    give_name(m, &self.symbol)                    # what the data say themselves goes before it
     if m.kind == KIND_TRADE and peek(c) == c'[':
         take_array(c, OLD_TRADE)
     else:
@@ -161,76 +130,58 @@ cdef inline void row(BitgetParser self, Cursor* c, Message* m) noexcept nogil:
             expect_number(m, &self.numbered, LINK_NONE)     # v1, v2 of 2024: the checksum alone shows a loss
 
 
-# What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
-cdef Form LEVEL
-list_form(&LEVEL, ("price", "qty"))
+# What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
+cdef Form* LEVEL = list_form(("price", "qty"))
 
-cdef Field[4] NAMES, OUTSIDE
-cdef Field[16] BOOK, BEST, TRADE, OLD_TRADE, FORCED
-cdef Field[48] TICKER
 
-list_fields(NAMES, (("arg", TAKE_TEXT, 0), ("action", TAKE_TEXT, 0)))
-list_fields(OUTSIDE, (("arg", TAKE_TEXT, 0), ("action", TAKE_TEXT, 0), ("ts", TAKE_INT, SLOT_EVENT_TIME)))
+cdef Field* NAMES = list_fields({"arg": "text", "action": "text"})
+cdef Field* OUTSIDE = list_fields({"arg": "text", "action": "text", "ts": "int event_time"})
 # {"asks":[],"bids":[["0.00519","30828.52"]],"ts":"1789456512452","seq":427583480559,"pseq":427583461144}
 # {"a":[["76679.99","0"]],"b":[["76646.9","0.03914"]],"checksum":1153969492,"seq":451057502090,
 #  "pseq":451057497631,"ts":"1777358880011"}
-list_fields(BOOK, (
-    ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1), ("b", TAKE_LEVELS, 0), ("a", TAKE_LEVELS, 1),
-    ("seq", TAKE_INT, SLOT_LAST_SEQ), ("pseq", TAKE_INT, SLOT_PREV_SEQ), ("checksum", TAKE_INT, SLOT_CHECKSUM),
-    ("ts", TAKE_INT, SLOT_TIME)), &LEVEL)
+cdef Field* BOOK = list_fields({"bids": "bids", "asks": "asks", "b": "bids", "a": "asks", "seq": "last_seq",
+                                "pseq": "prev_seq", "checksum": "checksum", "ts": "int time"}, LEVEL)
 # {"asks":[["1.4138","4.58"]],"bids":[],"checksum":0,"ts":"1730860330169"}
-list_fields(BEST, (
-    ("bids", TAKE_BEST, SLOT_BID_PRICE), ("asks", TAKE_BEST, SLOT_ASK_PRICE), ("b", TAKE_BEST, SLOT_BID_PRICE),
-    ("a", TAKE_BEST, SLOT_ASK_PRICE), ("seq", TAKE_INT, SLOT_LAST_SEQ), ("ts", TAKE_INT, SLOT_TIME)))
+cdef Field* BEST = list_fields({"bids": "best bid", "asks": "best ask", "b": "best bid", "a": "best ask",
+                                "seq": "last_seq", "ts": "int time"})
 # {"ts":"1730332800983","price":"72334.2","size":"0.01","side":"buy","tradeId":"1235671058980749319"}
 # {"i":"1432912488536195072","p":"76671.22","v":"0.001367","S":"sell","T":"1777358880170","L":"143...","isRPI":"no"}
-list_fields(TRADE, (
-    ("price", TAKE_PRICE, SLOT_PRICE), ("size", TAKE_QTY, SLOT_QTY), ("side", TAKE_SIDE, SLOT_AGGRESSOR),
-    ("ts", TAKE_INT, SLOT_TIME), ("tradeId", TAKE_INT, SLOT_TRADE_ID), ("symbol", TAKE_SYMBOL, 0),
-    ("p", TAKE_PRICE, SLOT_PRICE), ("v", TAKE_QTY, SLOT_QTY), ("S", TAKE_SIDE, SLOT_AGGRESSOR),
-    ("T", TAKE_INT, SLOT_TIME), ("i", TAKE_INT, SLOT_TRADE_ID)))
+cdef Field* TRADE = list_fields({"price": "price", "size": "qty", "side": "side", "ts": "int time",
+                                 "tradeId": "int trade_id", "symbol": "symbol", "p": "price", "v": "qty", "S": "side",
+                                 "T": "int time", "i": "int trade_id"})
 # ["1649290077777","0.005613","890.8","buy"]
-list_fields(OLD_TRADE, (("time", TAKE_INT, SLOT_TIME), ("price", TAKE_PRICE, SLOT_PRICE), ("qty", TAKE_QTY, SLOT_QTY),
-                        ("side", TAKE_SIDE, SLOT_AGGRESSOR)))
+cdef Field* OLD_TRADE = list_fields({"time": "int time", "price": "price", "qty": "qty", "side": "side"})
 # {"symbol":"APEUSDT","side":"buy","price":"0.1649","amount":"13.70319","ts":"1777358886549"}
-list_fields(FORCED, (("symbol", TAKE_SYMBOL, 0), ("side", TAKE_CLOSED_SIDE, SLOT_AGGRESSOR),
-                     ("price", TAKE_PRICE, SLOT_PRICE), ("amount", TAKE_QTY, SLOT_QTY), ("ts", TAKE_INT, SLOT_TIME)))
+cdef Field* FORCED = list_fields({"symbol": "symbol", "side": "other side", "price": "price", "amount": "qty",
+                                  "ts": "int time"})
 # {"instId":"STORJUSDT","lastPr":"0.4706","bidPr":"0.4705","askPr":"0.4708","bidSz":"1367.3","askSz":"2535.3",
 #  "open24h":"0.4737","fundingRate":"0.0001","nextFundingTime":"1730361600000","markPrice":"0.4705",
 #  "indexPrice":"0.47080586","holdingAmount":"8572031.1","baseVolume":"2878355.9", ... ,"ts":"1730332823155"}
 # v3: {"lastPrice":"76631.3","bid1Price":"76631.2","bid1Size":"0.9608","indexPrice":"76671.4381686055379793", ...}
 # v1: {"instId":"BTCUSD","last":"29898.50","bestAsk":"29899","bestBid":"29898","capitalRate":"0.000100",
 #      "nextSettleTime":1654182000000,"systemTime":1654160828664,"holding":"6166.235", ...}
-list_fields(TICKER, (
-    ("instId", TAKE_SYMBOL, 0), ("symbol", TAKE_SYMBOL, 0), ("ts", TAKE_INT, SLOT_TIME),
-    ("lastPr", TAKE_DOUBLE, SLOT_LAST), ("open24h", TAKE_DOUBLE, SLOT_OPEN), ("high24h", TAKE_DOUBLE, SLOT_HIGH),
-    ("low24h", TAKE_DOUBLE, SLOT_LOW), ("baseVolume", TAKE_DOUBLE, SLOT_VOLUME),
-    ("quoteVolume", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("bidPr", TAKE_PRICE, SLOT_BID_PRICE),
-    ("bidSz", TAKE_QTY, SLOT_BID_QTY), ("askPr", TAKE_PRICE, SLOT_ASK_PRICE), ("askSz", TAKE_QTY, SLOT_ASK_QTY),
-    ("markPrice", TAKE_DOUBLE, SLOT_MARK), ("indexPrice", TAKE_DOUBLE, SLOT_INDEX),
-    ("fundingRate", TAKE_DOUBLE, SLOT_FUNDING), ("nextFundingTime", TAKE_INT, SLOT_NEXT_FUNDING),
-    ("holdingAmount", TAKE_DOUBLE, SLOT_OPEN_INTEREST),
-    ("lastPrice", TAKE_DOUBLE, SLOT_LAST), ("openPrice24h", TAKE_DOUBLE, SLOT_OPEN),
-    ("highPrice24h", TAKE_DOUBLE, SLOT_HIGH), ("lowPrice24h", TAKE_DOUBLE, SLOT_LOW),
-    ("volume24h", TAKE_DOUBLE, SLOT_VOLUME), ("turnover24h", TAKE_DOUBLE, SLOT_QUOTE_VOLUME),
-    ("bid1Price", TAKE_PRICE, SLOT_BID_PRICE), ("bid1Size", TAKE_QTY, SLOT_BID_QTY),
-    ("ask1Price", TAKE_PRICE, SLOT_ASK_PRICE), ("ask1Size", TAKE_QTY, SLOT_ASK_QTY),
-    ("openInterest", TAKE_DOUBLE, SLOT_OPEN_INTEREST),
-    ("last", TAKE_DOUBLE, SLOT_LAST), ("bestBid", TAKE_PRICE, SLOT_BID_PRICE), ("bestAsk", TAKE_PRICE, SLOT_ASK_PRICE),
-    ("systemTime", TAKE_INT, SLOT_TIME), ("capitalRate", TAKE_DOUBLE, SLOT_FUNDING),
-    ("nextSettleTime", TAKE_INT, SLOT_NEXT_FUNDING), ("holding", TAKE_DOUBLE, SLOT_OPEN_INTEREST)))
+cdef Field* TICKER = list_fields({
+    "instId": "symbol", "symbol": "symbol", "ts": "int time", "lastPr": "last", "open24h": "open", "high24h": "high",
+    "low24h": "low", "baseVolume": "volume", "quoteVolume": "quote_volume", "bidPr": "bid_price", "bidSz": "bid_qty",
+    "askPr": "ask_price", "askSz": "ask_qty", "markPrice": "mark", "indexPrice": "index", "fundingRate": "funding",
+    "nextFundingTime": "int next_funding", "holdingAmount": "open_interest", "lastPrice": "last",
+    "openPrice24h": "open", "highPrice24h": "high", "lowPrice24h": "low", "volume24h": "volume",
+    "turnover24h": "quote_volume", "bid1Price": "bid_price", "bid1Size": "bid_qty", "ask1Price": "ask_price",
+    "ask1Size": "ask_qty", "openInterest": "open_interest", "last": "last", "bestBid": "bid_price",
+    "bestAsk": "ask_price", "systemTime": "int time", "capitalRate": "funding", "nextSettleTime": "int next_funding",
+    "holding": "open_interest"})
 
 
-cdef Channel[12] KNOWN
-add_channel(KNOWN, b"books", KIND_DELTA, BOOK)
-add_channel(KNOWN, b"books1", KIND_QUOTE, BEST)
-add_channel(KNOWN, b"books5", KIND_SNAPSHOT, BOOK, 0, 5)
-add_channel(KNOWN, b"books15", KIND_SNAPSHOT, BOOK, 0, 15)
-add_channel(KNOWN, b"books50", KIND_SNAPSHOT, BOOK, 0, 50)
-add_channel(KNOWN, b"trade", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"publicTrade", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"ticker", KIND_TICKER, TICKER)
-add_channel(KNOWN, b"liquidation", KIND_LIQUIDATION, FORCED)
+cdef Channel* KNOWN = NULL
+add_channel(&KNOWN, b"books", KIND_DELTA, BOOK)
+add_channel(&KNOWN, b"books1", KIND_QUOTE, BEST)
+add_channel(&KNOWN, b"books5", KIND_SNAPSHOT, BOOK, 0, 5)
+add_channel(&KNOWN, b"books15", KIND_SNAPSHOT, BOOK, 0, 15)
+add_channel(&KNOWN, b"books50", KIND_SNAPSHOT, BOOK, 0, 50)
+add_channel(&KNOWN, b"trade", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"publicTrade", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"ticker", KIND_TICKER, TICKER)
+add_channel(&KNOWN, b"liquidation", KIND_LIQUIDATION, FORCED)
 
 
 MARKETS = ("spot", "usdt-futures", "coin-futures", "usdc-futures")
@@ -254,13 +205,12 @@ REASONS = {"30001": "bad_symbol", "30006": "rate_limit", "30007": "rate_limit"}
 def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
     market = SPEC.check_market(market)
-    for channel in channels:
-        check_known(f"bitget {market}", "channel", channel,
-                    [name for name in CHANNELS if market != "spot" or name not in OF_FUTURES])
+    check_each(f"bitget {market}", "channel", channels,
+               [name for name in CHANNELS if market != "spot" or name not in OF_FUTURES])
     check_known("bitget", "book of depth", depth, (None, 5, 15), "5, 15, or None for that of deltas")
     check_known("bitget", "speed", speed, (None,), "one for each depth")
     planned = []
-    for symbol in map(spelling, symbols):
+    for symbol in map(str.upper, symbols):
         for channel in channels:
             if channel == "liquidations":
                 planned.append(Stream(f"{market}:liquidation:", "v3", symbol, channel, market=market))
@@ -269,11 +219,6 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
             planned.append(Stream(f"{market.upper()}:{topic}:{symbol}", "v2", symbol, channel,
                                   (depth or 0) if channel == "book" else 0, market))
     return planned
-
-
-def spelling(symbol):
-    """Bitget writes instruments in upper case; some have letters that have no case."""
-    return symbol.upper()
 
 
 def argument(name):
@@ -316,11 +261,11 @@ def read_control(payload):
 
 def read_address(url):
     """What a REST answer from `url` is; None if it is of no use."""
-    parts = urlsplit(url)
-    product = parse_qs(parts.query).get("productType", [""])[0].lower()
-    if parts.path in ("/api/v2/spot/public/symbols", "/api/spot/v1/public/products"):
+    path, query = read_url(url)
+    product = query.get("productType", "").lower()
+    if path in ("/api/v2/spot/public/symbols", "/api/spot/v1/public/products"):
         return Answer("instruments", market="spot")
-    if parts.path in ("/api/v2/mix/market/contracts", "/api/mix/v1/market/contracts"):
+    if path in ("/api/v2/mix/market/contracts", "/api/mix/v1/market/contracts"):
         old = {"umcbl": "usdt-futures", "dmcbl": "coin-futures", "cmcbl": "usdc-futures"}
         return Answer("instruments", market=old.get(product, product))
     return None
@@ -330,19 +275,15 @@ SPEC = VenueSpec(
     name="bitget",
     link=Link.CHAIN,                              # pseq == last seq
     roots={"v2": "wss://ws.bitget.com/v2/ws/public", "v3": "wss://ws.bitget.com/v3/ws/public"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=partial(request, "subscribe"),
-    unsubscribe=partial(request, "unsubscribe"),
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 4,096 bytes a request, 240 subscriptions an hour and connection, 10 messages a second, 1,000 channels a connection
     # of which less than 50 are advised; 300 connections in 5 minutes.
     limits=Limits(streams_per_connection=48, messages_per_second=5, streams_per_request=24,
                   connections_per_5_minutes=300, connection_lifetime_s=0, rest_weight_per_minute=1200,
                   connections=100, operations_per_hour=240, request_bytes=4096),
     max_frame_size=8 << 20,
-    parser=lambda market: BitgetParser(MARKETS.index(market) if market else 0),
+    parser=lambda market: BitgetParser(market=MARKETS.index(market) if market else 0),
     source="https://www.bitget.com/api-doc/common/websocket-intro",
     checked="2026-09-15",                         # of the newest live frames that are quoted (v2 without checksum)
     forms="JSON v2, served today (\"maintenance mode\"); JSON v3, served today, of which only liquidations are "

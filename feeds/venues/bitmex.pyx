@@ -14,22 +14,19 @@ Source: bitmex.com/app/wsAPI, a recording of 2021, published frames of 2019 to 2
 was tried against the live venue.
 """
 
+from functools import partial
+
 from libc.string cimport memchr, memcmp
 from orderbook.types cimport BAD_VALUE
+from feeds.fields cimport Field, expect, list_fields, list_form, take_object
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_MARK,
-                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, OR_ZERO, SEEN_ASKS, SEEN_BIDS,
-                            SEEN_BOTH, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY,
-                            SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LEVEL_GONE,
-                            SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, SLOT_LOW, SLOT_MARK,
-                            SLOT_NEXT_FUNDING, SLOT_OPEN, SLOT_OPEN_INTEREST, SLOT_OPEN_VALUE, SLOT_PARTIAL,
-                            SLOT_PREV_CLOSE, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_SETTLEMENT, SLOT_TIME,
-                            SLOT_VOLUME, SLOT_VWAP, TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY,
-                            TAKE_SYMBOL, TAKE_TIME, WORD_ASK, WORD_BID)
+                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SEEN_BOTH,
+                            SLOT_AGGRESSOR, SLOT_FUNDING, SLOT_LEVEL_GONE, SLOT_LEVEL_ID, SLOT_LEVEL_PRICE,
+                            SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, SLOT_PARTIAL, SLOT_TIME, TAKE_LEVELS, TAKE_TIME, WORD_ASK,
+                            WORD_BID)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, TAKE_SIDE, at_end, expect, fail, find_text, find_value, first_item, go_to,
-                         list_fields, list_form, next_item, next_key, note_more, open_array, open_object, peek,
-                         plain_is, read_text, skip_value, take, take_constant, take_field, take_object, text_is,
-                         word_is)
+from feeds.scan cimport (Cursor, Text, at_end, fail, find_text, find_value, next_item, next_key, note_more, open_array,
+                         open_object, peek, plain_is, read_text, skip_value, take, take_constant, text_is, word_is)
 
 from feeds.venue import (Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, each_once, error_code,
                          frame_text, instruments_at, read_object)
@@ -37,16 +34,13 @@ from feeds.venues.lists import bitmex as lists
 
 
 cdef class BitmexParser(Parser):
-    """Messages of all tables. What it keeps is about the frame at work: `parse_more` needs its head."""
+    """Messages of all tables. What it keeps is about the frame at work."""
 
-    cdef const char* frame    # first byte of the frame that the rest is about; compared only
     cdef Text table           # borrowed from the frame
     cdef Text action          # "partial", "insert", "update", "delete". Borrowed from the frame
     cdef Text filtered        # symbol of the filter that a partial names. Borrowed from the frame
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 8                      # {"table":"orderBookL2","action":"update"
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
@@ -56,7 +50,7 @@ cdef class BitmexParser(Parser):
         m.kind = KIND_CONTROL
         if plain_is(c, b"pong"):
             return
-        self.head(c)
+        self.read_head(c, False)
         open_object(c)
         while next_key(c, &key):
             if self.table.size and word_is(&key, b"data") and peek(c) == c'[':
@@ -66,11 +60,7 @@ cdef class BitmexParser(Parser):
         at_end(c)
 
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
-        cdef const char* at = c.pos
-        if self.frame != c.start:                 # another frame was read in between
-            c.pos = c.start
-            self.head(c)
-            c.pos = at
+        self.read_head(c, True)
         if self.is_book():
             self.rows(c, m, False)
         else:
@@ -81,9 +71,7 @@ cdef class BitmexParser(Parser):
         return word_is(&self.table, b"orderBookL2") or word_is(&self.table, b"orderBookL2_25")
 
     cdef void head(self, Cursor* c) noexcept nogil:
-        """Read what stands around the data of a frame; the cursor stays at its beginning."""
         cdef Cursor at
-        self.frame = c.start
         self.filtered.size = 0
         find_text(c, b"table", &self.table)
         find_text(c, b"action", &self.action)
@@ -93,25 +81,19 @@ cdef class BitmexParser(Parser):
     cdef void data(self, Cursor* c, Message* m) noexcept nogil:
         """The rows of a frame."""
         cdef const char* start = c.pos
-        cdef const char* end
-        if self.is_book():
-            self.rows(c, m, True)
-            if m.kind == KIND_IGNORED and self.filtered.size:
-                m.kind = KIND_SNAPSHOT            # nothing rests there yet
-                m.symbol = self.filtered.data
-                m.symbol_size = self.filtered.size
-                take_rows(c, m, &ROW, start, c.pos)
+        if not self.is_book():
+            self.parse_first(c, m)
             return
-        m.kind = KIND_IGNORED
-        end = first_item(c)
-        if end != NULL:
-            self.element(c, m)
-        go_to(c, end)
+        self.rows(c, m, True)
+        if m.kind == KIND_IGNORED and self.filtered.size:
+            m.kind = KIND_SNAPSHOT                # nothing rests there yet
+            m.symbol, m.symbol_size = self.filtered.data, self.filtered.size
+            take_rows(c, m, ROW, start, c.pos)
 
     cdef void rows(self, Cursor* c, Message* m, bint first) noexcept nogil:
         """The rows of one symbol, and where those of the next begin; `first`: stand before the array, and behind it."""
         # [{"symbol":"XBTUSD","id":8796766500,"side":"Sell","size":100},{"symbol":"XBTUSD","id":8796792800,...}]
-        cdef const Form* form = &ROW
+        cdef const Form* form = ROW
         cdef const char* data = c.pos
         cdef const char* start
         cdef const char* row
@@ -126,9 +108,9 @@ cdef class BitmexParser(Parser):
         if word_is(&self.action, b"partial"):
             m.kind = KIND_SNAPSHOT
         elif word_is(&self.action, b"update"):
-            form = &CHANGED
+            form = CHANGED
         elif word_is(&self.action, b"delete"):
-            form = &REMOVED
+            form = REMOVED
         elif not word_is(&self.action, b"insert"):
             fail(c, BAD_VALUE, b"the action partial, insert, update or delete")
         if first and not (open_array(c) and next_item(c)):
@@ -171,7 +153,7 @@ cdef class BitmexParser(Parser):
         m.symbol = symbol.data
         m.symbol_size = symbol.size
         if time.size:
-            form = &TIMED_ROW if form == &ROW else &TIMED_CHANGED if form == &CHANGED else &TIMED_REMOVED
+            form = TIMED_ROW if form == ROW else TIMED_CHANGED if form == CHANGED else TIMED_REMOVED
         if not first or m.more != NULL:
             take_rows(c, m, form, start, past)
         else:
@@ -187,7 +169,6 @@ cdef class BitmexParser(Parser):
         #  "timestamp":"2022-06-04T23:34:52.603Z"}
         cdef bint gone = word_is(&self.action, b"delete")
         cdef const Field* fields = ONE_REMOVED
-        cdef Text key, side
         m.needed = bit(SLOT_LEVEL_ID) | bit(SLOT_LEVEL_SIDE)
         if word_is(&self.action, b"insert"):
             fields = ONE
@@ -195,15 +176,7 @@ cdef class BitmexParser(Parser):
         elif not gone:
             fields = ONE_CHANGED
             m.needed |= bit(SLOT_LEVEL_QTY)
-        open_object(c)
-        while next_key(c, &key):
-            if word_is(&key, b"side"):
-                read_text(c, &side)
-                if not word_is(&side, b"Buy") and not word_is(&side, b"Sell"):
-                    fail(c, BAD_VALUE, b"Buy or Sell")
-                take_constant(c, SLOT_LEVEL_SIDE, 1 if side.size == 3 else -1)
-            else:
-                take_field(c, &key, fields)
+        take_object(c, fields)
         if gone:
             take_constant(c, SLOT_LEVEL_GONE, 1)
 
@@ -280,50 +253,39 @@ cdef inline void take_rows(Cursor* c, Message* m, const Form* form, const char* 
         c.message.seen |= form.seen
 
 
-# What the keys of each row mean: (key, what to take, slot). A key that is not listed is stepped over.
-cdef tuple NAME = (("symbol", TAKE_SYMBOL, 0),)
-cdef tuple HAPPENED = (("timestamp", TAKE_TIME, SLOT_TIME),)
-cdef tuple SENT = (("timestamp", TAKE_TIME, SLOT_EVENT_TIME),)
-cdef tuple LEVEL_NAME = (*NAME, *HAPPENED, ("id", TAKE_INT, SLOT_LEVEL_ID))
+# What the keys of each row mean, see list_fields. A key that is not listed is stepped over.
+cdef dict NAME = {"symbol": "symbol"}
+cdef dict HAPPENED = {"timestamp": "time"}
+cdef dict SENT = {"timestamp": "event_time"}
+cdef dict LEVEL_NAME = {**NAME, **HAPPENED, "id": "level_id", "side": "level_side"}
 cdef dict SIDES = {"Buy": WORD_BID, "Sell": WORD_ASK}
 
 # The price of an update is the one its id has: it is left out, so that an id that is not known shows.
-cdef Form ROW, CHANGED, REMOVED, TIMED_ROW, TIMED_CHANGED, TIMED_REMOVED, LEVEL
-list_form(&TIMED_ROW, {"id": "id", "side": "word", "size": "qty", "price": "price"}, SIDES)
-list_form(&TIMED_CHANGED, {"id": "id", "side": "word", "size": "qty"}, SIDES)
-list_form(&TIMED_REMOVED, {"id": "id", "side": "word"}, SIDES, gone=True)
+cdef Form* TIMED_ROW = list_form({"id": "id", "side": "word", "size": "qty", "price": "price"}, SIDES)
+cdef Form* TIMED_CHANGED = list_form({"id": "id", "side": "word", "size": "qty"}, SIDES)
+cdef Form* TIMED_REMOVED = list_form({"id": "id", "side": "word"}, SIDES, gone=True)
 # Rows without a time, as until 2022: layouts read their lists.
 cdef dict UNTIMED = {"symbol": "symbol", "timestamp": "other"}
-list_form(&ROW, {**UNTIMED, "id": "id", "side": "word", "size": "qty", "price": "price"}, SIDES)
-list_form(&CHANGED, {**UNTIMED, "id": "id", "side": "word", "size": "qty"}, SIDES)
-list_form(&REMOVED, {**UNTIMED, "id": "id", "side": "word"}, SIDES, gone=True)
-list_form(&LEVEL, ("price", "qty"), words=None, gone=False, nullable=True)
+cdef Form* ROW = list_form({**UNTIMED, "id": "id", "side": "word", "size": "qty", "price": "price"}, SIDES)
+cdef Form* CHANGED = list_form({**UNTIMED, "id": "id", "side": "word", "size": "qty"}, SIDES)
+cdef Form* REMOVED = list_form({**UNTIMED, "id": "id", "side": "word"}, SIDES, gone=True)
+cdef Form* LEVEL = list_form(("price", "qty"), words=None, gone=False, nullable=True)
 
-cdef Field[8] ONE, ONE_CHANGED, ONE_REMOVED, TRADE, QUOTE, PARTIAL, FORCED
-cdef Field[24] INSTRUMENT
 
-list_fields(ONE, (*LEVEL_NAME, ("size", TAKE_QTY, SLOT_LEVEL_QTY), ("price", TAKE_PRICE, SLOT_LEVEL_PRICE)))
-list_fields(ONE_CHANGED, (*LEVEL_NAME, ("size", TAKE_QTY, SLOT_LEVEL_QTY)))
-list_fields(ONE_REMOVED, LEVEL_NAME)
-list_fields(TRADE, (*NAME, *HAPPENED, ("side", TAKE_SIDE | OR_ZERO, SLOT_AGGRESSOR),
-                    ("price", TAKE_PRICE, SLOT_PRICE), ("size", TAKE_QTY, SLOT_QTY)))
-list_fields(QUOTE, (
-    *NAME, *SENT, ("bidPrice", TAKE_PRICE | OR_ZERO, SLOT_BID_PRICE), ("bidSize", TAKE_QTY | OR_ZERO, SLOT_BID_QTY),
-    ("askPrice", TAKE_PRICE | OR_ZERO, SLOT_ASK_PRICE), ("askSize", TAKE_QTY | OR_ZERO, SLOT_ASK_QTY)))
-list_fields(PARTIAL, (*NAME, *SENT, ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1)), &LEVEL)
-list_fields(FORCED, (*NAME, ("side", TAKE_SIDE, SLOT_AGGRESSOR), ("price", TAKE_PRICE, SLOT_PRICE),
-                     ("leavesQty", TAKE_QTY, SLOT_QTY)))
-list_fields(INSTRUMENT, (
-    *NAME, *SENT, ("bidPrice", TAKE_PRICE | OR_ZERO, SLOT_BID_PRICE),
-    ("askPrice", TAKE_PRICE | OR_ZERO, SLOT_ASK_PRICE), ("lastPrice", TAKE_DOUBLE, SLOT_LAST),
-    ("markPrice", TAKE_DOUBLE, SLOT_MARK),
-    ("indicativeSettlePrice", TAKE_DOUBLE, SLOT_INDEX), ("fundingRate", TAKE_DOUBLE, SLOT_FUNDING),
-    ("fundingTimestamp", TAKE_TIME, SLOT_NEXT_FUNDING), ("openInterest", TAKE_DOUBLE, SLOT_OPEN_INTEREST),
-    ("openValue", TAKE_DOUBLE, SLOT_OPEN_VALUE), ("settledPrice", TAKE_DOUBLE, SLOT_SETTLEMENT),
-    ("prevPrice24h", TAKE_DOUBLE, SLOT_OPEN), ("highPrice", TAKE_DOUBLE, SLOT_HIGH),
-    ("lowPrice", TAKE_DOUBLE, SLOT_LOW), ("volume24h", TAKE_DOUBLE, SLOT_VOLUME),
-    ("foreignNotional24h", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("vwap", TAKE_DOUBLE, SLOT_VWAP),
-    ("prevClosePrice", TAKE_DOUBLE, SLOT_PREV_CLOSE)))
+cdef Field* ONE = list_fields({**LEVEL_NAME, "size": "level_qty", "price": "level_price"})
+cdef Field* ONE_CHANGED = list_fields({**LEVEL_NAME, "size": "level_qty"})
+cdef Field* ONE_REMOVED = list_fields(LEVEL_NAME)
+cdef Field* TRADE = list_fields({**NAME, **HAPPENED, "side": "side or 0", "price": "price", "size": "qty"})
+cdef Field* QUOTE = list_fields({**NAME, **SENT, "bidPrice": "bid_price or 0", "bidSize": "bid_qty or 0",
+                                 "askPrice": "ask_price or 0", "askSize": "ask_qty or 0"})
+cdef Field* PARTIAL = list_fields({**NAME, **SENT, "bids": "bids", "asks": "asks"}, LEVEL)
+cdef Field* FORCED = list_fields({**NAME, "side": "side", "price": "price", "leavesQty": "qty"})
+cdef Field* INSTRUMENT = list_fields({
+    **NAME, **SENT, "bidPrice": "bid_price or 0", "askPrice": "ask_price or 0", "lastPrice": "last",
+    "markPrice": "mark", "indicativeSettlePrice": "index", "fundingRate": "funding",
+    "fundingTimestamp": "next_funding", "openInterest": "open_interest", "openValue": "open_value",
+    "settledPrice": "settlement", "prevPrice24h": "open", "highPrice": "high", "lowPrice": "low",
+    "volume24h": "volume", "foreignNotional24h": "quote_volume", "vwap": "vwap", "prevClosePrice": "prev_close"})
 
 
 CHANNELS = {
@@ -361,14 +323,10 @@ def spelling(symbol):
     return symbol.upper() if symbol.islower() else symbol
 
 
-def subscribe(names, request_id):
+def request(word, names, request_id):
     # {"op":"subscribe","args":["orderBookL2:XBTUSD","trade:XBTUSD"]}: answered topic by topic
-    return [frame_text({"op": "subscribe", "args": list(names)})]
-
-
-def unsubscribe(names, request_id):
     # {"op":"unsubscribe","args":["orderBookL2:XBTUSD"]}
-    return [frame_text({"op": "unsubscribe", "args": list(names)})]
+    return [frame_text({"op": word, "args": list(names)})]
 
 
 # Status of an error -> what it is. 400 and 429 as other clients have met them; the rest is what HTTP means by them.
@@ -413,8 +371,8 @@ SPEC = VenueSpec(
     name="bitmex",
     link=Link.NONE,
     roots={"public": "wss://ws.bitmex.com/realtime"},
-    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # About 40 connections an hour an address (the welcome counts them down), so that 20 in 5 minutes leave as many for
     # the rest of it; subscriptions are not limited, their numbers are our own. REST without a login: 30 a minute.
     limits=Limits(streams_per_connection=1000, messages_per_second=5, streams_per_request=50,

@@ -14,21 +14,21 @@ microtimestamp is us; `timestamp` is s (on trades of perpetuals ms) and only cou
 Sources: www.bitstamp.net/websocket/v2 and /api, probes of 2026-09, frames recorded in 2022-01 and 2026-08.
 """
 
-import json
+from functools import partial
 
-from libc.string cimport memcmp
 from orderbook.types cimport BAD_VALUE
-from feeds.message cimport (Form, Message, Token, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK,
-                            KIND_SNAPSHOT, KIND_TRADE, RESYNC_RESUBSCRIBE, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR,
-                            SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_INDEX, SLOT_LAST_SEQ, SLOT_MARK, SLOT_NEXT_FUNDING,
-                            SLOT_PRICE, SLOT_QTY, SLOT_SPARE, SLOT_TIME, SLOT_TRADE_ID, TAKE_DOUBLE, TAKE_INT,
-                            TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TIME)
+from feeds.fields cimport (Channel, Field, add_channel, expect, expect_channel, find_channel, list_fields, list_form,
+                           take_field)
+from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK, KIND_SNAPSHOT,
+                            KIND_TRADE, RESYNC_RESUBSCRIBE, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR, SLOT_LAST_SEQ,
+                            SLOT_MARK)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, fail, list_fields, list_form, next_key, open_object, peek,
-                         read_text, skip_value, take, take_any, take_constant, take_field, take_int, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, next_key, open_object, peek, read_text, skip_value,
+                         take_any, take_constant, take_name, word_is)
 from feeds.sync cimport LINK_NOT_BELOW
 
-from feeds.venue import Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, read_object
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known,
+                         error_code, frame_text, read_object, read_url)
 from feeds.venues.lists import bitstamp as lists
 
 cdef enum:
@@ -37,34 +37,33 @@ cdef enum:
 
 cdef class BitstampParser(Parser):
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 4                      # {"data":{"timestamp or {"data":{"id
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         # {"data":{...},"channel":"diff_order_book_bateur","event":"data"}
-        cdef Text key, channel, event
-        channel.size = event.size = 0
+        cdef Text key, text, name, symbol, event
+        name.size = event.size = 0
         open_object(c)
         while next_key(c, &key):
             if word_is(&key, b"data") and peek(c) == c'{':
                 contents(c)
             elif word_is(&key, b"channel") and peek(c) == c'"':
-                read_text(c, &channel)
-                split_channel(c, &channel)
+                read_text(c, &text)
+                if cut(&text, c'_', &name, &symbol, True):      # not that of announcements, nor the "" of an answer
+                    take_name(c, &symbol)
             elif word_is(&key, b"event") and peek(c) == c'"':
                 read_text(c, &event)
             else:
                 take_any(c)
         at_end(c)
-        decide(m, &channel, &event)
+        decide(m, find_channel(KNOWN, &name), &event)
 
     cdef void parse_rest(self, Cursor* c, Message* m) noexcept nogil:
         # {"timestamp":"1654243213","microtimestamp":"1654243213142992","bids":[["30415.13","0.37816633"]],"asks":[]}
         # Answers of before 2019 had no microtimestamp: nothing could be joined to them.
-        m.kind = KIND_SNAPSHOT
-        m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
+        expect(m, KIND_SNAPSHOT)
+        m.needed |= bit(SLOT_LAST_SEQ)
         contents(c)
         at_end(c)
 
@@ -81,7 +80,6 @@ cdef inline void contents(Cursor* c) noexcept nogil:
     """
     cdef Text key
     cdef const char* first
-    cdef const Token* token
     open_object(c)
     while next_key(c, &key):
         if word_is(&key, b"type"):
@@ -92,60 +90,36 @@ cdef inline void contents(Cursor* c) noexcept nogil:
                 fail(c, BAD_VALUE, b"a trade of type 0 or 1")
                 return
             take_constant(c, SLOT_AGGRESSOR, 1 if first[0] == c'0' else -1)
-        elif word_is(&key, b"microtimestamp"):
-            if take_int(c, SLOT_LAST_SEQ) and c.message != NULL:
-                token = &c.message.token[c.message.n_tokens - 1]
-                take(c, TAKE_TIME, SLOT_TIME, c.start + token.start, c.start + token.end, token.quoted)
         else:
             take_field(c, &key, CONTENTS)
 
 
-cdef inline void split_channel(Cursor* c, Text* channel) noexcept nogil:
-    """Take the symbol behind the last _ and leave what stands before: diff_order_book_ of diff_order_book_btcusd."""
-    cdef Py_ssize_t at = channel.size
-    while at and channel.data[at - 1] != c'_':
-        at -= 1
-    if at == 0:
-        return                                    # announcements, or the "" of an answer
-    if c.message != NULL:
-        c.message.symbol = channel.data + at
-        c.message.symbol_size = channel.size - at
-    take(c, TAKE_SYMBOL, SLOT_SPARE, channel.data + at, channel.data + channel.size, True)
-    channel.size = at
-
-
-cdef inline void decide(Message* m, const Text* channel, const Text* event) noexcept nogil:
+cdef inline void decide(Message* m, const Channel* channel, const Text* event) noexcept nogil:
     """What the frame was."""
-    if event.size == 0 or (event.size >= 4 and memcmp(event.data, b"bts:", 4) == 0):
+    if event.size == 0 or begins(event, b"bts:"):
         m.kind = KIND_CONTROL
-    elif word_is(channel, b"diff_order_book_"):
-        m.kind = KIND_DELTA
-        m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
-    elif word_is(channel, b"order_book_"):
-        m.kind = KIND_SNAPSHOT
-        m.depth = PARTIAL_LEVELS
-        m.link = LINK_NOT_BELOW
-        m.resync = RESYNC_RESUBSCRIBE
-        m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
-    elif word_is(channel, b"live_trades_"):
-        m.kind = KIND_TRADE
-        m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
-    elif word_is(channel, b"funding_rate_"):
-        m.kind = KIND_MARK
-        m.needed = bit(SLOT_MARK)
-    else:
+    elif channel == NULL:
         m.kind = KIND_IGNORED                     # single orders (live_orders_, detail_order_book_), announcements
+    else:
+        expect_channel(m, channel)
+        if m.kind == KIND_SNAPSHOT:
+            m.link = LINK_NOT_BELOW
+            m.resync = RESYNC_RESUBSCRIBE
 
 
-cdef Form LEVEL
-list_form(&LEVEL, ("price", "qty"))
+cdef Form* LEVEL = list_form(("price", "qty"))
 
-cdef Field[16] CONTENTS
-list_fields(CONTENTS, (
-    ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1), ("timestamp", TAKE_TIME, SLOT_EVENT_TIME),
-    ("id", TAKE_INT, SLOT_TRADE_ID), ("price_str", TAKE_PRICE, SLOT_PRICE), ("amount_str", TAKE_QTY, SLOT_QTY),
-    ("mark_price", TAKE_DOUBLE, SLOT_MARK), ("index_price", TAKE_DOUBLE, SLOT_INDEX),
-    ("funding_rate", TAKE_DOUBLE, SLOT_FUNDING), ("next_funding_time", TAKE_TIME, SLOT_NEXT_FUNDING)), &LEVEL)
+cdef Field* CONTENTS = list_fields({"bids": "bids", "asks": "asks", "microtimestamp": ("last_seq", "time"),
+                                    "timestamp": "event_time", "id": "int trade_id", "price_str": "price",
+                                    "amount_str": "qty", "mark_price": "mark", "index_price": "index",
+                                    "funding_rate": "funding", "next_funding_time": "next_funding"}, LEVEL)
+
+cdef Channel* KNOWN = NULL                             # by what stands before the symbol
+add_channel(&KNOWN, b"diff_order_book", KIND_DELTA, CONTENTS, bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS))
+add_channel(&KNOWN, b"order_book", KIND_SNAPSHOT, CONTENTS, bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS),
+            PARTIAL_LEVELS)
+add_channel(&KNOWN, b"live_trades", KIND_TRADE, CONTENTS)
+add_channel(&KNOWN, b"funding_rate", KIND_MARK, CONTENTS, bit(SLOT_MARK))
 
 
 CHANNELS = {
@@ -166,10 +140,8 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`, named as the venue's channels: "diff_order_book_btcusd"."""
     SPEC.check_channels(channels)
     SPEC.check_market(market)
-    if depth is not None and depth != PARTIAL_LEVELS:
-        raise UnsupportedChannel(f"bitstamp has no book of depth {depth!r}; it has: 100, or None for the whole book")
-    if speed is not None:
-        raise UnsupportedChannel(f"bitstamp has no speed {speed!r}; it has: None for its only one")
+    check_known("bitstamp", "book of depth", depth, (None, PARTIAL_LEVELS), "100, or None for the whole book")
+    check_known("bitstamp", "speed", speed, (None,), "None for its only one")
     planned = []
     for symbol in map(spelling, symbols):
         for channel in channels:
@@ -182,19 +154,11 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     return planned
 
 
-def requests(event, names):
+def request(word, names, request_id):
     """One frame for each channel: the venue closes the connection on one of more than 512 bytes."""
-    return [json.dumps({"event": event, "data": {"channel": name}}, separators=(",", ":")) for name in names]
-
-
-def subscribe(names, request_id):
     # {"event":"bts:subscribe","data":{"channel":"diff_order_book_btcusd"}}
-    return requests("bts:subscribe", names)
-
-
-def unsubscribe(names, request_id):
     # {"event":"bts:unsubscribe","data":{"channel":"diff_order_book_btcusd"}}
-    return requests("bts:unsubscribe", names)
+    return [frame_text({"event": f"bts:{word}", "data": {"channel": name}}) for name in names]
 
 
 def read_control(payload):
@@ -218,9 +182,8 @@ def read_control(payload):
     if event != "bts:error":
         return Control("other", text=text)
     data = message.get("data") if isinstance(message.get("data"), dict) else {}
-    code = data.get("code") if isinstance(data.get("code"), (int, str)) else None
     words = str(data.get("message", text))
-    return Control("error", code=code, text=words, streams=about,
+    return Control("error", code=error_code(data.get("code")), text=words, streams=about,
                    reason="bad_symbol" if words.startswith("Invalid channel") else "")
 
 
@@ -231,7 +194,7 @@ def snapshot_address(symbol, limit, market):
 
 def read_address(url):
     """.../order_book/btcusd/?group=1 is the whole book of btcusd; .../markets/, once trading-pairs-info/, the list."""
-    path, _, last = url.split("?")[0].rstrip("/").rpartition("/")
+    path, _, last = read_url(url)[0].rpartition("/")
     if path.endswith("/order_book"):
         return Answer("snapshot", last)
     return Answer("instruments") if last in ("markets", "trading-pairs-info") else None
@@ -241,12 +204,8 @@ SPEC = VenueSpec(
     name="bitstamp",
     link=Link.RISES,
     roots={"public": "wss://ws.bitstamp.net"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 1,024 channels and 90 days a connection; by REST 400 requests a second and 10,000 in 10 minutes. The rates of
     # messages and connections are not published.
     limits=Limits(streams_per_connection=1024, messages_per_second=50, streams_per_request=1,

@@ -11,28 +11,23 @@ contracts USD. Times are ms, `timestamp_e6` of v2 us. Volatilities and rates are
 
 import re
 from functools import partial
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from orderbook.types cimport BAD_VALUE, OK
+from feeds.fields cimport (Channel, Field, add_channel, expect_channel, expect_nothing, find_channel, list_fields,
+                           list_form, take_field, take_object)
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_QUOTE,
-                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SEEN_BOTH, SLOT_AGGRESSOR,
-                            SLOT_ASK_IV, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_IV, SLOT_BID_PRICE, SLOT_BID_QTY,
-                            SLOT_DELTA, SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_GAMMA, SLOT_HIGH, SLOT_INDEX, SLOT_LAST,
-                            SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_MARK_IV, SLOT_NEXT_FUNDING, SLOT_OPEN,
-                            SLOT_OPEN_INTEREST, SLOT_OPEN_VALUE, SLOT_PARTIAL, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_TOO,
-                            SLOT_QUOTE_VOLUME, SLOT_SPARE, SLOT_THETA, SLOT_TIME, SLOT_TRADE_ID, SLOT_UNDERLYING,
-                            SLOT_VEGA, SLOT_VOLUME, TAKE_ANY, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE,
-                            TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, WORD_ASK, WORD_BID)
+                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SEEN_BOTH, SLOT_ASK_PRICE,
+                            SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_LAST_SEQ, SLOT_PARTIAL, SLOT_QUOTE_TOO,
+                            SLOT_SPARE, TAKE_ANY, TAKE_PRICE, TAKE_QTY, TAKE_TEXT, WORD_ASK, WORD_BID)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Channel, Cursor, Field, TAKE_BEST, TAKE_CLOSED_SIDE, TAKE_SIDE, Text, add_channel, at_end,
-                         begins, cut, expect_channel, expect_nothing, fail, find_channel, find_text, find_value,
-                         first_item, go_to, is_zero, key_is, list_fields, list_form, next_item, next_key, note_more,
-                         number_at, open_array, open_object, peek, read_text, skip_value, take, take_constant,
-                         take_field, take_levels, take_object, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, find_text, find_value, go_to, is_zero, key_is,
+                         next_item, next_key, note_more, number_at, open_array, open_object, peek, read_text,
+                         skip_value, take, take_constant, take_levels, word_is)
 from feeds.sync cimport LINK_RISES
 
-from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, frame_text, pick_book,
-                         read_object, request_number)
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_each, frame_text, pick_book,
+                         read_object, read_url, request_number)
 from feeds.venues.lists import bybit as lists
 
 MARKETS = ("spot", "linear", "inverse", "option")
@@ -42,17 +37,15 @@ cdef enum:
 
 
 cdef class BybitParser(Parser):
-    """Messages of one market. What it keeps is about the frame at work: `parse_more` needs its head."""
+    """Messages of one market. What it keeps is about the frame at work."""
 
-    cdef const char* frame    # its first byte; compared only
+    cdef bint named           # it has a topic
     cdef const Channel* channel
     cdef Text symbol          # last part of the topic; borrowed from the frame
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         # {"topic":"orderbook.50.BTCUSDT", or {"id":" where what follows is another text in each frame
-        self.route_marks = 3 if market == OPTION else 4
+        self.route_marks = 3 if self.market == OPTION else 4
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         # {"topic":"orderbook.50.BTCUSDT","type":"delta","ts":1687940967466,"data":{...},"cts":1687940967464}
@@ -60,8 +53,9 @@ cdef class BybitParser(Parser):
         #  "data":{...},"type":"snapshot"}
         cdef const Field* outside = OUTSIDE
         cdef Text key, type
-        cdef bint has_topic = head(self, c), snapshot
+        cdef bint snapshot
         m.kind = KIND_CONTROL
+        self.read_head(c, False)
         if self.channel != NULL and self.channel.kind == KIND_LIQUIDATION:
             outside = NAMES                       # the time of the frame is not that of each row
         find_text(c, b"type", &type)
@@ -69,7 +63,7 @@ cdef class BybitParser(Parser):
         open_object(c)
         while next_key(c, &key):
             if word_is(&key, b"data") and self.channel == NULL:
-                expect_nothing(c, m, KIND_IGNORED if has_topic else KIND_CONTROL)
+                expect_nothing(c, m, KIND_IGNORED if self.named else KIND_CONTROL)
             elif word_is(&key, b"data"):
                 if not snapshot and not word_is(&type, b"delta") and (
                         self.channel.kind == KIND_DELTA or self.channel.kind == KIND_QUOTE):
@@ -83,29 +77,21 @@ cdef class BybitParser(Parser):
         at_end(c)
 
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
-        cdef Cursor again = c[0]
-        if self.frame != c.start:                 # another frame was read in between
-            again.pos = c.start
-            head(self, &again)
+        self.read_head(c, True)
         begin(self, m)
         take_object(c, self.channel.fields)
         note_more(c, m)
 
-
-cdef inline bint head(BybitParser self, Cursor* c) noexcept nogil:
-    """Read what the topic brings, and its symbol; False if there is no topic. The cursor stays."""
-    cdef Text topic, name, rest
-    self.frame = c.start
-    self.channel = NULL
-    if not find_text(c, b"topic", &topic):
-        return False
-    if not cut(&topic, c'.', &name, &rest) or (begins(&topic, b"orderbook.") and number_at(&rest, 0) == 0):
-        return True                               # no dot; orderbook.rpi, orderbook.full
-    cut(&topic, c'.', &rest, &self.symbol, True)
-    if begins(&topic, b"orderbook.1."):
-        name.size += 2
-    self.channel = find_channel(KNOWN, &name)
-    return True
+    cdef void head(self, Cursor* c) noexcept nogil:
+        cdef Text topic, name, rest
+        self.channel = NULL
+        self.named = find_text(c, b"topic", &topic)
+        if not cut(&topic, c'.', &name, &rest) or (begins(&topic, b"orderbook.") and number_at(&rest, 0) == 0):
+            return                                # no topic, no dot; orderbook.rpi, orderbook.full
+        cut(&topic, c'.', &rest, &self.symbol, True)
+        if begins(&topic, b"orderbook.1."):
+            name.size += 2
+        self.channel = find_channel(KNOWN, &name)
 
 
 cdef inline void begin(BybitParser self, Message* m) noexcept nogil:
@@ -118,7 +104,6 @@ cdef inline void begin(BybitParser self, Message* m) noexcept nogil:
 
 cdef inline void data(BybitParser self, Cursor* c, Message* m, bint snapshot) noexcept nogil:
     """What the frame brings; of a list the first row, and where the next one begins."""
-    cdef const char* past
     begin(self, m)
     if m.kind == KIND_TICKER:
         if not snapshot:
@@ -138,13 +123,7 @@ cdef inline void data(BybitParser self, Cursor* c, Message* m, bint snapshot) no
     elif peek(c) != c'[':                         # liquidation of old brings one object
         take_object(c, self.channel.fields)
     else:
-        past = first_item(c)
-        if past == NULL:
-            m.kind = KIND_IGNORED
-            return
-        take_object(c, self.channel.fields)
-        note_more(c, m)
-        go_to(c, past)
+        self.parse_first(c, m)
 
 
 cdef inline void book(Cursor* c, Message* m) noexcept nogil:
@@ -214,12 +193,12 @@ cdef inline void old_book(Cursor* c, Message* m) noexcept nogil:
     #  "transactTimeE6":0}
     m.link = LINK_RISES
     if peek(c) == c'[':
-        take_levels(c, 2, &ROWS)
+        take_levels(c, 2, ROWS)
         return
-    take_rows(c, b"delete", &GONE_ROWS)
-    take_rows(c, b"update", &ROWS)
-    take_rows(c, b"insert", &ROWS)
-    take_rows(c, b"order_book", &ROWS)
+    take_rows(c, b"delete", GONE_ROWS)
+    take_rows(c, b"update", ROWS)
+    take_rows(c, b"insert", ROWS)
+    take_rows(c, b"order_book", ROWS)
     skip_value(c)
 
 
@@ -233,73 +212,57 @@ cdef inline void take_rows(Cursor* c, const char* key, const Form* form) noexcep
         go_to(c, start)
 
 
-# What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
-cdef Form LEVEL, ROWS, GONE_ROWS
-list_form(&LEVEL, ("price", "qty"))
-list_form(&ROWS, {"price": "price", "size": "qty", "side": "word"}, {"Buy": WORD_BID, "Sell": WORD_ASK})
-list_form(&GONE_ROWS, {"price": "price", "side": "word"}, {"Buy": WORD_BID, "Sell": WORD_ASK}, gone=True)
+# What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
+cdef Form* LEVEL = list_form(("price", "qty"))
+cdef Form* ROWS = list_form({"price": "price", "size": "qty", "side": "word"}, {"Buy": WORD_BID, "Sell": WORD_ASK})
+cdef Form* GONE_ROWS = list_form({"price": "price", "side": "word"}, {"Buy": WORD_BID, "Sell": WORD_ASK}, gone=True)
 
-cdef Field[12] NAMES, OUTSIDE, BOOK_FIELDS, BEST, OLD_ROWS
-cdef Field[20] TRADE, FORCED
-cdef Field[36] TICKER
 
-list_fields(NAMES, (("topic", TAKE_TEXT, 0), ("type", TAKE_TEXT, 0)))
-list_fields(OUTSIDE, (("topic", TAKE_TEXT, 0), ("type", TAKE_TEXT, 0), ("ts", TAKE_INT, SLOT_EVENT_TIME),
-                      ("cts", TAKE_INT, SLOT_TIME), ("timestamp_e6", TAKE_INT, SLOT_EVENT_TIME),
-                      ("timestampE6", TAKE_INT, SLOT_EVENT_TIME), ("cross_seq", TAKE_INT, SLOT_LAST_SEQ),
-                      ("crossSeq", TAKE_INT, SLOT_LAST_SEQ)))
-list_fields(BOOK_FIELDS, (("s", TAKE_SYMBOL, 0), ("u", TAKE_INT, SLOT_LAST_SEQ), ("b", TAKE_LEVELS, 0),
-                          ("a", TAKE_LEVELS, 1)), &LEVEL)
-list_fields(BEST, (("s", TAKE_SYMBOL, 0), ("u", TAKE_INT, SLOT_LAST_SEQ), ("b", TAKE_BEST, SLOT_BID_PRICE),
-                   ("a", TAKE_BEST, SLOT_ASK_PRICE)))
-list_fields(OLD_ROWS, ())
+cdef Field* NAMES = list_fields({"topic": "text", "type": "text"})
+cdef Field* OUTSIDE = list_fields({"topic": "text", "type": "text", "ts": "int event_time", "cts": "int time",
+                                   "timestamp_e6": "int event_time", "timestampE6": "int event_time",
+                                   "cross_seq": "last_seq", "crossSeq": "last_seq"})
+cdef Field* BOOK_FIELDS = list_fields({"s": "symbol", "u": "last_seq", "b": "bids", "a": "asks"}, LEVEL)
+cdef Field* BEST = list_fields({"s": "symbol", "u": "last_seq", "b": "best bid", "a": "best ask"})
+cdef Field* OLD_ROWS = list_fields({})
 # {"T":1672304486865,"s":"BTCUSDT","S":"Buy","v":"0.001","p":"16578.50","L":"PlusTick",
 #  "i":"20f43950-d8dd-5b31-9112-a178eb6023af","BT":false,"RPI":false,"seq":1783284617}
 # {"trade_time_ms":1616304710061,"timestamp":"2021-03-21T05:31:50.000Z","symbol":"BTCUSD","side":"Buy","size":237,
 #  "price":57073.5,"tick_direction":"ZeroPlusTick","trade_id":"f6198d62-...","cross_seq":5404769827}
 # {"T":1739502302929,"s":"ROSEUSDT","S":"Sell","v":"20000","p":"0.04499"}: a short that was closed by a forced buy
 # {"symbol":"BTCUSD","side":"Sell","price":"45171.00","qty":"2329","time":1632123949005}
-cdef tuple EXECUTED = (
-    ("s", TAKE_SYMBOL, 0), ("T", TAKE_INT, SLOT_TIME), ("p", TAKE_PRICE, SLOT_PRICE), ("v", TAKE_QTY, SLOT_QTY),
-    ("i", TAKE_ID, SLOT_TRADE_ID), ("symbol", TAKE_SYMBOL, 0), ("trade_time_ms", TAKE_INT, SLOT_TIME),
-    ("time", TAKE_INT, SLOT_TIME), ("updatedTime", TAKE_INT, SLOT_TIME), ("price", TAKE_PRICE, SLOT_PRICE),
-    ("size", TAKE_QTY, SLOT_QTY), ("qty", TAKE_QTY, SLOT_QTY), ("trade_id", TAKE_ID, SLOT_TRADE_ID))
-list_fields(TRADE, (*EXECUTED, ("S", TAKE_SIDE, SLOT_AGGRESSOR), ("side", TAKE_SIDE, SLOT_AGGRESSOR)))
-list_fields(FORCED, (*EXECUTED, ("S", TAKE_CLOSED_SIDE, SLOT_AGGRESSOR), ("side", TAKE_CLOSED_SIDE, SLOT_AGGRESSOR)))
+cdef dict EXECUTED = {"s": "symbol", "T": "int time", "p": "price", "v": "qty", "i": "trade_id", "symbol": "symbol",
+                      "trade_time_ms": "int time", "time": "int time", "updatedTime": "int time", "price": "price",
+                      "size": "qty", "qty": "qty", "trade_id": "trade_id"}
+cdef Field* TRADE = list_fields({**EXECUTED, "S": "side", "side": "side"})
+cdef Field* FORCED = list_fields({**EXECUTED, "S": "other side", "side": "other side"})
 # {"symbol":"BTCUSD","price24hPcnt":"0.023362","openInterest":"449736674","fundingRate":"0.0001",
 #  "bid1Price":"28560.00","bid1Size":"340549","ask1Price":"28560.50","ask1Size":"70817"}: a delta, what is absent
 # has not changed; fundingRate of dated futures is ""
 # {"symbol":"SOL-28APR23-24-C","bidPrice":"0.34","bidSize":"10","bidIv":"0.6004","askPrice":"3.11","askSize":"51",
 #  "askIv":"2.0007","lastPrice":"1.6","markPrice":"1.99054639","indexPrice":"20.93","markPriceIv":"1.4674",
 #  "underlyingPrice":"20.93","openInterest":"20","delta":"0.42723543","gamma":"0.0505193", ...}
-list_fields(TICKER, (
-    ("symbol", TAKE_SYMBOL, 0), ("lastPrice", TAKE_DOUBLE, SLOT_LAST), ("prevPrice24h", TAKE_DOUBLE, SLOT_OPEN),
-    ("highPrice24h", TAKE_DOUBLE, SLOT_HIGH), ("lowPrice24h", TAKE_DOUBLE, SLOT_LOW),
-    ("volume24h", TAKE_DOUBLE, SLOT_VOLUME), ("turnover24h", TAKE_DOUBLE, SLOT_QUOTE_VOLUME),
-    ("bid1Price", TAKE_PRICE, SLOT_BID_PRICE), ("bid1Size", TAKE_QTY, SLOT_BID_QTY),
-    ("ask1Price", TAKE_PRICE, SLOT_ASK_PRICE), ("ask1Size", TAKE_QTY, SLOT_ASK_QTY),
-    ("bidPrice", TAKE_PRICE, SLOT_BID_PRICE), ("bidSize", TAKE_QTY, SLOT_BID_QTY),
-    ("askPrice", TAKE_PRICE, SLOT_ASK_PRICE), ("askSize", TAKE_QTY, SLOT_ASK_QTY),
-    ("markPrice", TAKE_DOUBLE, SLOT_MARK), ("indexPrice", TAKE_DOUBLE, SLOT_INDEX),
-    ("fundingRate", TAKE_DOUBLE, SLOT_FUNDING), ("nextFundingTime", TAKE_INT, SLOT_NEXT_FUNDING),
-    ("openInterest", TAKE_DOUBLE, SLOT_OPEN_INTEREST), ("openInterestValue", TAKE_DOUBLE, SLOT_OPEN_VALUE),
-    ("underlyingPrice", TAKE_DOUBLE, SLOT_UNDERLYING), ("bidIv", TAKE_DOUBLE, SLOT_BID_IV),
-    ("askIv", TAKE_DOUBLE, SLOT_ASK_IV), ("markPriceIv", TAKE_DOUBLE, SLOT_MARK_IV),
-    ("delta", TAKE_DOUBLE, SLOT_DELTA), ("gamma", TAKE_DOUBLE, SLOT_GAMMA), ("vega", TAKE_DOUBLE, SLOT_VEGA),
-    ("theta", TAKE_DOUBLE, SLOT_THETA)))
+cdef Field* TICKER = list_fields({
+    "symbol": "symbol", "lastPrice": "last", "prevPrice24h": "open", "highPrice24h": "high", "lowPrice24h": "low",
+    "volume24h": "volume", "turnover24h": "quote_volume", "bid1Price": "bid_price", "bid1Size": "bid_qty",
+    "ask1Price": "ask_price", "ask1Size": "ask_qty", "bidPrice": "bid_price", "bidSize": "bid_qty",
+    "askPrice": "ask_price", "askSize": "ask_qty", "markPrice": "mark", "indexPrice": "index",
+    "fundingRate": "funding", "nextFundingTime": "int next_funding", "openInterest": "open_interest",
+    "openInterestValue": "open_value", "underlyingPrice": "underlying", "bidIv": "bid_iv", "askIv": "ask_iv",
+    "markPriceIv": "mark_iv", "delta": "delta", "gamma": "gamma", "vega": "vega", "theta": "theta"})
 
 
 # By what stands before the first dot of a topic. Books with RPI liquidity and `full` (it needs REST) are not read.
-cdef Channel[10] KNOWN
-add_channel(KNOWN, b"orderbook", KIND_DELTA, BOOK_FIELDS, bit(SEEN_BIDS) | bit(SEEN_ASKS) | bit(SLOT_LAST_SEQ))
-add_channel(KNOWN, b"orderbook.1", KIND_QUOTE, BEST, bit(SLOT_BID_PRICE) | bit(SLOT_ASK_PRICE))
-add_channel(KNOWN, b"publicTrade", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"tickers", KIND_TICKER, TICKER)
-add_channel(KNOWN, b"allLiquidation", KIND_LIQUIDATION, FORCED)
-add_channel(KNOWN, b"orderBookL2_25", KIND_DELTA, OLD_ROWS, bit(SEEN_BOTH) | bit(SLOT_LAST_SEQ))
-add_channel(KNOWN, b"orderBook_200", KIND_DELTA, OLD_ROWS, bit(SEEN_BOTH) | bit(SLOT_LAST_SEQ))
-add_channel(KNOWN, b"trade", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"liquidation", KIND_LIQUIDATION, FORCED)
+cdef Channel* KNOWN = NULL
+add_channel(&KNOWN, b"orderbook", KIND_DELTA, BOOK_FIELDS, bit(SEEN_BIDS) | bit(SEEN_ASKS) | bit(SLOT_LAST_SEQ))
+add_channel(&KNOWN, b"orderbook.1", KIND_QUOTE, BEST, bit(SLOT_BID_PRICE) | bit(SLOT_ASK_PRICE))
+add_channel(&KNOWN, b"publicTrade", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"tickers", KIND_TICKER, TICKER)
+add_channel(&KNOWN, b"allLiquidation", KIND_LIQUIDATION, FORCED)
+add_channel(&KNOWN, b"orderBookL2_25", KIND_DELTA, OLD_ROWS, bit(SEEN_BOTH) | bit(SLOT_LAST_SEQ))
+add_channel(&KNOWN, b"orderBook_200", KIND_DELTA, OLD_ROWS, bit(SEEN_BOTH) | bit(SLOT_LAST_SEQ))
+add_channel(&KNOWN, b"trade", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"liquidation", KIND_LIQUIDATION, FORCED)
 
 
 CHANNELS = {
@@ -324,24 +287,18 @@ REFUSED = re.compile(r"topic: ?([\w.-]+)")
 def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only, each depth has one speed."""
     market = SPEC.check_market(market)
-    for channel in channels:
-        check_known(f"bybit {market}", "channel", channel,
-                    [name for name in CHANNELS if name not in LACKS.get(market, ())])
+    check_each(f"bybit {market}", "channel", channels,
+               [name for name in CHANNELS if name not in LACKS.get(market, ())])
     book = pick_book(f"bybit {market}", OPTION_BOOKS if market == "option" else BOOKS, depth, speed)
     topic = {"book": book, "quotes": "tickers" if market == "option" else "orderbook.1",
              "trades": "publicTrade", "liquidations": "allLiquidation"}
     planned = []
-    for symbol in map(spelling, symbols):
+    for symbol in map(str.upper, symbols):
         for channel in channels:
             # Trades of options come by base coin: publicTrade.BTC
             key = symbol.partition("-")[0] if (market, channel) == ("option", "trades") else symbol
             planned.append(Stream(f"{topic.get(channel, 'tickers')}.{key}", market, symbol, channel, market=market))
     return planned
-
-
-def spelling(symbol):
-    """Bybit writes instruments in upper case."""
-    return symbol.upper()
 
 
 def market_of(url):
@@ -393,31 +350,25 @@ def read_control(payload):
 
 def read_address(url):
     """What a REST answer from `url` is; None if it is of no use."""
-    parts = urlsplit(url)
-    if parts.path == "/v2/public/symbols":        # linear and inverse in one, until 2023
+    path, query = read_url(url)
+    if path == "/v2/public/symbols":              # linear and inverse in one, until 2023
         return Answer("instruments")
-    if parts.path != "/v5/market/instruments-info":
-        return None
-    return Answer("instruments", market=parse_qs(parts.query).get("category", [""])[0])
+    return Answer("instruments", market=query.get("category", "")) if path == "/v5/market/instruments-info" else None
 
 
 SPEC = VenueSpec(
     name="bybit",
     link=Link.COUNTER,                            # u == last u + 1
     roots={market: f"wss://stream.bybit.com/v5/public/{market}" for market in MARKETS},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=partial(request, "subscribe"),
-    unsubscribe=partial(request, "unsubscribe"),
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # Args of at most 21,000 characters on a connection, 10 in a request (spot), 500 connections in 5 minutes; 600 REST
     # requests in 5 s. No number of messages is stated.
     limits=Limits(streams_per_connection=500, messages_per_second=10, streams_per_request=10,
                   connections_per_5_minutes=500, connection_lifetime_s=0, rest_weight_per_minute=7200,
                   connections=1000, argument_chars=21_000),
     max_frame_size=8 << 20,
-    parser=lambda market: BybitParser(MARKETS.index(market) if market else 0),
+    parser=lambda market: BybitParser(market=MARKETS.index(market) if market else 0),
     source="https://bybit-exchange.github.io/docs/v5/ws/connect",
     checked="2026-07-24",
     forms="JSON v5, served today. JSON v2 (orderBookL2_25, orderBook_200, trade, liquidation), ended in 2023, from "

@@ -13,18 +13,15 @@ it); taker say some clients. TRADE is the one place that decides. Times are RFC 
 Sources: docs.cdp.coinbase.com (Advanced Trade WebSocket channels, rate limits), frames recorded in 2026-08.
 """
 
-from libc.stdint cimport uint64_t
+from functools import partial
+
 from orderbook.types cimport BAD_VALUE
+from feeds.fields cimport Field, expect, list_fields, list_form, take_field, take_object
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_SNAPSHOT, KIND_TICKER,
-                            KIND_TRADE, SEEN_BOTH, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE,
-                            SLOT_BID_QTY, SLOT_CHANGE_PCT, SLOT_EVENT_TIME, SLOT_HIGH, SLOT_LAST, SLOT_LINE_SEQ,
-                            SLOT_LOW, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_TOO, SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME,
-                            TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT,
-                            TAKE_TIME, WORD_ASK, WORD_BID)
+                            KIND_TRADE, SEEN_BOTH, SLOT_EVENT_TIME, TAKE_TIME, WORD_ASK, WORD_BID)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, TAKE_CLOSED_SIDE, at_end, expect, fail, find_text, list_fields, list_form,
-                         next_item, next_key, open_array, open_object, skip_value, take, take_constant, take_field,
-                         take_object, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, fail, find_text, next_item, next_key, open_array, open_object, quote_too,
+                         skip_value, take, word_is)
 
 from feeds.venue import (Control, Count, Evidence, Limits, Link, Stream, VenueSpec, by_channel, check_known, frame_text,
                          instruments_at, read_object, reason_of)
@@ -40,9 +37,7 @@ cdef enum:
 
 cdef class CoinbaseAdvancedParser(Parser):
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 4                      # {"channel":"l2_data
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
@@ -150,8 +145,7 @@ cdef inline void element(Cursor* c, Message* m, int content) noexcept nogil:
         #  "best_ask_quantity":"0.49679101"}
         expect(m, KIND_TICKER)
         take_object(c, TICKER)
-        if m.seen & QUOTE == QUOTE:
-            take_constant(c, SLOT_QUOTE_TOO, 1)
+        quote_too(c)
 
 
 cdef inline void book(Cursor* c, Message* m) noexcept nogil:
@@ -167,25 +161,18 @@ cdef inline void book(Cursor* c, Message* m) noexcept nogil:
     take_object(c, BOOK)
 
 
-cdef uint64_t QUOTE = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
+cdef Form* LEVEL = list_form({"side": "word", "price_level": "price", "new_quantity": "qty"},
+                             {"bid": WORD_BID, "offer": WORD_ASK})
 
-cdef Form LEVEL
-list_form(&LEVEL, {"side": "word", "price_level": "price", "new_quantity": "qty"},
-          {"bid": WORD_BID, "offer": WORD_ASK})
-
-cdef Field[16] HEAD, BOOK, TRADE, TICKER
-list_fields(HEAD, (("channel", TAKE_TEXT, 0), ("timestamp", TAKE_TIME, SLOT_EVENT_TIME),
-                   ("sequence_num", TAKE_INT, SLOT_LINE_SEQ)))
-list_fields(BOOK, (("type", TAKE_TEXT, 0), ("product_id", TAKE_SYMBOL, 0), ("updates", TAKE_LEVELS, 2)), &LEVEL)
-list_fields(TRADE, (("product_id", TAKE_SYMBOL, 0), ("trade_id", TAKE_ID, SLOT_TRADE_ID),
-                    ("price", TAKE_PRICE, SLOT_PRICE), ("size", TAKE_QTY, SLOT_QTY), ("time", TAKE_TIME, SLOT_TIME),
-                    ("side", TAKE_CLOSED_SIDE, SLOT_AGGRESSOR)))        # the maker's: who bought took another's SELL
-list_fields(TICKER, (
-    ("type", TAKE_TEXT, 0), ("product_id", TAKE_SYMBOL, 0), ("price", TAKE_DOUBLE, SLOT_LAST),
-    ("volume_24_h", TAKE_DOUBLE, SLOT_VOLUME), ("low_24_h", TAKE_DOUBLE, SLOT_LOW),
-    ("high_24_h", TAKE_DOUBLE, SLOT_HIGH), ("price_percent_chg_24_h", TAKE_DOUBLE, SLOT_CHANGE_PCT),
-    ("best_bid", TAKE_PRICE, SLOT_BID_PRICE), ("best_bid_quantity", TAKE_QTY, SLOT_BID_QTY),
-    ("best_ask", TAKE_PRICE, SLOT_ASK_PRICE), ("best_ask_quantity", TAKE_QTY, SLOT_ASK_QTY)))
+cdef Field* HEAD = list_fields({"channel": "text", "timestamp": "event_time", "sequence_num": "line_seq"})
+cdef Field* BOOK = list_fields({"type": "text", "product_id": "symbol", "updates": "levels"}, LEVEL)
+# `side` is the maker's: who bought took another's SELL.
+cdef Field* TRADE = list_fields({"product_id": "symbol", "trade_id": "trade_id", "price": "price", "size": "qty",
+                                 "time": "time", "side": "other side"})
+cdef Field* TICKER = list_fields({"type": "text", "product_id": "symbol", "price": "last", "volume_24_h": "volume",
+                                  "low_24_h": "low", "high_24_h": "high", "price_percent_chg_24_h": "change_pct",
+                                  "best_bid": "bid_price", "best_bid_quantity": "bid_qty", "best_ask": "ask_price",
+                                  "best_ask_quantity": "ask_qty"})
 
 
 CHANNELS = {
@@ -215,20 +202,12 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
             for symbol in map(spelling, symbols) for channel in channels]
 
 
-def requests(method, names):
+def request(word, names, request_id):
     """One frame for each channel of `names`."""
-    return [frame_text({"type": method, "product_ids": listed, "channel": channel})
-            for channel, listed in by_channel(names).items()]
-
-
-def subscribe(names, request_id):
     # {"type":"subscribe","product_ids":["BTC-USD","ETH-USD"],"channel":"level2"}
-    return requests("subscribe", names)
-
-
-def unsubscribe(names, request_id):
     # {"type":"unsubscribe","product_ids":["BTC-USD"],"channel":"level2"}
-    return requests("unsubscribe", names)
+    return [frame_text({"type": word, "product_ids": listed, "channel": channel})
+            for channel, listed in by_channel(names).items()]
 
 
 # Words of an error -> what it is. The venue has no codes, and the words were not documented in 2026-10.
@@ -267,8 +246,8 @@ SPEC = VenueSpec(
     link=Link.CONNECTION,
     count=Count.NEXT,
     roots={"public": "wss://advanced-trade-ws.coinbase.com"},
-    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 8 messages and 8 new connections a second and address; streams per connection and request are not limited in the
     # documentation.
     limits=Limits(streams_per_connection=0, messages_per_second=8, streams_per_request=100,

@@ -12,106 +12,75 @@ A level is removed by any spelling of zero: "0", "0.00", "0.00000000". Times are
 Sources: docs.cdp.coinbase.com (Exchange WebSocket channels and rate limits), frames recorded in 2021-04.
 """
 
-import json
 import re
+from functools import partial
 
-from libc.stdint cimport uint64_t
+from feeds.fields cimport Channel, Field, add_channel, expect_channel, find_channel, list_fields, list_form, take_object
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_SNAPSHOT, KIND_TICKER,
-                            KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SEEN_BOTH, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
-                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_HIGH, SLOT_LAST, SLOT_LAST_QTY, SLOT_LOW, SLOT_OPEN,
-                            SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_TOO, SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME, TAKE_DOUBLE,
-                            TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME, WORD_ASK,
-                            WORD_BID)
+                            KIND_TRADE, SEEN_BOTH, WORD_ASK, WORD_BID)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, find_text, list_fields, list_form, next_key, open_object,
-                         skip_value, take_aggressor, take_constant, take_field, take_object, word_is)
+from feeds.scan cimport Cursor, Text, at_end, find_text, quote_too, skip_object, word_is
 
-from feeds.venue import Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, read_object
+from feeds.venue import (Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, by_channel,
+                         check_known, frame_text, instruments_at, read_object)
 from feeds.venues.lists import coinbase_exchange as lists
 
 
 cdef class CoinbaseExchangeParser(Parser):
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 4                      # {"type":"l2update
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
-        cdef Text kind, key
+        cdef const Channel* channel
+        cdef Text kind
         find_text(c, b"type", &kind)
-        if word_is(&kind, b"l2update"):
-            # {"type":"l2update","product_id":"SKL-BTC","changes":[["sell","0.00001306","660.5"]],
-            #  "time":"2021-04-17T16:43:37.075687Z"}
-            m.kind = KIND_DELTA
-            m.needed = bit(SEEN_BOTH)
-            take_object(c, UPDATE)
-        elif word_is(&kind, b"snapshot"):
-            # {"type":"snapshot","product_id":"BAND-GBP","asks":[["14.8024","12.77"]],"bids":[["14.75","1"]]}
-            m.kind = KIND_SNAPSHOT
-            m.needed = bit(SEEN_BIDS) | bit(SEEN_ASKS)
-            take_object(c, SNAPSHOT)
-        elif word_is(&kind, b"match"):
-            trade(c, m)
-        elif word_is(&kind, b"ticker"):
-            ticker(c, m)
+        channel = find_channel(KNOWN, &kind)
+        if channel != NULL:
+            expect_channel(m, channel)
+            take_object(c, channel.fields)
+            if m.kind == KIND_TICKER:
+                quote_too(c)
         else:
             # last_match restates the trade before the subscription; open, done, status and the like are of no use here.
             m.kind = KIND_IGNORED
             if (not kind.size or word_is(&kind, b"subscriptions") or word_is(&kind, b"error")
                     or word_is(&kind, b"heartbeat")):
                 m.kind = KIND_CONTROL
-            open_object(c)
-            while next_key(c, &key):
-                skip_value(c)
+            skip_object(c)
         at_end(c)
 
 
-cdef inline void trade(Cursor* c, Message* m) noexcept nogil:
-    # {"type":"match","trade_id":280232,"maker_order_id":"2a0d..","taker_order_id":"3c82..","side":"sell","size":"985",
-    #  "price":"0.00001305","product_id":"SKL-BTC","sequence":177100030,"time":"2021-04-17T16:43:37.089723Z"}
-    cdef Text key
-    m.kind = KIND_TRADE
-    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"side"):
-            take_aggressor(c, b"sell", b"buy")    # the maker's side: who bought with the sell of another
-        else:
-            take_field(c, &key, TRADE)
+# What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
+cdef Form* CHANGE = list_form(("word", "price", "qty"), {"buy": WORD_BID, "sell": WORD_ASK})
+cdef Form* LEVEL = list_form(("price", "qty"))
 
+cdef dict HEAD = {"type": "text", "product_id": "symbol", "time": "time"}
 
-cdef inline void ticker(Cursor* c, Message* m) noexcept nogil:
-    # {"type":"ticker","sequence":333938798,"product_id":"BAND-GBP","price":"14.7775","open_24h":"14.6647",
-    #  "volume_24h":"94381.28000000","low_24h":"14.3691","high_24h":"16.55","volume_30d":"2295579.57000000",
-    #  "best_bid":"14.7550","best_ask":"14.8060","side":"buy","time":"2021-04-17T16:43:30.244075Z","trade_id":881613,
-    #  "last_size":"0.04"}; since 2023 also best_bid_size and best_ask_size
-    m.kind = KIND_TICKER
-    m.needed = bit(SLOT_LAST)
-    take_object(c, TICKER)
-    if m.seen & QUOTE == QUOTE:
-        take_constant(c, SLOT_QUOTE_TOO, 1)
+# {"type":"l2update","product_id":"SKL-BTC","changes":[["sell","0.00001306","660.5"]],
+#  "time":"2021-04-17T16:43:37.075687Z"}
+cdef Field* UPDATE = list_fields({**HEAD, "changes": "levels"}, CHANGE)
+# {"type":"snapshot","product_id":"BAND-GBP","asks":[["14.8024","12.77"]],"bids":[["14.75","1"]]}
+cdef Field* SNAPSHOT = list_fields({**HEAD, "bids": "bids", "asks": "asks"}, LEVEL)
+# {"type":"match","trade_id":280232,"maker_order_id":"2a0d..","taker_order_id":"3c82..","side":"sell","size":"985",
+#  "price":"0.00001305","product_id":"SKL-BTC","sequence":177100030,"time":"2021-04-17T16:43:37.089723Z"}; the maker's
+# side: who bought with the sell of another
+cdef Field* TRADE = list_fields({**HEAD, "trade_id": "int trade_id", "price": "price", "size": "qty",
+                                 "side": "other side"})
+# {"type":"ticker","sequence":333938798,"product_id":"BAND-GBP","price":"14.7775","open_24h":"14.6647",
+#  "volume_24h":"94381.28000000","low_24h":"14.3691","high_24h":"16.55","volume_30d":"2295579.57000000",
+#  "best_bid":"14.7550","best_ask":"14.8060","side":"buy","time":"2021-04-17T16:43:30.244075Z","trade_id":881613,
+#  "last_size":"0.04"}; since 2023 also best_bid_size and best_ask_size
+cdef Field* TICKER = list_fields({**HEAD, "price": "last", "last_size": "last_qty", "open_24h": "open",
+                                  "high_24h": "high", "low_24h": "low", "volume_24h": "volume",
+                                  "best_bid": "bid_price", "best_bid_size": "bid_qty", "best_ask": "ask_price",
+                                  "best_ask_size": "ask_qty"})
 
-
-cdef uint64_t QUOTE = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
-
-cdef Form CHANGE, LEVEL
-list_form(&CHANGE, ("word", "price", "qty"), {"buy": WORD_BID, "sell": WORD_ASK})
-list_form(&LEVEL, ("price", "qty"))
-
-cdef tuple HEAD = (("type", TAKE_TEXT, 0), ("product_id", TAKE_SYMBOL, 0), ("time", TAKE_TIME, SLOT_TIME))
-
-cdef Field[16] UPDATE, SNAPSHOT, TRADE, TICKER
-list_fields(UPDATE, (*HEAD, ("changes", TAKE_LEVELS, 2)), &CHANGE)
-list_fields(SNAPSHOT, (*HEAD, ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1)), &LEVEL)
-list_fields(TRADE, (*HEAD, ("trade_id", TAKE_INT, SLOT_TRADE_ID), ("price", TAKE_PRICE, SLOT_PRICE),
-                    ("size", TAKE_QTY, SLOT_QTY)))
-list_fields(TICKER, (
-    *HEAD, ("price", TAKE_DOUBLE, SLOT_LAST), ("last_size", TAKE_DOUBLE, SLOT_LAST_QTY),
-    ("open_24h", TAKE_DOUBLE, SLOT_OPEN), ("high_24h", TAKE_DOUBLE, SLOT_HIGH), ("low_24h", TAKE_DOUBLE, SLOT_LOW),
-    ("volume_24h", TAKE_DOUBLE, SLOT_VOLUME), ("best_bid", TAKE_PRICE, SLOT_BID_PRICE),
-    ("best_bid_size", TAKE_QTY, SLOT_BID_QTY), ("best_ask", TAKE_PRICE, SLOT_ASK_PRICE),
-    ("best_ask_size", TAKE_QTY, SLOT_ASK_QTY)))
+cdef Channel* KNOWN = NULL                             # by `type`
+add_channel(&KNOWN, b"l2update", KIND_DELTA, UPDATE, bit(SEEN_BOTH))
+add_channel(&KNOWN, b"snapshot", KIND_SNAPSHOT, SNAPSHOT)
+add_channel(&KNOWN, b"match", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"ticker", KIND_TICKER, TICKER)
 
 
 CHANNELS = {
@@ -126,8 +95,6 @@ WIRE = {"book": "level2_batch", "quotes": "ticker", "trades": "matches", "ticker
 # What an ack calls a channel -> what it was asked for as. Seen in clients' tests of 2026; level2 was public until 2023.
 ANSWERED = {"level2_50": "level2_batch", "level2": "level2_batch"}
 
-SPEEDS = ("50ms",)
-
 
 def spelling(symbol):
     """BTC-USD, in messages and in requests; CELO is CGLD here."""
@@ -139,34 +106,22 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`, named "level2_batch:BTC-USD"; the book is whole and has one speed."""
     SPEC.check_channels(channels)
     SPEC.check_market(market)
-    if depth is not None:
-        raise UnsupportedChannel(f"coinbase_exchange has no book of depth {depth!r}; it has: None for the whole book")
-    if speed is not None and speed not in SPEEDS:
+    check_known("coinbase_exchange", "book of depth", depth, (None,), "None for the whole book")
+    if speed not in (None, "50ms"):
         raise UnsupportedChannel(f"coinbase_exchange has no speed {speed!r} without a login; it has: 50ms")
     return [Stream(f"{WIRE[channel]}:{symbol}", "public", symbol, channel)
             for symbol in map(spelling, symbols) for channel in channels]
 
 
-def request(method, names):
+def request(word, names, request_id):
     """One frame for all of `names`: the first channel's products stand outside, other lists beside their channel."""
-    products = {}
-    for name in names:
-        channel, _, product = name.partition(":")
-        products.setdefault(channel, []).append(product)
+    # {"type":"subscribe","product_ids":["BTC-USD"],
+    #  "channels":["level2_batch","matches","heartbeat",{"name":"ticker","product_ids":["ETH-USD"]}]}
+    products = by_channel(names)
     shared = next(iter(products.values()))
     channels = [channel if listed == shared else {"name": channel, "product_ids": listed}
                 for channel, listed in products.items()]
-    return [json.dumps({"type": method, "product_ids": shared, "channels": channels}, separators=(",", ":"))]
-
-
-def subscribe(names, request_id):
-    # {"type":"subscribe","product_ids":["BTC-USD"],
-    #  "channels":["level2_batch","matches","heartbeat",{"name":"ticker","product_ids":["ETH-USD"]}]}
-    return request("subscribe", names)
-
-
-def unsubscribe(names, request_id):
-    return request("unsubscribe", names)
+    return [frame_text({"type": word, "product_ids": shared, "channels": channels})]
 
 
 def read_error(message, text):
@@ -207,21 +162,12 @@ def read_control(payload):
     return Control("ack", text=text, streams=held)
 
 
-def read_address(url):
-    """GET /products is the list of instruments. The book by REST cannot be joined: the stream has no number."""
-    return Answer("instruments") if url.split("?")[0].endswith("/products") else None
-
-
 SPEC = VenueSpec(
     name="coinbase_exchange",
     link=Link.NONE,
     roots={"public": "wss://ws-feed.exchange.coinbase.com"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 8 requests a second and address (20 at once), 100 messages a second of one client; a product may be asked for 10
     # times by channel. Streams per connection and request are not limited in the documentation.
     limits=Limits(streams_per_connection=0, messages_per_second=8, streams_per_request=100,
@@ -230,7 +176,7 @@ SPEC = VenueSpec(
     max_frame_size=64 << 20,                      # the snapshot of BTC-USD has several MB
     parser=lambda market: CoinbaseExchangeParser(),
     rest_url="https://api.exchange.coinbase.com",
-    read_address=read_address,
+    read_address=instruments_at("/products"),     # the book by REST cannot be joined: the stream has no number
     instruments_addresses=lists.ADDRESSES,
     read_instruments=lists.read,
     own_names=("pair",),

@@ -15,19 +15,15 @@ until 2026-10. Nothing was tried against the live venue; of v1 books there is no
 """
 
 import time
+from functools import partial
 
-from libc.stdint cimport uint64_t
+from feeds.fields cimport Channel, Field, add_channel, expect_channel, find_channel, list_fields, list_form, take_object
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK, KIND_SNAPSHOT,
-                            KIND_TICKER, KIND_TRADE, OR_ZERO, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
-                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX,
-                            SLOT_LAST, SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_OPEN_INTEREST, SLOT_PARTIAL,
-                            SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_TOO, SLOT_QUOTE_VOLUME, SLOT_TIME,
-                            SLOT_TRADE_ID, SLOT_VOLUME, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE,
-                            TAKE_QTY, TAKE_TIME)
+                            KIND_TICKER, KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_INDEX,
+                            SLOT_LAST_SEQ, SLOT_MARK, SLOT_PARTIAL, SLOT_PREV_SEQ)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, TAKE_INSIDE, TAKE_SIDE, at_end, expect, find_count, find_text, find_value,
-                         list_fields, list_form, next_item, note_more, open_array, peek, skip_object, take_constant,
-                         take_object, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, find_count, find_text, find_value, give_name, next_item, note_more,
+                         open_array, peek, quote_too, skip_object, take_constant)
 from feeds.sync cimport LINK_RISES
 
 from feeds.venue import (Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known, each_once,
@@ -36,137 +32,109 @@ from feeds.venues.lists import cryptocom as lists
 
 
 cdef class CryptocomParser(Parser):
-    """Messages of all channels. What it keeps is about the frame at work: `parse_more` needs its head."""
+    """Messages of all channels. What it keeps is about the frame at work."""
 
-    cdef const char* frame    # first byte of the frame that the rest is about; compared only
+    cdef const char* data     # where its data begin, NULL if it has none. Borrowed from the frame
     cdef Text channel         # "book", "book.update", "trade", ... Borrowed from the frame
     cdef Text symbol          # instrument_name. Borrowed from the frame
     cdef int window           # levels a side of the book; 0: the frame does not tell
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         # {"id":-1,"method":"subscribe","code":0,"result":{"instrument_name":"BTC_USD","subscription":"ticker.BTC_USD"
         self.route_marks = 18
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
-        if self.head(c, m):
-            open_array(c)
-            if next_item(c):
-                self.element(c, m)
-            else:
-                m.kind = KIND_IGNORED
-
-    cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
-        cdef const char* at = c.pos
-        if self.frame != c.start:                 # another frame was read in between
-            c.pos = c.start
-            self.head(c, m)
-            c.pos = at
-        self.element(c, m)
-
-    cdef bint head(self, Cursor* c, Message* m) noexcept nogil:
-        """Check the frame and read what stands around its data; stand at it. False if there is none to take."""
         # {"id":-1,"method":"subscribe","code":0,"result":{"instrument_name":"BTC_USD","subscription":"book.BTC_USD.50",
         #  "channel":"book.update","depth":50,"data":[{...}]}}; answers and heartbeats have no result
+        m.kind = KIND_CONTROL
+        self.read_head(c, False)
+        if not skip_object(c) or not at_end(c) or self.data == NULL:
+            return                                # from here on the grammar of the whole frame is known to be right
+        c.pos = self.data
+        open_array(c)
+        if next_item(c):
+            self.element(c, m)
+        else:
+            m.kind = KIND_IGNORED
+
+    cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
+        self.read_head(c, True)
+        self.element(c, m)
+
+    cdef void head(self, Cursor* c) noexcept nogil:
         cdef Cursor result, at
-        cdef const char* data = NULL
-        self.frame = c.start
+        self.data = NULL
         self.channel.size = self.symbol.size = 0
         self.window = 0
         if find_value(c, b"result", &result) and find_text(&result, b"channel", &self.channel):
             find_text(&result, b"instrument_name", &self.symbol)
             self.window = <int> min(find_count(&result, b"depth"), 100000)
-            if find_value(&result, b"data", &at) and peek(&at) == c'[':
-                data = at.pos
-        if not skip_object(c) or not at_end(c):   # from here on the grammar of the whole frame is known to be right
-            return False
-        if data == NULL or self.channel.size == 0:
-            m.kind = KIND_CONTROL
-            return False
-        c.pos = data
-        return True
+            if self.channel.size and find_value(&result, b"data", &at) and peek(&at) == c'[':
+                self.data = at.pos
 
     cdef void element(self, Cursor* c, Message* m) noexcept nogil:
         """One element of `data`, and where the next one begins."""
-        m.symbol = self.symbol.data
-        m.symbol_size = self.symbol.size
-        m.fixed_symbol = True
-        if word_is(&self.channel, b"book.update") or word_is(&self.channel, b"book"):
-            book(c, m, word_is(&self.channel, b"book"))
-            m.cut = self.window
-        elif word_is(&self.channel, b"trade"):
-            # {"d":"4611686018438397540","t":1686131219384,"p":"31603.5","q":"0.1000","s":"BUY","i":"BTCUSD-PERP"}
-            expect(m, KIND_TRADE)
-            take_object(c, TRADE)
-        elif word_is(&self.channel, b"ticker"):
-            # {"h":"4.7743","l":"4.6082","a":"4.6121","c":"-0.0144","b":"4.6121","bs":"25","k":"4.6148","ks":"131",
-            #  "i":"APEUSD-PERP","v":"123899","vv":"580747.59","oi":"55851","t":1667320303754}; v2 has no bs and ks
-            m.kind = KIND_TICKER
-            m.needed = bit(SLOT_EVENT_TIME)       # of an instrument that was never traded the rest is null
-            take_object(c, TICKER)
-            if m.seen & BEST == BEST:
-                take_constant(c, SLOT_QUOTE_TOO, 1)
-        elif word_is(&self.channel, b"mark"):
-            mark(c, m, MARK)
-        elif word_is(&self.channel, b"index"):
-            mark(c, m, INDEX)
-        elif word_is(&self.channel, b"funding"):
-            mark(c, m, FUNDING)
-        else:
+        cdef const Channel* channel = find_channel(TOLD, &self.channel)
+        give_name(m, &self.symbol)
+        if channel == NULL:
             m.kind = KIND_IGNORED                 # a candle, estimated funding, a settlement
             return
+        expect_channel(m, channel)
+        if channel.fields == BOOK:
+            book(c, m)
+            m.cut = self.window
+        else:
+            if m.kind == KIND_MARK:
+                take_constant(c, SLOT_PARTIAL, 1)     # one value a channel, what the others told stays
+            take_object(c, channel.fields)
+        if m.kind == KIND_TICKER:
+            quote_too(c)
         note_more(c, m)
 
 
-cdef inline void book(Cursor* c, Message* m, bint whole) noexcept nogil:
+cdef inline void book(Cursor* c, Message* m) noexcept nogil:
     # {"asks":[["2749.62","0.2008","2"]],"bids":[["2749.61","1.0","1"]],"t":1790114273395,"tt":1790114273346,
     #  "u":375554806244928,"cs":-1183713967}, and with "channel":"book.update":
     # {"update":{"asks":[["2749.90","0","0"]],"bids":[]},"t":1790114273495,"tt":1790114273490,"u":375554807336512,
     #  "pu":375554807297984,"cs":123}; about every 5 s an empty one whose u and pu are the number before
     cdef Cursor at
-    cdef bint old
-    expect(m, KIND_SNAPSHOT if whole else KIND_DELTA)
-    m.needed |= bit(SLOT_LAST_SEQ)
-    old = find_value(c, b"s", &at)
+    cdef bint old = find_value(c, b"s", &at)
     take_object(c, BOOK)
     if old and not m.seen & bit(SLOT_PREV_SEQ):
         m.link = LINK_RISES                       # v2
-    elif not whole:
+    elif m.kind == KIND_DELTA:
         m.needed |= bit(SLOT_PREV_SEQ)
 
 
-cdef inline void mark(Cursor* c, Message* m, const Field* fields) noexcept nogil:
-    # {"v":"31606.3","t":1653992543000}: one value a channel, what the others told stays
-    m.kind = KIND_MARK
-    m.needed = bit(fields.slot)
-    take_constant(c, SLOT_PARTIAL, 1)
-    take_object(c, fields)
+# What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
+cdef dict SENT = {"t": "event_time"}
+# price, quantity, orders
+cdef Form* LEVEL = list_form(("price", "qty"), words=None, gone=False, nullable=True)
 
 
-# What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
-cdef tuple SENT = (("t", TAKE_TIME, SLOT_EVENT_TIME),)
-cdef uint64_t BEST = bit(SLOT_BID_PRICE) | bit(SLOT_BID_QTY) | bit(SLOT_ASK_PRICE) | bit(SLOT_ASK_QTY)
+cdef Field* BOOK = list_fields({**SENT, "tt": "time", "u": "last_seq", "pu": "prev_seq", "s": "last_seq",
+                                "update": "inside", "bids": "bids", "asks": "asks"}, LEVEL)
+# {"d":"4611686018438397540","t":1686131219384,"p":"31603.5","q":"0.1000","s":"BUY","i":"BTCUSD-PERP"}
+cdef Field* TRADE = list_fields({"t": "time", "p": "price", "q": "qty", "s": "side", "d": "trade_id"})
+# {"h":"4.7743","l":"4.6082","a":"4.6121","c":"-0.0144","b":"4.6121","bs":"25","k":"4.6148","ks":"131",
+#  "i":"APEUSD-PERP","v":"123899","vv":"580747.59","oi":"55851","t":1667320303754}; v2 has no bs and ks; what was never
+# traded has t, the rest is null
+cdef Field* TICKER = list_fields({**SENT, "b": "bid_price or 0", "bs": "bid_qty or 0", "k": "ask_price or 0",
+                                  "ks": "ask_qty or 0", "a": "last", "h": "high", "l": "low", "v": "volume",
+                                  "vv": "quote_volume", "oi": "open_interest"})
+# {"v":"31606.3","t":1653992543000}
+cdef Field* MARK = list_fields({"v": "mark", **SENT})
+cdef Field* INDEX = list_fields({"v": "index", **SENT})
+cdef Field* FUNDING = list_fields({"v": "funding", **SENT})
 
-cdef Form LEVEL                                   # price, quantity, orders
-list_form(&LEVEL, ("price", "qty"), words=None, gone=False, nullable=True)
-
-cdef Field[8] MARK, INDEX, FUNDING, TRADE
-cdef Field[16] BOOK, TICKER
-
-list_fields(BOOK, (*SENT, ("tt", TAKE_TIME, SLOT_TIME), ("u", TAKE_INT, SLOT_LAST_SEQ), ("pu", TAKE_INT, SLOT_PREV_SEQ),
-                   ("s", TAKE_INT, SLOT_LAST_SEQ), ("update", TAKE_INSIDE, 0), ("bids", TAKE_LEVELS, 0),
-                   ("asks", TAKE_LEVELS, 1)), &LEVEL)
-list_fields(TRADE, (("t", TAKE_TIME, SLOT_TIME), ("p", TAKE_PRICE, SLOT_PRICE), ("q", TAKE_QTY, SLOT_QTY),
-                    ("s", TAKE_SIDE, SLOT_AGGRESSOR), ("d", TAKE_ID, SLOT_TRADE_ID)))
-list_fields(TICKER, (
-    *SENT, ("b", TAKE_PRICE | OR_ZERO, SLOT_BID_PRICE), ("bs", TAKE_QTY | OR_ZERO, SLOT_BID_QTY),
-    ("k", TAKE_PRICE | OR_ZERO, SLOT_ASK_PRICE), ("ks", TAKE_QTY | OR_ZERO, SLOT_ASK_QTY),
-    ("a", TAKE_DOUBLE, SLOT_LAST), ("h", TAKE_DOUBLE, SLOT_HIGH), ("l", TAKE_DOUBLE, SLOT_LOW),
-    ("v", TAKE_DOUBLE, SLOT_VOLUME), ("vv", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("oi", TAKE_DOUBLE, SLOT_OPEN_INTEREST)))
-list_fields(MARK, (("v", TAKE_DOUBLE, SLOT_MARK), *SENT))
-list_fields(INDEX, (("v", TAKE_DOUBLE, SLOT_INDEX), *SENT))
-list_fields(FUNDING, (("v", TAKE_DOUBLE, SLOT_FUNDING), *SENT))
+cdef Channel* TOLD = NULL
+add_channel(&TOLD, b"book.update", KIND_DELTA, BOOK, bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS))
+add_channel(&TOLD, b"book", KIND_SNAPSHOT, BOOK, bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS))
+add_channel(&TOLD, b"trade", KIND_TRADE, TRADE)
+add_channel(&TOLD, b"ticker", KIND_TICKER, TICKER, bit(SLOT_EVENT_TIME))
+add_channel(&TOLD, b"mark", KIND_MARK, MARK, bit(SLOT_MARK))
+add_channel(&TOLD, b"index", KIND_MARK, INDEX, bit(SLOT_INDEX))
+add_channel(&TOLD, b"funding", KIND_MARK, FUNDING, bit(SLOT_FUNDING))
 
 
 CHANNELS = {
@@ -198,7 +166,7 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     SPEC.check_channels(channels)
     SPEC.check_market(market)
     planned = []
-    for symbol in map(spelling, symbols):
+    for symbol in map(str.upper, symbols):
         for channel in channels:
             if channel in ("mark", "open_interest") and "_" in symbol:
                 raise UnsupportedChannel(f"cryptocom has {channel} of derivatives only (BTCUSD-PERP), not of {symbol}")
@@ -216,36 +184,23 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     return each_once(planned)
 
 
-def spelling(symbol):
-    """Upper case: BTC_USD, BTCUSD-PERP."""
-    return symbol.upper()
-
-
-def requests(method, names, request_id, grouped):
+def request(word, names, request_id):
     """One frame for each group of names, which are those with the same parameters of the book."""
+    # {"id":1,"method":"subscribe","params":{"channels":["book.BTCUSD-PERP.50","book.ETHUSD-PERP.50"],
+    #  "book_subscription_type":"SNAPSHOT_AND_UPDATE","book_update_frequency":10},"nonce":1790114273395}
+    # {"id":3,"method":"unsubscribe","params":{"channels":["book.BTCUSD-PERP.50"]},"nonce":1790114273397}
     groups = {}
     for name in names:
         channel, at, _ = name.partition("@")
         options = ()
-        if grouped and channel.startswith("book."):
+        if word == "subscribe" and channel.startswith("book."):
             options = (("book_subscription_type", "SNAPSHOT_AND_UPDATE"), ("book_update_frequency", 100 if at else 10))
             if channel.endswith(f".{WHOLE}"):
                 options = (("book_subscription_type", "SNAPSHOT"),)
         groups.setdefault(options, []).append(channel)
     nonce = round(time.time() * 1000)           # has to be within 60 s of the venue's clock
-    return [frame_text({"id": request_id, "method": method, "params": {"channels": channels, **dict(options)},
+    return [frame_text({"id": request_id, "method": word, "params": {"channels": channels, **dict(options)},
                         "nonce": nonce}) for options, channels in groups.items()]
-
-
-def subscribe(names, request_id):
-    # {"id":1,"method":"subscribe","params":{"channels":["book.BTCUSD-PERP.50","book.ETHUSD-PERP.50"],
-    #  "book_subscription_type":"SNAPSHOT_AND_UPDATE","book_update_frequency":10},"nonce":1790114273395}
-    return requests("subscribe", names, request_id, True)
-
-
-def unsubscribe(names, request_id):
-    # {"id":3,"method":"unsubscribe","params":{"channels":["book.BTCUSD-PERP.50"]},"nonce":1790114273397}
-    return requests("unsubscribe", names, request_id, False)
 
 
 # Code of an error -> what it is. 40003 is an unknown symbol, depth or frequency. From copies of "response and reason
@@ -283,8 +238,8 @@ SPEC = VenueSpec(
     name="cryptocom",
     link=Link.CHAIN,
     roots={"public": "wss://stream.crypto.com/exchange/v1/market"},
-    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 100 messages a second, of which the second in which a connection opens has its share only: so we send fewer.
     # Of new connections and of REST nothing is known here: those numbers, and the names in a request, are our own.
     limits=Limits(streams_per_connection=400, messages_per_second=10, streams_per_request=100,

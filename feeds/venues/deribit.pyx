@@ -14,20 +14,16 @@ Nothing was tried against the live venue. That 500 channels fit one request is g
 """
 
 import re
+from functools import partial
 
 from orderbook.types cimport BAD_VALUE
+from feeds.fields cimport Field, expect, expect_nothing, list_fields, list_form, take_field, take_object
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_QUOTE,
-                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, OR_ZERO, SLOT_ASK_IV, SLOT_ASK_PRICE, SLOT_ASK_QTY,
-                            SLOT_BID_IV, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHANGE_PCT, SLOT_DELTA, SLOT_EVENT_TIME,
-                            SLOT_FUNDING, SLOT_GAMMA, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LAST_SEQ, SLOT_LOW,
-                            SLOT_MARK, SLOT_MARK_IV, SLOT_OPEN_INTEREST, SLOT_PARTIAL, SLOT_PREV_SEQ, SLOT_PRICE,
-                            SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_RHO, SLOT_SETTLEMENT, SLOT_THETA, SLOT_TIME,
-                            SLOT_TRADE_ID, SLOT_UNDERLYING, SLOT_VEGA, SLOT_VOLUME, TAKE_DOUBLE, TAKE_ID, TAKE_INT,
-                            TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME, WORD_GONE, WORD_NONE)
+                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SLOT_LAST_SEQ, SLOT_MARK, SLOT_PARTIAL,
+                            SLOT_PREV_SEQ, WORD_GONE, WORD_NONE)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, TAKE_INSIDE, at_end, begins, expect, expect_nothing, fail, find_text,
-                         first_item, go_to, list_fields, list_form, next_key, note_more, number_at, open_object, peek,
-                         read_text, skip_value, take_constant, take_field, take_object, take_side, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, begins, fail, find_text, next_key, note_more, number_at, open_object,
+                         peek, read_text, skip_value, take_constant, take_side, word_is)
 
 from feeds.venue import (Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, each_once, error_code,
                          frame_text, instruments_at, read_object, request_number)
@@ -45,9 +41,7 @@ cdef class DeribitParser(Parser):
 
     cdef int turn             # what `parse_more` makes of the trade at which it begins
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 14       # {"jsonrpc":"2.0","method":"subscription","params":{"channel":"quote.BTC-PERPETUAL"
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
@@ -74,15 +68,9 @@ cdef class DeribitParser(Parser):
 
     cdef void body(self, Cursor* c, Message* m, const Text* channel) noexcept nogil:
         """What stands in `data`, by the name of its channel."""
-        cdef const char* end
         if begins(channel, b"trades."):
             self.turn = AS_TRADE
-            end = first_item(c)
-            if end == NULL:
-                m.kind = KIND_IGNORED
-            else:
-                self.trade(c, m)
-                go_to(c, end)
+            self.parse_first(c, m)
         elif peek(c) != c'{':
             expect_nothing(c, m, KIND_IGNORED)    # markprice.options.btc_usd
         elif begins(channel, b"book."):
@@ -164,7 +152,7 @@ cdef inline void book(Cursor* c, Message* m, const Text* channel) noexcept nogil
         fail(c, BAD_VALUE, b"the type snapshot or change")
 
 
-cdef inline void ticker(Cursor* c, Message* m, bint partial) noexcept nogil:
+cdef inline void ticker(Cursor* c, Message* m, bint changes) noexcept nogil:
     # {"underlying_price":30220.5,"underlying_index":"BTC-30SEP22","timestamp":1654161839367,
     #  "stats":{"volume":16.7,"price_change":-18.1818,"low":0.009,"high":0.011},"state":"open","settlement_price":0.01,
     #  "open_interest":1767.5,"min_price":0.0001,"max_price":0.038,"mark_price":0.0084,"mark_iv":67.7,
@@ -175,48 +163,37 @@ cdef inline void ticker(Cursor* c, Message* m, bint partial) noexcept nogil:
     # What there is none of is null; estimated_delivery_price is "expired" in the end. Of an incremental_ticker the
     # first one is whole, the others have what has changed
     m.kind = KIND_TICKER
-    if partial:
+    if changes:
         take_constant(c, SLOT_PARTIAL, 1)
     else:
         m.needed = bit(SLOT_MARK)
     take_object(c, TICKER)
 
 
-# What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
-cdef tuple NAME = (("instrument_name", TAKE_SYMBOL, 0),)
-cdef tuple SENT = (("timestamp", TAKE_TIME, SLOT_EVENT_TIME),)
-cdef tuple WHOLE = (*SENT, *NAME, ("change_id", TAKE_INT, SLOT_LAST_SEQ), ("bids", TAKE_LEVELS, 0),
-                    ("asks", TAKE_LEVELS, 1))
+# What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
+cdef dict NAME = {"instrument_name": "symbol"}
+cdef dict SENT = {"timestamp": "event_time"}
+cdef dict WHOLE = {**SENT, **NAME, "change_id": "last_seq", "bids": "bids", "asks": "asks"}
 
-cdef Form CHANGE, LEVEL                           # "delete" removes a level, whatever its amount; the others set it
-list_form(&CHANGE, ("word", "price", "qty"), {"new": WORD_NONE, "change": WORD_NONE, "delete": WORD_GONE},
-          gone=False, nullable=True)
-list_form(&LEVEL, ("price", "qty"), words=None, gone=False, nullable=True)
+# "delete" removes a level, whatever its amount; the others set it
+cdef Form* CHANGE = list_form(("word", "price", "qty"),
+                              {"new": WORD_NONE, "change": WORD_NONE, "delete": WORD_GONE}, gone=False, nullable=True)
+cdef Form* LEVEL = list_form(("price", "qty"), words=None, gone=False, nullable=True)
 
-cdef Field[16] BOOK, PARTIAL, QUOTE, TRADE
-cdef Field[32] TICKER
 
-list_fields(BOOK, (*WHOLE, ("type", TAKE_TEXT, 0), ("prev_change_id", TAKE_INT, SLOT_PREV_SEQ)), &CHANGE)
-list_fields(PARTIAL, WHOLE, &LEVEL)
-list_fields(QUOTE, (*SENT, *NAME, ("best_bid_price", TAKE_PRICE | OR_ZERO, SLOT_BID_PRICE),
-                    ("best_bid_amount", TAKE_QTY | OR_ZERO, SLOT_BID_QTY),
-                    ("best_ask_price", TAKE_PRICE | OR_ZERO, SLOT_ASK_PRICE),
-                    ("best_ask_amount", TAKE_QTY | OR_ZERO, SLOT_ASK_QTY)))
-list_fields(TRADE, (*NAME, ("timestamp", TAKE_TIME, SLOT_TIME), ("price", TAKE_PRICE, SLOT_PRICE),
-                    ("amount", TAKE_QTY, SLOT_QTY), ("trade_id", TAKE_ID, SLOT_TRADE_ID)))
-list_fields(TICKER, (
-    *SENT, *NAME, ("best_bid_price", TAKE_PRICE, SLOT_BID_PRICE), ("best_bid_amount", TAKE_QTY, SLOT_BID_QTY),
-    ("best_ask_price", TAKE_PRICE, SLOT_ASK_PRICE), ("best_ask_amount", TAKE_QTY, SLOT_ASK_QTY),
-    ("last_price", TAKE_DOUBLE, SLOT_LAST), ("mark_price", TAKE_DOUBLE, SLOT_MARK),
-    ("index_price", TAKE_DOUBLE, SLOT_INDEX), ("current_funding", TAKE_DOUBLE, SLOT_FUNDING),
-    ("settlement_price", TAKE_DOUBLE, SLOT_SETTLEMENT), ("open_interest", TAKE_DOUBLE, SLOT_OPEN_INTEREST),
-    ("underlying_price", TAKE_DOUBLE, SLOT_UNDERLYING), ("mark_iv", TAKE_DOUBLE, SLOT_MARK_IV),
-    ("bid_iv", TAKE_DOUBLE, SLOT_BID_IV), ("ask_iv", TAKE_DOUBLE, SLOT_ASK_IV),
-    ("stats", TAKE_INSIDE, 0), ("high", TAKE_DOUBLE, SLOT_HIGH), ("low", TAKE_DOUBLE, SLOT_LOW),
-    ("price_change", TAKE_DOUBLE, SLOT_CHANGE_PCT), ("volume", TAKE_DOUBLE, SLOT_VOLUME),
-    ("volume_usd", TAKE_DOUBLE, SLOT_QUOTE_VOLUME),
-    ("greeks", TAKE_INSIDE, 0), ("delta", TAKE_DOUBLE, SLOT_DELTA), ("gamma", TAKE_DOUBLE, SLOT_GAMMA),
-    ("vega", TAKE_DOUBLE, SLOT_VEGA), ("theta", TAKE_DOUBLE, SLOT_THETA), ("rho", TAKE_DOUBLE, SLOT_RHO)))
+cdef Field* BOOK = list_fields({**WHOLE, "type": "text", "prev_change_id": "prev_seq"}, CHANGE)
+cdef Field* PARTIAL = list_fields(WHOLE, LEVEL)
+cdef Field* QUOTE = list_fields({**SENT, **NAME, "best_bid_price": "bid_price or 0", "best_bid_amount": "bid_qty or 0",
+                                 "best_ask_price": "ask_price or 0", "best_ask_amount": "ask_qty or 0"})
+cdef Field* TRADE = list_fields({
+    **NAME, "timestamp": "time", "price": "price", "amount": "qty", "trade_id": "trade_id"})
+cdef Field* TICKER = list_fields({
+    **SENT, **NAME, "best_bid_price": "bid_price", "best_bid_amount": "bid_qty", "best_ask_price": "ask_price",
+    "best_ask_amount": "ask_qty", "last_price": "last", "mark_price": "mark", "index_price": "index",
+    "current_funding": "funding", "settlement_price": "settlement", "open_interest": "open_interest",
+    "underlying_price": "underlying", "mark_iv": "mark_iv", "bid_iv": "bid_iv", "ask_iv": "ask_iv", "stats": "inside",
+    "high": "high", "low": "low", "price_change": "change_pct", "volume": "volume", "volume_usd": "quote_volume",
+    "greeks": "inside", "delta": "delta", "gamma": "gamma", "vega": "vega", "theta": "theta", "rho": "rho"})
 
 
 CHANNELS = {
@@ -259,18 +236,11 @@ def spelling(symbol):
     return re.sub(r"(?<=\d)D(?=\d)", "d", symbol.upper())
 
 
-def request(method, names, request_id):
-    return [frame_text({"jsonrpc": "2.0", "id": request_id, "method": method, "params": {"channels": list(names)}})]
-
-
-def subscribe(names, request_id):
+def request(word, names, request_id):
     # {"jsonrpc":"2.0","id":1,"method":"public/subscribe","params":{"channels":["book.BTC-PERPETUAL.100ms"]}}
-    return request("public/subscribe", names, request_id)
-
-
-def unsubscribe(names, request_id):
     # {"jsonrpc":"2.0","id":2,"method":"public/unsubscribe","params":{"channels":["book.BTC-PERPETUAL.100ms"]}}
-    return request("public/unsubscribe", names, request_id)
+    return [frame_text({"jsonrpc": "2.0", "id": request_id, "method": f"public/{word}",
+                        "params": {"channels": list(names)}})]
 
 
 # Requests of the feed count from 1: answers to these two, with id 0, are for nobody.
@@ -325,8 +295,8 @@ SPEC = VenueSpec(
     name="deribit",
     link=Link.CHAIN,
     roots={"public": "wss://www.deribit.com/ws/api/v2"},
-    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 500 channels a request and 32 connections at once an address; 3.3 requests a second in the long run, 10 at once.
     # Of the channels of one connection nothing is known: 2000 is our own limit.
     limits=Limits(streams_per_connection=2000, messages_per_second=3.3, streams_per_request=500,

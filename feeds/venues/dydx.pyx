@@ -13,17 +13,16 @@ https://github.com/dydxprotocol/v4-chain/tree/main/indexer/services/socks.
 """
 
 import re
+from functools import partial
 
 from orderbook.types cimport MISSING_KEY, OK
+from feeds.fields cimport (Channel, Field, add_channel, expect, find_channel, list_fields, list_form, take_field,
+                           take_object)
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_SNAPSHOT,
-                            KIND_TICKER, KIND_TRADE, SLOT_CHANGE, SLOT_COUNT, SLOT_FUNDING, SLOT_INDEX, SLOT_LAST_SEQ,
-                            SLOT_LINE_SEQ, SLOT_MARK, SLOT_NEXT_FUNDING, SLOT_OPEN_INTEREST, SLOT_PARTIAL, SLOT_PRICE,
-                            SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_SPARE, SLOT_TIME, TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS,
-                            TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
+                            KIND_TICKER, KIND_TRADE, SLOT_LAST_SEQ, SLOT_PARTIAL)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Channel, Cursor, Field, TAKE_SIDE, Text, add_channel, at_end, expect, fail, find_channel,
-                         find_text, list_fields, list_form, next_item, next_key, open_array, open_object, peek,
-                         read_text, skip_value, take, take_constant, take_field, take_object, take_symbol, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, fail, find_text, next_item, next_key, open_array, open_object, peek,
+                         read_text, skip_value, take_constant, take_name, take_symbol, word_is)
 from feeds.sync cimport LINK_OFFSETS
 
 from feeds.venue import (Control, Count, Evidence, Limits, Link, Stream, VenueSpec, check_known, frame_text,
@@ -46,9 +45,7 @@ cdef class DydxParser(Parser):
     cdef bint inside          # in its trades or markets
     cdef bint forced          # the trade at which the cursor stands was a liquidation, and is told as one next
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 4                      # {"type":"channel_data"
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
@@ -66,8 +63,7 @@ cdef class DydxParser(Parser):
                 read_text(c, &name)
             elif word_is(&key, b"id") and peek(c) == c'"':
                 take_symbol(c)
-                self.symbol.data = m.symbol
-                self.symbol.size = m.symbol_size
+                self.symbol.data, self.symbol.size = m.symbol, m.symbol_size
             elif word_is(&key, b"contents"):
                 peek(c)
                 contents = c.pos
@@ -143,8 +139,7 @@ cdef class DydxParser(Parser):
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
         """The message at which the cursor stands, and where the next one begins."""
         cdef const char* first = c.pos
-        m.symbol = self.symbol.data
-        m.symbol_size = self.symbol.size
+        m.symbol, m.symbol_size = self.symbol.data, self.symbol.size
         if self.channel.kind == KIND_DELTA:
             self.book(c, m)
         elif self.channel.kind == KIND_TRADE:
@@ -164,7 +159,7 @@ cdef class DydxParser(Parser):
             m.link = LINK_OFFSETS
         if self.whole:
             expect(m, KIND_SNAPSHOT)
-            take_object(c, &OLD_BOOK[0] if self.old else &WHOLE_BOOK[0])
+            take_object(c, OLD_BOOK if self.old else WHOLE_BOOK)
         else:
             m.kind = KIND_DELTA
             m.needed = self.channel.needed
@@ -184,49 +179,37 @@ cdef class DydxParser(Parser):
         # "ETH-USD":{"id":"1","openInterest":"15398.406"}: only what has changed
         # "BTC-USD":{"oraclePrice":"60391.9","effectiveAt":"2024-08-23T00:00:57.627Z","effectiveAtHeight":"23455255",
         #            "marketId":0}: this price is the index, and positions are marked at it
-        cdef Text key
-        cdef int last
         m.kind = KIND_TICKER
-        take(c, TAKE_SYMBOL, SLOT_SPARE, m.symbol, m.symbol + m.symbol_size, True)
+        take_name(c, &self.symbol)
         take_constant(c, SLOT_PARTIAL, 1)
-        open_object(c)
-        while next_key(c, &key):
-            take_field(c, &key, MARKET)
-            last = m.n_tokens - 1
-            if not self.old and m.token[last].slot == SLOT_MARK and word_is(&key, b"oraclePrice"):
-                take(c, TAKE_DOUBLE, SLOT_INDEX, c.start + m.token[last].start, c.start + m.token[last].end, True)
+        take_object(c, self.channel.fields)
 
 
-cdef Form PAIR, LEVEL, OLD_LEVEL
-list_form(&PAIR, ("price", "qty"))
-list_form(&LEVEL, {"price": "price", "size": "qty"})
-list_form(&OLD_LEVEL, {"price": "price", "size": "qty", "offset": "seq?"})
+cdef Form* PAIR = list_form(("price", "qty"))
+cdef Form* LEVEL = list_form({"price": "price", "size": "qty"})
+cdef Form* OLD_LEVEL = list_form({"price": "price", "size": "qty", "offset": "seq?"})
 
-cdef Field[8] OUTSIDE, CHANGES, OLD_CHANGES, WHOLE_BOOK, OLD_BOOK, TRADE
-cdef Field[16] MARKET
-cdef tuple SIDES = (("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1))
+cdef dict SIDES = {"bids": "bids", "asks": "asks"}
 
-list_fields(OUTSIDE, (("message_id", TAKE_INT, SLOT_LINE_SEQ),))
-list_fields(CHANGES, SIDES, &PAIR)
-list_fields(OLD_CHANGES, (("offset", TAKE_INT, SLOT_LAST_SEQ), *SIDES), &PAIR)
-list_fields(WHOLE_BOOK, SIDES, &LEVEL)
-list_fields(OLD_BOOK, SIDES, &OLD_LEVEL)
-list_fields(TRADE, (("price", TAKE_PRICE, SLOT_PRICE), ("size", TAKE_QTY, SLOT_QTY), ("side", TAKE_SIDE, 0),
-                    ("createdAt", TAKE_TIME, SLOT_TIME), ("type", TAKE_TEXT, 0)))
-list_fields(MARKET, (
-    ("oraclePrice", TAKE_DOUBLE, SLOT_MARK), ("indexPrice", TAKE_DOUBLE, SLOT_INDEX),
-    ("nextFundingRate", TAKE_DOUBLE, SLOT_FUNDING), ("nextFundingAt", TAKE_TIME, SLOT_NEXT_FUNDING),
-    ("openInterest", TAKE_DOUBLE, SLOT_OPEN_INTEREST), ("priceChange24H", TAKE_DOUBLE, SLOT_CHANGE),
-    ("volume24H", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("trades24H", TAKE_INT, SLOT_COUNT),
-    ("effectiveAt", TAKE_TIME, SLOT_TIME)))
+cdef Field* OUTSIDE = list_fields({"message_id": "line_seq"})
+cdef Field* CHANGES = list_fields(SIDES, PAIR)
+cdef Field* OLD_CHANGES = list_fields({"offset": "last_seq", **SIDES}, PAIR)
+cdef Field* WHOLE_BOOK = list_fields(SIDES, LEVEL)
+cdef Field* OLD_BOOK = list_fields(SIDES, OLD_LEVEL)
+cdef Field* TRADE = list_fields({"price": "price", "size": "qty", "side": "side", "createdAt": "time", "type": "text"})
+cdef dict DAY = {"oraclePrice": "mark", "indexPrice": "index", "nextFundingRate": "funding",
+                 "nextFundingAt": "next_funding", "openInterest": "open_interest", "priceChange24H": "change",
+                 "volume24H": "quote_volume", "trades24H": "count", "effectiveAt": "time"}
+cdef Field* MARKET = list_fields({**DAY, "oraclePrice": ("mark", "index")})
+cdef Field* OLD_MARKET = list_fields(DAY)
 
-cdef Channel[8] CONTENTS
-add_channel(CONTENTS, b"v4_orderbook", KIND_DELTA, CHANGES)
-add_channel(CONTENTS, b"v3_orderbook", KIND_DELTA, OLD_CHANGES, bit(SLOT_LAST_SEQ))
-add_channel(CONTENTS, b"v4_trades", KIND_TRADE, TRADE)
-add_channel(CONTENTS, b"v3_trades", KIND_TRADE, TRADE)
-add_channel(CONTENTS, b"v4_markets", KIND_TICKER, MARKET)
-add_channel(CONTENTS, b"v3_markets", KIND_TICKER, MARKET)
+cdef Channel* CONTENTS = NULL
+add_channel(&CONTENTS, b"v4_orderbook", KIND_DELTA, CHANGES)
+add_channel(&CONTENTS, b"v3_orderbook", KIND_DELTA, OLD_CHANGES, bit(SLOT_LAST_SEQ))
+add_channel(&CONTENTS, b"v4_trades", KIND_TRADE, TRADE)
+add_channel(&CONTENTS, b"v3_trades", KIND_TRADE, TRADE)
+add_channel(&CONTENTS, b"v4_markets", KIND_TICKER, MARKET)
+add_channel(&CONTENTS, b"v3_markets", KIND_TICKER, OLD_MARKET)
 
 
 CHANNELS = {
@@ -248,28 +231,7 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     names = {"book": f"v4_orderbook:{{}}{':batched' if speed else ''}", "trades": "v4_trades:{}",
              "liquidations": "v4_trades:{}"}
     return [Stream(names.get(channel, "v4_markets").format(symbol), "public", symbol, channel)
-            for symbol in map(spelling, symbols) for channel in channels]
-
-
-def spelling(symbol):
-    """BTC-USD; an isolated market is FARTCOIN,RAYDIUM,9BB6NFECJBCTNNLFKO2FQVQBQ8HHM13KCYYCDQBGPUMP-USD."""
-    return symbol.upper()
-
-
-def request(kind, name, **options):
-    channel, _, rest = name.partition(":")
-    symbol = rest.partition(":")[0]
-    return frame_text({"type": kind, "channel": channel, **({"id": symbol} if symbol else {}), **options})
-
-
-def subscribe(names, request_id):
-    # {"type":"subscribe","channel":"v4_orderbook","id":"BTC-USD","batched":false}
-    return [request("subscribe", name, batched=name.endswith(":batched")) for name in names]
-
-
-def unsubscribe(names, request_id):
-    # {"type":"unsubscribe","channel":"v4_orderbook","id":"BTC-USD"}
-    return [request("unsubscribe", name) for name in names]
+            for symbol in map(str.upper, symbols) for channel in channels]
 
 
 def names_of(channel, symbol):
@@ -277,6 +239,17 @@ def names_of(channel, symbol):
     if not symbol or channel == "v4_markets":
         return (channel,)
     return (f"{channel}:{symbol}", f"{channel}:{symbol}:batched")
+
+
+def request(word, names, request_id):
+    # {"type":"subscribe","channel":"v4_orderbook","id":"BTC-USD","batched":false}
+    # {"type":"unsubscribe","channel":"v4_orderbook","id":"BTC-USD"}
+    frames = []
+    for name in names:
+        channel, symbol, batched = (*name.split(":"), "", "")[:3]
+        frames.append(frame_text({"type": word, "channel": channel, **({"id": symbol} if symbol else {}),
+                                  **({"batched": bool(batched)} if word == "subscribe" else {})}))
+    return frames
 
 
 # Texts of errors (indexer source, socks/src/lib/subscription.ts; there is no code) -> what they mean.
@@ -318,21 +291,11 @@ SPEC = VenueSpec(
     link=Link.NONE,
     count=Count.EACH_ONCE,        # answers come late: they have the number at which the request was received
     roots={"public": "wss://indexer.dydx.trade/v4/ws"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 32 subscriptions of each channel on one connection. The same channel and market may be asked for twice a second.
-    limits=Limits(
-        streams_per_connection=32,
-        messages_per_second=0,
-        streams_per_request=1,
-        connections_per_5_minutes=0,
-        connection_lifetime_s=0,
-        rest_weight_per_minute=0,
-    ),
+    limits=Limits(streams_per_connection=32, messages_per_second=0, streams_per_request=1,
+                  connections_per_5_minutes=0, connection_lifetime_s=0, rest_weight_per_minute=0),
     ping_interval_s=30,
     max_frame_size=32 << 20,
     parser=lambda market: DydxParser(),

@@ -21,26 +21,22 @@ Sources: Gate API v4 documents and the announcement of order book V2 (2025-05-30
 
 import time
 from functools import partial
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
 
 from orderbook.types cimport BAD_VALUE
+from feeds.fields cimport (Channel, Field, add_channel, expect, expect_channel, expect_nothing, find_channel,
+                           list_fields, list_form, take_field, take_object)
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_QUOTE,
-                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, OR_ZERO, RESYNC_REST, SLOT_AGGRESSOR,
-                            SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHANGE_PCT,
-                            SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST,
-                            SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_NEXT_FUNDING, SLOT_OPEN_INTEREST, SLOT_PRICE,
-                            SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_SETTLEMENT, SLOT_SPARE, SLOT_TIME, SLOT_TRADE_ID,
-                            SLOT_VOLUME, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL,
-                            TAKE_TEXT, TAKE_TIME)
+                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, RESYNC_REST, SLOT_AGGRESSOR, SLOT_EVENT_TIME,
+                            SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_QTY, SLOT_TIME)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Channel, Cursor, Field, TAKE_SIDE, Text, add_channel, at_end, begins, cut, expect,
-                         expect_channel, expect_nothing, fail, find_channel, find_text, first_item, go_to, key_is,
-                         list_fields, list_form, next_key, note_more, open_object, peek, read_text, skip_value, take,
-                         take_any, take_field, take_object, take_signed, take_time, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, find_text, first_item, go_to, key_is, next_key,
+                         note_more, open_object, peek, read_text, skip_value, take_any, take_name, take_signed,
+                         take_time, word_is)
 from feeds.sync cimport LINK_NONE, LINK_RANGE
 
-from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known,
-                         error_code, frame_text, pick_book, read_object)
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_each,
+                         error_code, frame_text, pick_book, read_object, read_url, request_number)
 from feeds.venues.lists import gateio as lists
 
 cdef enum:
@@ -53,9 +49,7 @@ cdef class GateioParser(Parser):
 
     cdef const Channel* channel   # of the frame at work
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 2                      # {"time, then a number: nothing that names a stream stays the same
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
@@ -98,7 +92,7 @@ cdef class GateioParser(Parser):
         expect(m, KIND_SNAPSHOT)
         m.needed |= bit(SLOT_LAST_SEQ)
         m.resync = RESYNC_REST
-        take_object(c, &FUTURES_BOOK[0] if m.market == FUTURES else &BOOK[0])
+        take_object(c, FUTURES_BOOK if m.market == FUTURES else BOOK)
         at_end(c)
 
 
@@ -152,12 +146,12 @@ cdef inline void element(GateioParser self, Cursor* c, Message* m) noexcept nogi
                 m.needed = bit(SLOT_LAST_SEQ)
             skip_value(c)
         elif key_is(&key, c's') and fields == OBU:
-            take_stream(c, m)
+            take_stream(c)
         else:
             take_field(c, &key, fields)
 
 
-cdef inline bint take_stream(Cursor* c, Message* m) noexcept nogil:
+cdef inline bint take_stream(Cursor* c) noexcept nogil:
     """Take the symbol out of the name of a stream: ob.BTC_USDT.400."""
     cdef Text stream, depth
     if not read_text(c, &stream):
@@ -166,80 +160,66 @@ cdef inline bint take_stream(Cursor* c, Message* m) noexcept nogil:
     if stream.size < 4 or not begins(&stream, b"ob."):
         c.pos = stream.data
         return fail(c, BAD_VALUE, b"ob.SYMBOL.DEPTH")
-    m.symbol, m.symbol_size = stream.data + 3, stream.size - 3
-    return take(c, TAKE_SYMBOL, SLOT_SPARE, m.symbol, m.symbol + m.symbol_size, True)
+    stream.data, stream.size = stream.data + 3, stream.size - 3
+    return take_name(c, &stream)
 
 
-# What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
-cdef Form LEVEL, FUTURES_LEVEL
-list_form(&LEVEL, ("price", "qty"))
-list_form(&FUTURES_LEVEL, {"p": "price", "s": "qty"})
+# What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
+cdef Form* LEVEL = list_form(("price", "qty"))
+cdef Form* FUTURES_LEVEL = list_form({"p": "price", "s": "qty"})
 
-cdef Field[4] OUTSIDE
-cdef Field[18] OBU, BOOK, FUTURES_BOOK, QUOTE, TRADE, SIGNED
-cdef Field[24] TICKER
 
-list_fields(OUTSIDE, (("time_ms", TAKE_TIME, SLOT_EVENT_TIME), ("channel", TAKE_TEXT, 0)))
-cdef tuple NUMBERS = (("t", TAKE_TIME, SLOT_TIME), ("U", TAKE_INT, SLOT_FIRST_SEQ), ("u", TAKE_INT, SLOT_LAST_SEQ),
-                      ("b", TAKE_LEVELS, 0), ("a", TAKE_LEVELS, 1))
+cdef Field* OUTSIDE = list_fields({"time_ms": "event_time", "channel": "text"})
+cdef dict NUMBERS = {"t": "time", "U": "first_seq", "u": "last_seq", "b": "bids", "a": "asks"}
 # {"t":1789456334981,"full":true,"s":"ob.ETH_USDT.50","u":108552472643,"b":[["2480.27","2781.6"]],"a":[...]}
 # {"t":1789456335001,"s":"ob.BTC_USDT.50","U":125033676004,"u":125033676011}: both lists may be absent
-list_fields(OBU, NUMBERS, &LEVEL)
+cdef Field* OBU = list_fields(NUMBERS, LEVEL)
 # {"t":1619093532978,"e":"depthUpdate","E":1619093532,"s":"HAI_ETH","U":2691446,"u":2691446,
 #  "b":[["0.00010322","5360.209"]],"a":[]}; futures: "b":[{"p":"0.2943","s":0}]
 # {"t":1662630117190,"lastUpdateId":8093065166,"s":"BTC_USDT","bids":[["19201.39","0.0005"]],"asks":[...]}; futures:
 # {"t":1653810274815,"id":79619326,"contract":"BTC_USD_20220624","asks":[{"p":"28988.9","s":620}],"bids":[...]}
-cdef tuple CHANGES = (*NUMBERS, ("s", TAKE_SYMBOL, 0), ("contract", TAKE_SYMBOL, 0),
-                      ("lastUpdateId", TAKE_INT, SLOT_LAST_SEQ), ("id", TAKE_INT, SLOT_LAST_SEQ),
-                      ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1), ("update", TAKE_TIME, SLOT_TIME),
-                      ("current", TAKE_TIME, SLOT_EVENT_TIME))
-list_fields(BOOK, CHANGES, &LEVEL)
-list_fields(FUTURES_BOOK, CHANGES, &FUTURES_LEVEL)
+cdef dict CHANGES = {**NUMBERS, "s": "symbol", "contract": "symbol", "lastUpdateId": "last_seq", "id": "last_seq",
+                     "bids": "bids", "asks": "asks", "update": "time", "current": "event_time"}
+cdef Field* BOOK = list_fields(CHANGES, LEVEL)
+cdef Field* FUTURES_BOOK = list_fields(CHANGES, FUTURES_LEVEL)
 # {"t":1619093543708,"u":2517661076,"s":"BTC_USD","b":"54696.6","B":37000,"a":"54696.7","A":47061}
 # {"t":0,"u":0,"s":"BSW_USDT","b":"","B":0,"a":"","A":0}: a side without orders
-list_fields(QUOTE, (("t", TAKE_TIME, SLOT_TIME), ("u", TAKE_INT, SLOT_LAST_SEQ), ("s", TAKE_SYMBOL, 0),
-                    ("b", TAKE_PRICE | OR_ZERO, SLOT_BID_PRICE), ("B", TAKE_QTY, SLOT_BID_QTY),
-                    ("a", TAKE_PRICE | OR_ZERO, SLOT_ASK_PRICE), ("A", TAKE_QTY, SLOT_ASK_QTY)))
+cdef Field* QUOTE = list_fields({"t": "time", "u": "last_seq", "s": "symbol", "b": "bid_price or 0", "B": "bid_qty",
+                                 "a": "ask_price or 0", "A": "ask_qty"})
 # {"id":5541729596,"create_time":1682689046,"create_time_ms":"1682689046123.0","side":"sell",
 #  "currency_pair":"SUSD_USDT","amount":"8.5234","price":"0.9782"}
-list_fields(TRADE, (("id", TAKE_ID, SLOT_TRADE_ID), ("create_time_ms", TAKE_TIME, SLOT_TIME),
-                    ("currency_pair", TAKE_SYMBOL, 0), ("side", TAKE_SIDE, SLOT_AGGRESSOR),
-                    ("amount", TAKE_QTY, SLOT_QTY), ("price", TAKE_PRICE, SLOT_PRICE)))
+cdef Field* TRADE = list_fields({"id": "trade_id", "create_time_ms": "time", "currency_pair": "symbol", "side": "side",
+                                 "amount": "qty", "price": "price"})
 # {"size":-108,"id":27753479,"create_time":1545136464,"create_time_ms":1545136464123,"price":"96.4",
 #  "contract":"BTC_USD"}; "size":"-0.25" with decimal sizes
 # {"price":"215.1","size":-124,"time_ms":1541486601123,"contract":"BTC_USDT"}: a liquidation
-list_fields(SIGNED, (("id", TAKE_ID, SLOT_TRADE_ID), ("create_time_ms", TAKE_TIME, SLOT_TIME),
-                     ("time_ms", TAKE_TIME, SLOT_TIME), ("contract", TAKE_SYMBOL, 0),
-                     ("price", TAKE_PRICE, SLOT_PRICE)))
+cdef Field* SIGNED = list_fields({"id": "trade_id", "create_time_ms": "time", "time_ms": "time", "contract": "symbol",
+                                  "price": "price"})
 # {"contract":"BTC_USDT","last":"23160.2","total_size":"153482780","mark_price":"23175.64","funding_rate":"0.0001",
 #  "index_price":"23173.35","volume_24h":"155496714","volume_24h_quote":"360157621","low_24h":"23018.3", ...}
 # {"currency_pair":"NEO_BTC","last":"0.0018716","lowest_ask":"0.0018734","highest_bid":"0.0018697", ...}
-list_fields(TICKER, (
-    ("contract", TAKE_SYMBOL, 0), ("currency_pair", TAKE_SYMBOL, 0), ("last", TAKE_DOUBLE, SLOT_LAST),
-    ("highest_bid", TAKE_PRICE, SLOT_BID_PRICE), ("lowest_ask", TAKE_PRICE, SLOT_ASK_PRICE),
-    ("highest_size", TAKE_QTY, SLOT_BID_QTY), ("lowest_size", TAKE_QTY, SLOT_ASK_QTY),
-    ("change_percentage", TAKE_DOUBLE, SLOT_CHANGE_PCT), ("high_24h", TAKE_DOUBLE, SLOT_HIGH),
-    ("low_24h", TAKE_DOUBLE, SLOT_LOW), ("base_volume", TAKE_DOUBLE, SLOT_VOLUME),
-    ("quote_volume", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("volume_24h", TAKE_DOUBLE, SLOT_VOLUME),
-    ("volume_24h_quote", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("total_size", TAKE_DOUBLE, SLOT_OPEN_INTEREST),
-    ("mark_price", TAKE_DOUBLE, SLOT_MARK), ("index_price", TAKE_DOUBLE, SLOT_INDEX),
-    ("funding_rate", TAKE_DOUBLE, SLOT_FUNDING), ("funding_next_apply", TAKE_TIME, SLOT_NEXT_FUNDING),
-    ("settle_price", TAKE_DOUBLE, SLOT_SETTLEMENT)))
+cdef Field* TICKER = list_fields({
+    "contract": "symbol", "currency_pair": "symbol", "last": "last", "highest_bid": "bid_price",
+    "lowest_ask": "ask_price", "highest_size": "bid_qty", "lowest_size": "ask_qty", "change_percentage": "change_pct",
+    "high_24h": "high", "low_24h": "low", "base_volume": "volume", "quote_volume": "quote_volume",
+    "volume_24h": "volume", "volume_24h_quote": "quote_volume", "total_size": "open_interest", "mark_price": "mark",
+    "index_price": "index", "funding_rate": "funding", "funding_next_apply": "next_funding",
+    "settle_price": "settlement"})
 
-cdef Channel[18] KNOWN
+cdef Channel* KNOWN = NULL
 for market, prefix in enumerate((b"spot.", b"futures.")):
-    add_channel(KNOWN, prefix + b"obu", KIND_DELTA, OBU, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ), 0, market)
-    add_channel(KNOWN, prefix + b"book_ticker", KIND_QUOTE, QUOTE, 0, 0, market)
-    add_channel(KNOWN, prefix + b"tickers", KIND_TICKER, TICKER, 0, 0, market)
-add_channel(KNOWN, b"spot.order_book_update", KIND_DELTA, BOOK, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ))
-add_channel(KNOWN, b"spot.order_book", KIND_SNAPSHOT, BOOK, 0, PARTIAL)
-add_channel(KNOWN, b"spot.trades", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"futures.order_book_update", KIND_DELTA, FUTURES_BOOK, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ), 0,
+    add_channel(&KNOWN, prefix + b"obu", KIND_DELTA, OBU, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ), 0, market)
+    add_channel(&KNOWN, prefix + b"book_ticker", KIND_QUOTE, QUOTE, 0, 0, market)
+    add_channel(&KNOWN, prefix + b"tickers", KIND_TICKER, TICKER, 0, 0, market)
+add_channel(&KNOWN, b"spot.order_book_update", KIND_DELTA, BOOK, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ))
+add_channel(&KNOWN, b"spot.order_book", KIND_SNAPSHOT, BOOK, 0, PARTIAL)
+add_channel(&KNOWN, b"spot.trades", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"futures.order_book_update", KIND_DELTA, FUTURES_BOOK, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ), 0,
             FUTURES)
-add_channel(KNOWN, b"futures.order_book", KIND_SNAPSHOT, FUTURES_BOOK, 0, PARTIAL, FUTURES)
-add_channel(KNOWN, b"futures.trades", KIND_TRADE, SIGNED, 0, 0, FUTURES)
-add_channel(KNOWN, b"futures.public_liquidates", KIND_LIQUIDATION, SIGNED, 0, 0, FUTURES)
-add_channel(KNOWN, b"futures.system", KIND_CONTROL, NULL)
+add_channel(&KNOWN, b"futures.order_book", KIND_SNAPSHOT, FUTURES_BOOK, 0, PARTIAL, FUTURES)
+add_channel(&KNOWN, b"futures.trades", KIND_TRADE, SIGNED, 0, 0, FUTURES)
+add_channel(&KNOWN, b"futures.public_liquidates", KIND_LIQUIDATION, SIGNED, 0, 0, FUTURES)
+add_channel(&KNOWN, b"futures.system", KIND_CONTROL, NULL)
 
 
 MARKETS = ("spot", "futures")
@@ -280,8 +260,7 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
     market = SPEC.check_market(market)
     futures = market == "futures"
-    for channel in channels:
-        check_known(f"gateio {market}", "channel", channel, tuple(CHANNELS) if futures else SPOT_CHANNELS)
+    check_each(f"gateio {market}", "channel", channels, tuple(CHANNELS) if futures else SPOT_CHANNELS)
     book = pick_book("gateio", BOOKS, 400 if depth is None else depth, speed)[futures]
     planned = []
     for symbol in map(spelling, symbols):
@@ -363,16 +342,12 @@ def snapshot_address(symbol, limit, market):
 
 def read_address(url):
     """What an answer from this address is."""
-    parts = urlsplit(url)
-    query = parse_qs(parts.query)
-    market = "spot" if "/spot/" in parts.path else "futures"
-    if parts.path.endswith("/order_book"):
+    path, query = read_url(url)
+    market = "spot" if "/spot/" in path else "futures"
+    if path.endswith("/order_book"):
         symbol = query.get("contract") or query.get("currency_pair")
-        limit = query.get("limit", ["100"])[0]
-        return Answer("snapshot", symbol[0], int(limit) if limit.isdigit() else 0, market) if symbol else None
-    if parts.path.endswith(("/currency_pairs", "/contracts")):
-        return Answer("instruments", market=market)
-    return None
+        return Answer("snapshot", symbol, request_number(query.get("limit", 100)) or 0, market) if symbol else None
+    return Answer("instruments", market=market) if path.endswith(("/currency_pairs", "/contracts")) else None
 
 
 SPEC = VenueSpec(
@@ -384,19 +359,15 @@ SPEC = VenueSpec(
         "btc": "wss://fx-ws.gateio.ws/v4/ws/btc",
         "usd1": "wss://fx-ws.gateio.ws/v4/ws/usd1",
     },
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=partial(request, "subscribe"),
-    unsubscribe=partial(request, "unsubscribe"),
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # Gate publishes no limit on subscriptions or messages (gateio/gatews issue 25, 2022); these are our own. Public
     # REST requests: 200 in 10 s for an address.
     limits=Limits(streams_per_connection=500, messages_per_second=10, streams_per_request=50,
                   connections_per_5_minutes=100, connection_lifetime_s=0, rest_weight_per_minute=600,
                   connections=100),
     max_frame_size=4 << 20,
-    parser=lambda market: GateioParser(MARKETS.index(market) if market in MARKETS else 0),
+    parser=lambda market: GateioParser(market=MARKETS.index(market) if market in MARKETS else 0),
     source="https://www.gate.com/docs/developers/apiv4/ws/en/",
     checked="2026-10-15",
     forms="JSON of 2021 to 2026: obu, order_book_update with REST, order_book where it is a whole book; all served.",

@@ -18,16 +18,16 @@ powers of ten and not read; their funding is told by an undocumented stream that
 Sources: developer.gemini.com (WebSocket 0.10.7, archived v2), probes of 2026-09, frames recorded in 2021-06.
 """
 
+from functools import partial
+
+from feeds.fields cimport Field, expect, expect_nothing, list_fields, list_form, take_field, take_object
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK, KIND_QUOTE,
-                            KIND_SNAPSHOT, KIND_TRADE, SEEN_BOTH, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
-                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ,
-                            SLOT_MAKER_BOUGHT, SLOT_MARK, SLOT_PRICE, SLOT_QTY, SLOT_SPARE, SLOT_TIME, SLOT_TRADE_ID,
-                            TAKE_ANY, TAKE_BOOL, TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL,
-                            TAKE_TEXT, TAKE_TIME, WORD_ASK, WORD_BID)
+                            KIND_SNAPSHOT, KIND_TRADE, SEEN_BOTH, SLOT_ASK_PRICE, SLOT_BID_PRICE, SLOT_BID_QTY,
+                            SLOT_FIRST_SEQ, SLOT_LAST_SEQ, SLOT_MAKER_BOUGHT, SLOT_MARK, SLOT_PRICE, SLOT_QTY,
+                            SLOT_SPARE, TAKE_ANY, WORD_ASK, WORD_BID)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, TAKE_SIDE, at_end, expect, expect_nothing, fill_sides, find_text, key_is,
-                         list_fields, list_form, next_key, open_object, peek, read_text, skip_object, skip_value, take,
-                         take_constant, take_field, take_object, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, fill_sides, find_text, key_is, next_key, open_object, peek, read_text,
+                         skip_object, skip_value, take, take_constant, word_is)
 from feeds.sync cimport LINK_NONE, LINK_NOT_BELOW
 
 from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known,
@@ -52,8 +52,7 @@ cdef enum:
 
 cdef class GeminiParser(Parser):
 
-    def __cinit__(self, int market=0):
-        self.market = market
+    def __cinit__(self):
         self.route_mark = c':'
         self.route_marks = 1                      # {"e" or {"u" or {"E" or {"type"
 
@@ -165,27 +164,21 @@ cdef inline void old_trade(Cursor* c, Message* m) noexcept nogil:
         take_object(c, OLD_TRADED)
 
 
-cdef Form LEVEL, CHANGE
-list_form(&LEVEL, ("price", "qty"))
-list_form(&CHANGE, ("word", "price", "qty"), {"buy": WORD_BID, "sell": WORD_ASK})
+cdef Form* LEVEL = list_form(("price", "qty"))
+cdef Form* CHANGE = list_form(("word", "price", "qty"), {"buy": WORD_BID, "sell": WORD_ASK})
 
-cdef tuple HEAD = (("e", TAKE_TEXT, 0), ("E", TAKE_TIME, SLOT_EVENT_TIME), ("s", TAKE_SYMBOL, 0))
-cdef tuple OLD_HEAD = (("type", TAKE_TEXT, 0), ("symbol", TAKE_SYMBOL, 0))
+cdef dict HEAD = {"e": "text", "E": "event_time", "s": "symbol"}
+cdef dict OLD_HEAD = {"type": "text", "symbol": "symbol"}
 
-cdef Field[16] UPDATE, WHOLE, QUOTE, TRADED, MARKED, OLD_UPDATE, OLD_TRADED
-list_fields(UPDATE, (*HEAD, ("U", TAKE_INT, SLOT_FIRST_SEQ), ("u", TAKE_INT, SLOT_LAST_SEQ), ("b", TAKE_LEVELS, 0),
-                     ("a", TAKE_LEVELS, 1)), &LEVEL)
-list_fields(WHOLE, (("lastUpdateId", TAKE_INT, SLOT_LAST_SEQ), ("symbol", TAKE_SYMBOL, 0), ("bids", TAKE_LEVELS, 0),
-                    ("asks", TAKE_LEVELS, 1)), &LEVEL)
-list_fields(QUOTE, (*HEAD, ("u", TAKE_INT, SLOT_LAST_SEQ), ("b", TAKE_PRICE, SLOT_BID_PRICE),
-                    ("B", TAKE_QTY, SLOT_BID_QTY), ("a", TAKE_PRICE, SLOT_ASK_PRICE), ("A", TAKE_QTY, SLOT_ASK_QTY)))
-list_fields(TRADED, (*HEAD, ("t", TAKE_INT, SLOT_TRADE_ID), ("p", TAKE_PRICE, SLOT_PRICE), ("q", TAKE_QTY, SLOT_QTY),
-                     ("m", TAKE_BOOL, SLOT_MAKER_BOUGHT)))
-list_fields(MARKED, (*HEAD, ("p", TAKE_DOUBLE, SLOT_MARK)))
-list_fields(OLD_UPDATE, (*OLD_HEAD, ("changes", TAKE_LEVELS, 2)), &CHANGE)
-list_fields(OLD_TRADED, (*OLD_HEAD, ("event_id", TAKE_INT, SLOT_TRADE_ID), ("timestamp", TAKE_TIME, SLOT_TIME),
-                         ("price", TAKE_PRICE, SLOT_PRICE), ("quantity", TAKE_QTY, SLOT_QTY),
-                         ("side", TAKE_SIDE, SLOT_AGGRESSOR)))
+cdef Field* UPDATE = list_fields({**HEAD, "U": "first_seq", "u": "last_seq", "b": "bids", "a": "asks"}, LEVEL)
+cdef Field* WHOLE = list_fields({"lastUpdateId": "last_seq", "symbol": "symbol", "bids": "bids", "asks": "asks"}, LEVEL)
+cdef Field* QUOTE = list_fields({**HEAD, "u": "last_seq", "b": "bid_price", "B": "bid_qty", "a": "ask_price",
+                                 "A": "ask_qty"})
+cdef Field* TRADED = list_fields({**HEAD, "t": "int trade_id", "p": "price", "q": "qty", "m": "maker_bought"})
+cdef Field* MARKED = list_fields({**HEAD, "p": "mark"})
+cdef Field* OLD_UPDATE = list_fields({**OLD_HEAD, "changes": "levels"}, CHANGE)
+cdef Field* OLD_TRADED = list_fields({**OLD_HEAD, "event_id": "int trade_id", "timestamp": "time", "price": "price",
+                                      "quantity": "qty", "side": "side"})
 
 
 CHANNELS = {
@@ -200,11 +193,6 @@ SPEEDS = {None: "@100ms", "100ms": "@100ms", "1000ms": ""}
 SUFFIX = {"quotes": "bookTicker", "trades": "trade", "mark": "markPrice"}
 
 
-def spelling(symbol):
-    """btcusd, ethgusdperp: as the served form writes them."""
-    return symbol.lower()
-
-
 def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`, named "btcusd@depth@100ms"; depth and speed concern the book only.
 
@@ -216,7 +204,7 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     check_known("gemini", "book of depth", depth, DEPTHS, "5, 10, 20, or None for all of it")
     check_known("gemini", "speed", speed, SPEEDS, "100ms, 1000ms")
     planned = []
-    for symbol in map(spelling, symbols):
+    for symbol in map(str.lower, symbols):
         for channel in channels:
             if channel == "book":
                 name = f"{symbol}@depth{depth or ''}{SPEEDS[speed]}"
@@ -228,23 +216,10 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     return planned
 
 
-def request(method, names, request_id):
-    return [frame_text({"id": request_id, "method": method, "params": list(names)})]
-
-
-def subscribe(names, request_id):
+def request(word, names, request_id):
     # {"id":1,"method":"subscribe","params":["btcusd@depth@100ms","btcusd@bookTicker","btcusd@trade"]}
-    return request("subscribe", names, request_id)
-
-
-def unsubscribe(names, request_id):
     # {"id":2,"method":"unsubscribe","params":["btcusd@depth@100ms"]}
-    return request("unsubscribe", names, request_id)
-
-
-def connect_path(names):
-    """The whole book with each subscription to one; without this there would be changes only, of nothing."""
-    return "/?snapshot=-1"
+    return [frame_text({"id": request_id, "method": word, "params": list(names)})]
 
 
 REASONS = {-1013: "bad_symbol", -1003: "rate_limit"}
@@ -290,9 +265,9 @@ SPEC = VenueSpec(
     name="gemini",
     link=Link.OVERLAP_OR_WHOLE,
     roots={"public": "wss://ws.gemini.com"},
-    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
-    symbol=spelling,
-    connect_path=connect_path,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.lower,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
+    connect_path=lambda names: "/?snapshot=-1",   # without it there would be changes only, of nothing
     # 300 connections in 5 minutes and 7,000 units of weight in 10 s, as `conninfo` says; what a request weighs it does
     # not. The other numbers are not published.
     limits=Limits(streams_per_connection=0, messages_per_second=20, streams_per_request=50,

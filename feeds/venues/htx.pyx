@@ -17,26 +17,21 @@ Sources: HTX API documents (spot, USDT-margined), HTX notice on MBP of 2020-06; 
 """
 
 from functools import partial
-from urllib.parse import urlsplit
 
 from orderbook.types cimport BAD_VALUE
+from feeds.fields cimport (Channel, Field, add_channel, expect_channel, expect_nothing, find_channel, list_fields,
+                           list_form, take_field)
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_MARK,
-                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, OR_ZERO, RESYNC_REQUEST,
-                            RESYNC_RESUBSCRIBE, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE,
-                            SLOT_BID_QTY, SLOT_COUNT, SLOT_EVENT_TIME, SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST,
-                            SLOT_LAST_QTY, SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_NEXT_FUNDING, SLOT_OPEN,
-                            SLOT_PARTIAL, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_TIME,
-                            SLOT_TRADE_ID, SLOT_VOLUME, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE,
-                            TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
+                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, RESYNC_REQUEST, RESYNC_RESUBSCRIBE,
+                            SLOT_FUNDING, SLOT_INDEX, SLOT_LAST_SEQ, SLOT_MARK, SLOT_PARTIAL, SLOT_PREV_SEQ,
+                            SLOT_TRADE_ID)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Channel, Cursor, Field, TAKE_PAIR, TAKE_SIDE, Text, add_channel, at_end, begins, cut,
-                         expect_channel, expect_nothing, fail, fill_sides, find_channel, find_text, first_item, go_to,
-                         list_fields, list_form, next_key, note_more, number_at, open_object, peek, skip_value,
-                         take_constant, take_field, take_id, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, fill_sides, find_text, give_name, next_key, note_more,
+                         number_at, open_object, peek, skip_value, take_constant, take_id, word_is)
 from feeds.sync cimport LINK_CHAIN, LINK_COUNTER, LINK_NOT_BELOW, LINK_RISES
 
-from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, error_code,
-                         frame_text, pick_book, read_object, request_number)
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_each, error_code, frame_text,
+                         pick_book, read_object, read_url, request_number)
 from feeds.venues.lists import htx as lists
 
 cdef enum:
@@ -50,10 +45,8 @@ cdef class HtxParser(Parser):
     cdef const Channel* channel   # of the frame at work; its elements are messages of it
     cdef Text symbol              # of the topic, borrowed from the frame; none where the elements name theirs
 
-    def __cinit__(self, int market=0):
-        self.market = market
+    def __cinit__(self):
         self.packed = True
-        self.route_mark = c'"'
         self.route_marks = 4                      # {"ch":"market.btcusdt.depth.step0"
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
@@ -100,8 +93,7 @@ cdef class HtxParser(Parser):
 cdef inline void name_it(HtxParser self, Message* m) noexcept nogil:
     """The symbol stands in the topic, which does not change within a stream."""
     if self.symbol.size:
-        m.symbol, m.symbol_size = self.symbol.data, self.symbol.size
-        m.fixed_symbol = True
+        give_name(m, &self.symbol)
         m.market = SWAP if c'A' <= m.symbol[0] <= c'Z' else 0
 
 
@@ -174,16 +166,10 @@ cdef inline void read_tick(HtxParser self, Cursor* c, Message* m, const Field* f
 
 cdef inline void elements(HtxParser self, Cursor* c, Message* m) noexcept nogil:
     """Take the first element of an array of messages; lists of contracts are of no use."""
-    cdef const char* past
     if self.channel == NULL:
         expect_nothing(c, m, KIND_IGNORED)
-        return
-    past = first_item(c)
-    m.kind = KIND_IGNORED                         # if there is none
-    if past != NULL:
-        element(self, c, m)
-        note_more(c, m)
-        go_to(c, past)
+    else:
+        self.parse_first(c, m)
 
 
 cdef inline void element(HtxParser self, Cursor* c, Message* m) noexcept nogil:
@@ -207,60 +193,52 @@ cdef inline void element(HtxParser self, Cursor* c, Message* m) noexcept nogil:
             take_field(c, &key, self.channel.fields)
 
 
-# What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
-cdef Form LEVEL
-list_form(&LEVEL, ("price", "qty"), None, False, True)       # a side may be null
+# What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
+cdef Form* LEVEL = list_form(("price", "qty"), None, False, True)       # a side may be null
 
-cdef Field[16] OUTSIDE, BOOK, QUOTE, TRADE, LIQUIDATION, FUNDING, DAY, SWAP_DAY, LATEST
-cdef Field[4] MARK, INDEX, NOTHING
 
-list_fields(OUTSIDE, (("ts", TAKE_TIME, SLOT_EVENT_TIME), *((key, TAKE_TEXT, 0) for key in
-                      ("ch", "rep", "topic", "op", "status"))))
-list_fields(BOOK, (("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1), ("ts", TAKE_TIME, SLOT_TIME),
-                   ("version", TAKE_INT, SLOT_LAST_SEQ), ("seqNum", TAKE_INT, SLOT_LAST_SEQ),
-                   ("prevSeqNum", TAKE_INT, SLOT_PREV_SEQ), ("event", TAKE_TEXT, 0)), &LEVEL)
-cdef tuple BEST = (("bid", TAKE_PAIR, SLOT_BID_PRICE), ("ask", TAKE_PAIR, SLOT_ASK_PRICE),     # on spot the price alone
-                   ("bidSize", TAKE_QTY, SLOT_BID_QTY), ("askSize", TAKE_QTY, SLOT_ASK_QTY))
+cdef Field* OUTSIDE = list_fields({"ts": "event_time", "ch": "text", "rep": "text", "topic": "text", "op": "text",
+                                   "status": "text"})
+cdef Field* BOOK = list_fields({"bids": "bids", "asks": "asks", "ts": "time", "version": "last_seq",
+                                "seqNum": "last_seq", "prevSeqNum": "prev_seq", "event": "text"}, LEVEL)
+# On spot bid and ask are the price alone.
+cdef dict BEST = {"bid": "bid pair", "ask": "ask pair", "bidSize": "bid_qty", "askSize": "ask_qty"}
 # {"seqId":100020146795,"ask":86853.5,"askSize":0.31,"bid":86853.4,"bidSize":1.2,"quoteTime":1790134831872,
 #  "symbol":"btcusdt"}
 # {"ask":[86853.5,310],"bid":[86853.4,1200],"ch":"...","id":100129125618998,"mrid":100129125618998,
 #  "ts":1790134831870,"version":100129125618998}; either side may be missing
-list_fields(QUOTE, (*BEST, ("seqId", TAKE_INT, SLOT_LAST_SEQ), ("version", TAKE_INT, SLOT_LAST_SEQ),
-                    ("quoteTime", TAKE_TIME, SLOT_TIME), ("ts", TAKE_TIME, SLOT_TIME)))
-list_fields(TRADE, (("ts", TAKE_TIME, SLOT_TIME), ("tradeId", TAKE_ID, SLOT_TRADE_ID), ("amount", TAKE_QTY, SLOT_QTY),
-                    ("price", TAKE_PRICE, SLOT_PRICE), ("direction", TAKE_SIDE | OR_ZERO, SLOT_AGGRESSOR)))
-list_fields(LIQUIDATION, (("contract_code", TAKE_SYMBOL, 0), ("volume", TAKE_QTY, SLOT_QTY),
-                          ("price", TAKE_PRICE, SLOT_PRICE), ("created_at", TAKE_TIME, SLOT_TIME),
-                          ("direction", TAKE_SIDE, SLOT_AGGRESSOR)))
-list_fields(FUNDING, (("contract_code", TAKE_SYMBOL, 0), ("funding_rate", TAKE_DOUBLE, SLOT_FUNDING),
-                      ("funding_time", TAKE_TIME, SLOT_TIME), ("settlement_time", TAKE_TIME, SLOT_NEXT_FUNDING)))
+cdef Field* QUOTE = list_fields({**BEST, "seqId": "last_seq", "version": "last_seq", "quoteTime": "time", "ts": "time"})
+cdef Field* TRADE = list_fields({"ts": "time", "tradeId": "trade_id", "amount": "qty", "price": "price",
+                                 "direction": "side or 0"})
+cdef Field* LIQUIDATION = list_fields({"contract_code": "symbol", "volume": "qty", "price": "price",
+                                       "created_at": "time", "direction": "side"})
+cdef Field* FUNDING = list_fields({"contract_code": "symbol", "funding_rate": "funding", "funding_time": "time",
+                                   "settlement_time": "next_funding"})
 # {"id":1654081380,"open":"31565.04","close":"31565.04","high":"31565.04","low":"31565.04","amount":"0", ...}
-list_fields(MARK, (("close", TAKE_DOUBLE, SLOT_MARK),))
-list_fields(INDEX, (("close", TAKE_DOUBLE, SLOT_INDEX),))
-list_fields(NOTHING, ())
-cdef tuple RANGE = (("open", TAKE_DOUBLE, SLOT_OPEN), ("high", TAKE_DOUBLE, SLOT_HIGH), ("low", TAKE_DOUBLE, SLOT_LOW),
-                    ("count", TAKE_INT, SLOT_COUNT), ("ts", TAKE_TIME, SLOT_TIME))
-cdef tuple SPOT_RANGE = (*RANGE, ("amount", TAKE_DOUBLE, SLOT_VOLUME), ("vol", TAKE_DOUBLE, SLOT_QUOTE_VOLUME))
+cdef Field* MARK = list_fields({"close": "mark"})
+cdef Field* INDEX = list_fields({"close": "index"})
+cdef Field* NOTHING = list_fields({})
+cdef dict RANGE = {"open": "open", "high": "high", "low": "low", "count": "count", "ts": "time"}
+cdef dict SPOT_RANGE = {**RANGE, "amount": "volume", "vol": "quote_volume"}
 # {"id":311070770838,"low":29326.15,"high":31899.51,"open":31666.3,"close":29952.31,"vol":8.181588598785326E8,
 #  "amount":26897.159881877742,"version":311070770838,"count":699452}: amount in base, vol in quote currency
-list_fields(DAY, (*SPOT_RANGE, ("close", TAKE_DOUBLE, SLOT_LAST)))
+cdef Field* DAY = list_fields({**SPOT_RANGE, "close": "last"})
 # {"id":1654164240,"mrid":108854811173,"open":30728.4,"close":29944.4,"high":30729.5,"low":29306.6,"amount":34473.406,
 #  "vol":34473406,"trade_turnover":1047364677.232,"count":203526,"ask":[29940.5,2138], ...}: vol in contracts
-list_fields(SWAP_DAY, (*RANGE, *BEST, ("close", TAKE_DOUBLE, SLOT_LAST), ("vol", TAKE_DOUBLE, SLOT_VOLUME),
-                       ("trade_turnover", TAKE_DOUBLE, SLOT_QUOTE_VOLUME)))
+cdef Field* SWAP_DAY = list_fields({
+    **RANGE, **BEST, "close": "last", "vol": "volume", "trade_turnover": "quote_volume"})
 # market.btcusdt.ticker has bid, bidSize, ask, askSize, lastPrice and lastSize beside what the detail has
-list_fields(LATEST, (*SPOT_RANGE, *BEST, ("lastPrice", TAKE_DOUBLE, SLOT_LAST),
-                     ("lastSize", TAKE_DOUBLE, SLOT_LAST_QTY)))
+cdef Field* LATEST = list_fields({**SPOT_RANGE, **BEST, "lastPrice": "last", "lastSize": "last_qty"})
 
-cdef Channel[10] KNOWN                            # by what follows the symbol in a topic
-add_channel(KNOWN, b"trade.detail", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"bbo", KIND_QUOTE, QUOTE)
-add_channel(KNOWN, b"detail", KIND_TICKER, DAY)
-add_channel(KNOWN, b"ticker", KIND_TICKER, LATEST)
-add_channel(KNOWN, b"mark_price.1min", KIND_MARK, MARK, bit(SLOT_MARK))
-add_channel(KNOWN, b"index.1min", KIND_MARK, INDEX, bit(SLOT_INDEX))
-add_channel(KNOWN, b"liquidation_orders", KIND_LIQUIDATION, LIQUIDATION, 0, 0, SWAP)
-add_channel(KNOWN, b"funding_rate", KIND_MARK, FUNDING, bit(SLOT_FUNDING), 0, SWAP)
+cdef Channel* KNOWN = NULL                            # by what follows the symbol in a topic
+add_channel(&KNOWN, b"trade.detail", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"bbo", KIND_QUOTE, QUOTE)
+add_channel(&KNOWN, b"detail", KIND_TICKER, DAY)
+add_channel(&KNOWN, b"ticker", KIND_TICKER, LATEST)
+add_channel(&KNOWN, b"mark_price.1min", KIND_MARK, MARK, bit(SLOT_MARK))
+add_channel(&KNOWN, b"index.1min", KIND_MARK, INDEX, bit(SLOT_INDEX))
+add_channel(&KNOWN, b"liquidation_orders", KIND_LIQUIDATION, LIQUIDATION, 0, 0, SWAP)
+add_channel(&KNOWN, b"funding_rate", KIND_MARK, FUNDING, bit(SLOT_FUNDING), 0, SWAP)
 
 
 MARKETS = ("spot", "swap")
@@ -299,8 +277,7 @@ BOOKS = {
 def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
     market = SPEC.check_market(market)
-    for channel in channels:
-        check_known(f"htx {market}", "channel", channel, ("book", *TOPICS[market]))
+    check_each(f"htx {market}", "channel", channels, ("book", *TOPICS[market]))
     topic, root, levels = pick_book(f"htx {market}", BOOKS[market], depth, speed)
     planned = []
     for typed in symbols:
@@ -375,7 +352,7 @@ def read_control(payload):
 
 def read_address(url):
     """What an answer from this address is. Books by REST have no number that the stream's could be joined to."""
-    path = urlsplit(url).path
+    path, _ = read_url(url)
     if path.endswith(("/common/symbols", "/market-symbols")):
         return Answer("instruments", market="spot")
     return Answer("instruments", market="swap") if path.endswith("/swap_contract_info") else None
@@ -393,17 +370,13 @@ SPEC = VenueSpec(
         "notices": "wss://api.hbdm.com/linear-swap-notification",
         "coin_notices": "wss://api.hbdm.com/swap-notification",
     },
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=partial(ask, "sub"),
-    unsubscribe=partial(ask, "unsub"),
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(ask, "sub"), unsubscribe=partial(ask, "unsub"),
     # Swap: 40 subscriptions a second; spot: 10 `req` a second on a connection. The other figures are our own.
     limits=Limits(streams_per_connection=200, messages_per_second=10, streams_per_request=1,
                   connections_per_5_minutes=100, connection_lifetime_s=0, rest_weight_per_minute=300),
     max_frame_size=4 << 20,
-    parser=lambda market: HtxParser(MARKETS.index(market) if market in MARKETS else 0),
+    parser=lambda market: HtxParser(market=MARKETS.index(market) if market in MARKETS else 0),
     source="https://huobiapi.github.io/docs/spot/v1/en/, https://www.htx.com/en-us/opend/newApiPages/",
     checked="2026-10-15",
     forms="JSON of 2019 to 2026, gzip'd frames; all served today but for step0 frames of 2019 with \"update\":true.",

@@ -14,17 +14,16 @@ Source: the venue's docs, a recording of 2025, published frames of 2024 to 2026 
 collected until 2026-10. Nothing was tried against the live venue.
 """
 
+from functools import partial
+
 from orderbook.types cimport BAD_VALUE
+from feeds.fields cimport Field, expect, expect_nothing, list_fields, list_form, take_field, take_object
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_IGNORED, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER,
-                            KIND_TRADE, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME,
-                            SLOT_FUNDING, SLOT_INDEX, SLOT_LAST_SEQ, SLOT_MARK, SLOT_OPEN, SLOT_OPEN_INTEREST,
-                            SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME, TAKE_DOUBLE,
-                            TAKE_ID, TAKE_PRICE, TAKE_QTY, TAKE_TIME)
+                            KIND_TRADE, SLOT_LAST_SEQ, SLOT_MARK)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, NAME_SYMBOL, TAKE_EACH, at_end, expect, expect_nothing, fail, fill_sides,
-                         find_text, first_item, go_to, list_fields, list_form, name_symbol, next_item, next_key,
-                         note_more, open_array, open_object, peek, plain_is, skip_value, take_aggressor, take_constant,
-                         take_field, take_int, take_levels, take_object, take_rest, take_time, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, fail, fill_sides, find_text, next_item, next_key, note_more, open_array,
+                         open_object, peek, plain_is, skip_value, take_aggressor, take_constant, take_levels, take_rest,
+                         word_is)
 
 from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, each_once, frame_text,
                          read_object)
@@ -34,9 +33,7 @@ from feeds.venues.lists import hyperliquid as lists
 cdef class HyperliquidParser(Parser):
     """Messages of all channels."""
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 10                     # {"channel":"l2Book","data":{"coin":"BTC"
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
@@ -49,7 +46,7 @@ cdef class HyperliquidParser(Parser):
         open_object(c)
         while next_key(c, &key):
             if channel.size and word_is(&key, b"data"):
-                body(c, m, &channel)
+                body(self, c, m, &channel)
             else:
                 skip_value(c)
         at_end(c)
@@ -58,17 +55,11 @@ cdef class HyperliquidParser(Parser):
         trade(c, m)
 
 
-cdef inline void body(Cursor* c, Message* m, const Text* channel) noexcept nogil:
+cdef inline void body(HyperliquidParser self, Cursor* c, Message* m, const Text* channel) noexcept nogil:
     """What stands in `data`, by its channel."""
     cdef bint is_object = peek(c) == c'{'
-    cdef const char* end
     if word_is(channel, b"trades"):
-        end = first_item(c)
-        if end == NULL:
-            m.kind = KIND_IGNORED
-        else:
-            trade(c, m)
-            go_to(c, end)
+        self.parse_first(c, m)
     elif is_object and word_is(channel, b"l2Book"):
         book(c, m)
     elif is_object and word_is(channel, b"bbo"):
@@ -85,27 +76,18 @@ cdef inline void book(Cursor* c, Message* m) noexcept nogil:
     # {"coin":"BTC","time":1790232236546,"levels":[[{"px":"84143.0","sz":"10.25923","n":36}],
     #                                              [{"px":"84144.0","sz":"50.66449","n":18}]]}
     cdef Text key
-    cdef const char* start
     expect(m, KIND_SNAPSHOT)
     m.needed |= bit(SLOT_LAST_SEQ)
     open_object(c)
     while next_key(c, &key):
-        if word_is(&key, b"coin"):
-            name_symbol(c)
-        elif word_is(&key, b"time"):
-            peek(c)
-            start = c.pos
-            if take_int(c, SLOT_LAST_SEQ):        # a frame older than the one before it is not taken
-                c.pos = start
-                take_time(c, SLOT_EVENT_TIME)
-        elif word_is(&key, b"levels"):
-            open_array(c)
-            if not (next_item(c) and take_levels(c, 0, &LEVEL) and next_item(c) and take_levels(c, 1, &LEVEL)):
-                fail(c, BAD_VALUE, b"two lists of levels")
-            while next_item(c):
-                skip_value(c)
-        else:
-            skip_value(c)                         # "fast":true
+        if not word_is(&key, b"levels"):
+            take_field(c, &key, BOOK)
+            continue
+        open_array(c)
+        if not (next_item(c) and take_levels(c, 0, LEVEL) and next_item(c) and take_levels(c, 1, LEVEL)):
+            fail(c, BAD_VALUE, b"two lists of levels")
+        while next_item(c):
+            skip_value(c)
 
 
 cdef inline void best_side(Cursor* c, const Field* fields) noexcept nogil:
@@ -167,24 +149,21 @@ cdef inline void context(Cursor* c, Message* m) noexcept nogil:
             take_field(c, &key, QUOTE)
 
 
-# What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
-cdef Form LEVEL
-list_form(&LEVEL, {"px": "price", "sz": "qty"}, words=None, gone=False, nullable=True)
+# What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
+cdef Form* LEVEL = list_form({"px": "price", "sz": "qty"}, words=None, gone=False, nullable=True)
 
-cdef tuple COIN = (("coin", NAME_SYMBOL, 0),)
+cdef dict COIN = {"coin": "fixed symbol"}
 
-cdef Field[8] QUOTE, BID, ASK, TRADE
-cdef Field[16] CONTEXT
 
-list_fields(QUOTE, (*COIN, ("time", TAKE_TIME, SLOT_EVENT_TIME)))
-list_fields(BID, (("px", TAKE_PRICE, SLOT_BID_PRICE), ("sz", TAKE_QTY, SLOT_BID_QTY)))
-list_fields(ASK, (("px", TAKE_PRICE, SLOT_ASK_PRICE), ("sz", TAKE_QTY, SLOT_ASK_QTY)))
-list_fields(TRADE, (*COIN, ("time", TAKE_TIME, SLOT_TIME), ("px", TAKE_PRICE, SLOT_PRICE), ("sz", TAKE_QTY, SLOT_QTY),
-                    ("tid", TAKE_ID, SLOT_TRADE_ID), ("users", TAKE_EACH, 0)))
-list_fields(CONTEXT, (("markPx", TAKE_DOUBLE, SLOT_MARK), ("oraclePx", TAKE_DOUBLE, SLOT_INDEX),
-                      ("funding", TAKE_DOUBLE, SLOT_FUNDING), ("openInterest", TAKE_DOUBLE, SLOT_OPEN_INTEREST),
-                      ("prevDayPx", TAKE_DOUBLE, SLOT_OPEN), ("dayNtlVlm", TAKE_DOUBLE, SLOT_QUOTE_VOLUME),
-                      ("dayBaseVlm", TAKE_DOUBLE, SLOT_VOLUME), ("impactPxs", TAKE_EACH, 0)))
+cdef Field* BOOK = list_fields({**COIN, "time": ("last_seq", "event_time")})      # an older frame is not taken
+cdef Field* QUOTE = list_fields({**COIN, "time": "event_time"})
+cdef Field* BID = list_fields({"px": "bid_price", "sz": "bid_qty"})
+cdef Field* ASK = list_fields({"px": "ask_price", "sz": "ask_qty"})
+cdef Field* TRADE = list_fields({
+    **COIN, "time": "time", "px": "price", "sz": "qty", "tid": "trade_id", "users": "each"})
+cdef Field* CONTEXT = list_fields({"markPx": "mark", "oraclePx": "index", "funding": "funding",
+                                   "openInterest": "open_interest", "prevDayPx": "open", "dayNtlVlm": "quote_volume",
+                                   "dayBaseVlm": "volume", "impactPxs": "each"})
 
 
 CHANNELS = {
@@ -237,18 +216,10 @@ def stream_name(asked):
     return f"{asked['type']}{'.fast' if asked.get('fast') is True else ''}:{asked['coin']}"
 
 
-def request(method, names):
-    return [frame_text({"method": method, "subscription": subscription(name)}) for name in names]
-
-
-def subscribe(names, request_id):
+def request(word, names, request_id):
     # {"method":"subscribe","subscription":{"type":"l2Book","coin":"BTC","fast":true}}: one a frame, without a number
-    return request("subscribe", names)
-
-
-def unsubscribe(names, request_id):
     # {"method":"unsubscribe","subscription":{"type":"l2Book","coin":"BTC"}}: the same object as when subscribing
-    return request("unsubscribe", names)
+    return [frame_text({"method": word, "subscription": subscription(name)}) for name in names]
 
 
 def read_control(payload):
@@ -288,8 +259,8 @@ SPEC = VenueSpec(
     name="hyperliquid",
     link=Link.NOT_BELOW,
     roots={"public": "wss://api.hyperliquid.xyz/ws"},
-    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 1000 subscriptions and 2000 messages a minute an address, over all its connections; of connections the docs
     # tell of 100, a reading of 2026-09 of 10 at once and 30 new ones a minute: the latter is kept here.
     limits=Limits(streams_per_connection=1000, messages_per_second=30, streams_per_request=1,

@@ -9,22 +9,20 @@ seconds with a fraction (v1). Sources: docs.kraken.com/api/docs/websocket-v2 and
 v1's "r" of a republished level changes nothing here (from the documentation; none was recorded).
 """
 
-from libc.stdlib cimport free
+from functools import partial
+
 from libc.string cimport memchr, memcpy, memset
 from orderbook.types cimport BAD_VALUE
+from feeds.fields cimport (Field, Note, expect, list_fields, list_form, list_places, notes_add, take_array, take_field,
+                           take_object)
 from feeds.message cimport (Form, Message, bit, CHECKSUM_DIGITS, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_NONE,
-                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, MAX_NAME, SLOT_AGGRESSOR,
-                            SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHANGE, SLOT_CHANGE_PCT,
-                            SLOT_CHECKSUM, SLOT_COUNT, SLOT_HIGH, SLOT_LAST, SLOT_LAST_QTY, SLOT_LOW, SLOT_OPEN,
-                            SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_TOO, SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME, SLOT_VWAP,
-                            TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_TIME)
+                            KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, MAX_NAME, SLOT_CHECKSUM, SLOT_PRICE,
+                            SLOT_QTY, SLOT_QUOTE_TOO, SLOT_TIME)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Note, Notes, Text, NAME_SYMBOL, TAKE_SIDE, at_end, begins, expect, fail,
-                         find_count, find_text, find_value, first_item, go_to, list_fields, list_form, list_places,
-                         next_item, next_key, note_more, notes_add, notes_kept, notes_restore, number_at, open_array,
-                         open_object, peek, read_text, scan_number, skip_object, skip_value, take_aggressor, take_any,
-                         take_array, take_constant, take_field, take_object, take_price, take_qty, take_rest,
-                         take_symbol, take_time, text_is, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, begins, fail, find_count, find_text, find_value, first_item, go_to,
+                         next_item, next_key, note_more, number_at, open_array, open_object, peek, read_text,
+                         scan_number, skip_object, skip_value, take_aggressor, take_any, take_constant, take_price,
+                         take_qty, take_rest, take_symbol, take_time, text_is, word_is)
 
 from feeds.venue import (Control, Evidence, Limits, Link, Stream, VenueSpec, by_channel, check_known, frame_text,
                          instruments_at, read_object, reason_of, request_number)
@@ -35,28 +33,13 @@ cdef enum:
 
 
 cdef class KrakenParser(Parser):
-    """Messages of both versions; remembers the depth of each book that was subscribed with another than the default."""
+    """Messages of both versions; notes the depth of each book that was subscribed with another than the default."""
 
-    cdef Notes depths         # by name
     cdef int kind             # of the elements of the frame at work
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 14                     # {"channel":"book","type":"update","data":[{"symbol":"BTC/USD
         self.array_marks = 1                      # [992,{ or [993,[[
-
-    def __dealloc__(self):
-        free(self.depths.note)
-
-    @property
-    def memory(self):
-        """What is remembered, as bytes; for checkpoints."""
-        return notes_kept(&self.depths)
-
-    @memory.setter
-    def memory(self, bytes kept):
-        notes_restore(&self.depths, kept)
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         if peek(c) == c'[':
@@ -155,9 +138,9 @@ cdef inline Note* find_depth(KrakenParser self, const char* symbol, Py_ssize_t s
     cdef int i
     name.data = symbol
     name.size = size
-    for i in range(self.depths.count):
-        if text_is(&name, self.depths.note[i].name, self.depths.note[i].size):
-            return &self.depths.note[i]
+    for i in range(self.notes.count):
+        if text_is(&name, self.notes.note[i].name, self.notes.note[i].size):
+            return &self.notes.note[i]
     return NULL
 
 
@@ -180,7 +163,7 @@ cdef inline bint remember_depth(KrakenParser self, Cursor* c, const Text* symbol
     memcpy(new.name, symbol.data, symbol.size)
     new.size = symbol.size
     new.depth = depth
-    return notes_add(c, &self.depths, &new)
+    return notes_add(c, &self.notes, &new)
 
 
 # ---- version 1
@@ -297,39 +280,28 @@ cdef inline void ticker_v1(Cursor* c, Message* m) noexcept nogil:
     take_pair(c)
 
 
-# What the keys mean: (key, what to take, slot). A key that is not listed is stepped over.
-cdef Form LEVEL, LEVEL_V1
-list_form(&LEVEL, {"price": "price", "qty": "qty"})
-list_form(&LEVEL_V1, ("price", "qty"))
+# What the keys mean, see list_fields. A key that is not listed is stepped over.
+cdef Form* LEVEL = list_form({"price": "price", "qty": "qty"})
+cdef Form* LEVEL_V1 = list_form(("price", "qty"))
 
-cdef tuple HEAD = (("symbol", NAME_SYMBOL, 0), ("timestamp", TAKE_TIME, SLOT_TIME))
-cdef Field[16] BOOK, TRADE, TICKER, BOOK_V1, SPREAD_V1
+cdef dict HEAD = {"symbol": "fixed symbol", "timestamp": "time"}
 
-list_fields(BOOK, (*HEAD, ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1), ("checksum", TAKE_INT, SLOT_CHECKSUM)),
-            &LEVEL)
-list_fields(TRADE, (*HEAD, ("price", TAKE_PRICE, SLOT_PRICE), ("qty", TAKE_QTY, SLOT_QTY),
-                    ("side", TAKE_SIDE, SLOT_AGGRESSOR), ("trade_id", TAKE_INT, SLOT_TRADE_ID)))
-list_fields(TICKER, (*HEAD, ("bid", TAKE_PRICE, SLOT_BID_PRICE), ("bid_qty", TAKE_QTY, SLOT_BID_QTY),
-                     ("ask", TAKE_PRICE, SLOT_ASK_PRICE), ("ask_qty", TAKE_QTY, SLOT_ASK_QTY),
-                     ("last", TAKE_DOUBLE, SLOT_LAST), ("volume", TAKE_DOUBLE, SLOT_VOLUME),
-                     ("vwap", TAKE_DOUBLE, SLOT_VWAP), ("low", TAKE_DOUBLE, SLOT_LOW), ("high", TAKE_DOUBLE, SLOT_HIGH),
-                     ("change", TAKE_DOUBLE, SLOT_CHANGE), ("change_pct", TAKE_DOUBLE, SLOT_CHANGE_PCT)))
-list_fields(BOOK_V1, (("as", TAKE_LEVELS, 1), ("bs", TAKE_LEVELS, 0), ("a", TAKE_LEVELS, 1), ("b", TAKE_LEVELS, 0),
-                      ("c", TAKE_INT, SLOT_CHECKSUM)), &LEVEL_V1)
-list_places(SPREAD_V1, {0: (TAKE_PRICE, SLOT_BID_PRICE), 1: (TAKE_PRICE, SLOT_ASK_PRICE), 2: (TAKE_TIME, SLOT_TIME),
-                        3: (TAKE_QTY, SLOT_BID_QTY), 4: (TAKE_QTY, SLOT_ASK_QTY)})
+cdef Field* BOOK = list_fields({**HEAD, "bids": "bids", "asks": "asks", "checksum": "checksum"}, LEVEL)
+cdef Field* TRADE = list_fields({**HEAD, "price": "price", "qty": "qty", "side": "side", "trade_id": "int trade_id"})
+cdef Field* TICKER = list_fields({**HEAD, "bid": "bid_price", "bid_qty": "bid_qty", "ask": "ask_price",
+                                  "ask_qty": "ask_qty", "last": "last", "volume": "volume", "vwap": "vwap",
+                                  "low": "low", "high": "high", "change": "change", "change_pct": "change_pct"})
+cdef Field* BOOK_V1 = list_fields({"as": "asks", "bs": "bids", "a": "asks", "b": "bids", "c": "checksum"}, LEVEL_V1)
+cdef Field* SPREAD_V1 = list_places({0: "bid_price", 1: "ask_price", 2: "time", 3: "bid_qty", 4: "ask_qty"})
 
 # Of the ticker of v1: what the elements of each key's array are, by place.
 cdef const char* LETTERS = b"abcvptlho"
-cdef Field[9][4] TICKER_V1
+cdef Field* TICKER_V1[9]
 
 for _letter, _places in enumerate((
-        {0: (TAKE_PRICE, SLOT_ASK_PRICE), 2: (TAKE_QTY, SLOT_ASK_QTY)},
-        {0: (TAKE_PRICE, SLOT_BID_PRICE), 2: (TAKE_QTY, SLOT_BID_QTY)},
-        {0: (TAKE_DOUBLE, SLOT_LAST), 1: (TAKE_DOUBLE, SLOT_LAST_QTY)},
-        {1: (TAKE_DOUBLE, SLOT_VOLUME)}, {1: (TAKE_DOUBLE, SLOT_VWAP)}, {1: (TAKE_INT, SLOT_COUNT)},
-        {1: (TAKE_DOUBLE, SLOT_LOW)}, {1: (TAKE_DOUBLE, SLOT_HIGH)}, {1: (TAKE_DOUBLE, SLOT_OPEN)})):
-    list_places(TICKER_V1[<int> _letter], _places)
+        {0: "ask_price", 2: "ask_qty"}, {0: "bid_price", 2: "bid_qty"}, {0: "last", 1: "last_qty"}, {1: "volume"},
+        {1: "vwap"}, {1: "count"}, {1: "low"}, {1: "high"}, {1: "open"})):
+    TICKER_V1[<int> _letter] = list_places(_places)
 
 
 CHANNELS = {
@@ -361,8 +333,11 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
             for symbol in map(spelling, symbols) for channel in channels]
 
 
-def requests(method, names, request_id):
+def request(word, names, request_id):
     """One frame for all symbols of a channel."""
+    # {"method":"subscribe","params":{"channel":"book","symbol":["BTC/USD","ETH/USD"],"depth":10,"snapshot":true},
+    #  "req_id":1}
+    # {"method":"unsubscribe","params":{"channel":"book","symbol":["BTC/USD"],"depth":10},"req_id":2}
     frames = []
     for channel, symbols in by_channel(names).items():
         kind, _, detail = channel.partition("-")
@@ -371,21 +346,10 @@ def requests(method, names, request_id):
             params["depth"] = int(detail)
         if kind == "ticker":
             params["event_trigger"] = detail or "trades"
-        if method == "subscribe" and kind != "ticker":
+        if word == "subscribe" and kind != "ticker":
             params["snapshot"] = kind == "book"   # of trades: history
-        frames.append(frame_text({"method": method, "params": params, "req_id": request_id}))
+        frames.append(frame_text({"method": word, "params": params, "req_id": request_id}))
     return frames
-
-
-def subscribe(names, request_id):
-    # {"method":"subscribe","params":{"channel":"book","symbol":["BTC/USD","ETH/USD"],"depth":10,"snapshot":true},
-    #  "req_id":1}
-    return requests("subscribe", names, request_id)
-
-
-def unsubscribe(names, request_id):
-    # {"method":"unsubscribe","params":{"channel":"book","symbol":["BTC/USD"],"depth":10},"req_id":2}
-    return requests("unsubscribe", names, request_id)
 
 
 # Words of an error -> what it is: "Currency pair not supported BTC/FOO", "Exceeded msg rate". There are no codes.
@@ -443,8 +407,8 @@ SPEC = VenueSpec(
     name="kraken",
     link=Link.NONE,
     roots={"public": "wss://ws.kraken.com/v2"},
-    channels=CHANNELS, streams=streams, subscribe=subscribe, unsubscribe=unsubscribe, read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # About 150 connections in ten minutes from one address, then a ban of ten minutes (Cloudflare). No other limit is
     # stated for public channels; 200 names keep a request small.
     limits=Limits(streams_per_connection=0, messages_per_second=0, streams_per_request=200,

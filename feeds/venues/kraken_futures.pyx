@@ -7,138 +7,95 @@ of a liquidation is the forced order's own (it is the taker). Times are ms. fund
 rate handed on is relative_funding_rate. Sources: docs.kraken.com/api/docs/futures-api/websocket, as of 2026-10.
 """
 
-import json
+from functools import partial
 
-from orderbook.types cimport BAD_VALUE
-from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION,
-                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SLOT_AGGRESSOR,
-                            SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHANGE_PCT, SLOT_FUNDING,
-                            SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LAST_SEQ, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY,
-                            SLOT_LEVEL_SIDE, SLOT_LOW, SLOT_MARK, SLOT_NEXT_FUNDING, SLOT_OPEN, SLOT_OPEN_INTEREST,
-                            SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME,
-                            TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_TEXT, TAKE_TIME)
+from feeds.fields cimport (Channel, Field, add_channel, expect, expect_channel, expect_nothing, find_channel,
+                           list_fields, list_form, take_object)
+from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_SNAPSHOT,
+                            KIND_TICKER, KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SLOT_LAST_SEQ, SLOT_LEVEL_PRICE,
+                            SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, SLOT_VOLUME)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Field, Text, at_end, fail, find_text, list_fields, list_form, name_symbol, next_key,
-                         open_object, read_text, skip_value, take_constant, take_field, word_is)
+from feeds.scan cimport Cursor, Text, at_end, find_text, word_is
 
-from feeds.venue import Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, read_object
+from feeds.venue import (Control, Evidence, Limits, Link, Stream, VenueSpec, by_channel, check_known, frame_text,
+                         instruments_at, read_object)
 from feeds.venues.lists import kraken_futures as lists
 
 
 cdef class KrakenFuturesParser(Parser):
     """Messages of one version, each told by its `feed`."""
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 8                      # {"feed":"book","product_id":"PI_XBTUSD"
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         # {"feed":"book","product_id":"PI_XBTUSD",...}, a ticker begins with its time; {"event":"subscribed",...}
         cdef Text feed, kind, event
+        cdef const Channel* channel
         cdef const char* start = c.pos
         if find_text(c, b"event", &event) or not find_text(c, b"feed", &feed):
-            m.kind = KIND_CONTROL
-            skip_value(c)
-        elif word_is(&feed, b"book"):
-            delta(c, m)
-        elif word_is(&feed, b"trade"):
-            find_text(c, b"type", &kind)
-            trade(c, m)
-            if word_is(&kind, b"liquidation"):    # an execution like any other, and a liquidation: told as both
-                m.more = start
-        elif word_is(&feed, b"book_snapshot"):
-            snapshot(c, m)
-        elif word_is(&feed, b"ticker"):
-            m.needed = bit(SLOT_LAST)
-            ticker(c, m)
-        elif word_is(&feed, b"ticker_lite"):
-            m.needed = bit(SLOT_VOLUME)
-            ticker(c, m)
+            expect_nothing(c, m, KIND_CONTROL)
+            at_end(c)
+            return
+        channel = find_channel(KNOWN, &feed)
+        if channel == NULL:
+            expect_nothing(c, m, KIND_IGNORED)    # heartbeat; trade_snapshot: the last trades before the subscription
         else:
-            m.kind = KIND_IGNORED                 # heartbeat; trade_snapshot: the last trades before the subscription
-            skip_value(c)
+            find_text(c, b"type", &kind)
+            expect_channel(m, channel)
+            take_object(c, channel.fields)
+            if m.kind == KIND_TRADE and word_is(&kind, b"liquidation"):
+                m.more = start                    # an execution like any other, and a liquidation: told as both
         at_end(c)
 
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
-        trade(c, m)
-        m.kind = KIND_LIQUIDATION
+        expect(m, KIND_LIQUIDATION)
+        take_object(c, TRADE)
 
 
-cdef inline void take_members(Cursor* c, int side, const Field* fields) noexcept nogil:
-    """Take an object; what its side says becomes the constant `side`, if it has one."""
-    cdef Text key, text
-    open_object(c)
-    while next_key(c, &key):
-        if word_is(&key, b"product_id"):
-            name_symbol(c)
-        elif side and word_is(&key, b"side"):
-            read_text(c, &text)
-            if not word_is(&text, b"buy") and not word_is(&text, b"sell"):
-                fail(c, BAD_VALUE, b"buy or sell")
-            take_constant(c, side, 1 if text.size == 3 else -1)
-        elif side and word_is(&key, b"type"):
-            skip_value(c)                         # text that decides must repeat
-        else:
-            take_field(c, &key, fields)
+# What the keys mean, see list_fields. A key that is not listed is stepped over.
+cdef Form* LEVEL = list_form({"price": "price", "qty": "qty"})
+
+cdef dict HEAD = {"feed": "text", "product_id": "fixed symbol"}         # text that decides must repeat
+cdef dict NUMBER = {**HEAD, "seq": "last_seq", "timestamp": "time"}
+
+# {"feed":"book","product_id":"PI_XBTUSD","side":"sell","seq":326094134,"price":34981,"qty":0,
+#  "timestamp":1612269953629}: buy is a bid; qty 0 removes. 2019 had no timestamp
+cdef Field* DELTA = list_fields({**NUMBER, "side": "level_side", "price": "level_price", "qty": "level_qty"})
+# {"feed":"book_snapshot","product_id":"FI_BCHUSD_210730","timestamp":1626994925378,"seq":91192,"tickSize":null,
+#  "bids":[{"price":439.3,"qty":20108.0}],"asks":[{"price":439.9,"qty":100.0}]}
+cdef Field* SNAPSHOT = list_fields({**NUMBER, "bids": "bids", "asks": "asks"}, LEVEL)
+# {"feed":"trade","product_id":"PI_XRPUSD","uid":"3ee209b8-bc9f-4ed5-965b-8c6208b26411","side":"sell",
+#  "type":"liquidation","seq":41799,"time":1593561965283,"qty":12000,"price":0.1736}; other types: fill, assignment,
+# termination, block. uid is no number, so seq (a counter of its own for each product) is the trade's id
+cdef Field* TRADE = list_fields({**HEAD, "type": "text", "seq": "int trade_id", "time": "time", "price": "price",
+                                 "qty": "qty", "side": "side"})
+# {"time":1676393235406,"product_id":"PI_XBTUSD","funding_rate":-6.2604214e-11,"relative_funding_rate":-1.380384e-06,
+#  "next_funding_rate_time":1676394000000,"feed":"ticker","bid":21978.5,"ask":21987.0,"bid_size":2536.0,
+#  "ask_size":13948.0,"volume":31403908.0,"index":21984.54,"last":21983.5,"change":1.9974017538161748,
+#  "openInterest":30072580.0,"markPrice":21979.68641534714,"open":21968.5,"high":22123.0,"low":21456.0,...}: dated
+# futures have no funding. ticker_lite has bid, ask, change and volume of these, no sizes and no time
+cdef Field* TICKER = list_fields({
+    **HEAD, "time": "time", "bid": "bid_price", "bid_size": "bid_qty", "ask": "ask_price", "ask_size": "ask_qty",
+    "last": "last", "volume": "volume", "volumeQuote": "quote_volume", "change": "change_pct", "open": "open",
+    "high": "high", "low": "low", "index": "index", "markPrice": "mark", "relative_funding_rate": "funding",
+    "next_funding_rate_time": "next_funding", "openInterest": "open_interest"})
+
+cdef Channel* KNOWN = NULL
+add_channel(&KNOWN, b"book", KIND_DELTA, DELTA,
+            bit(SLOT_LAST_SEQ) | bit(SLOT_LEVEL_PRICE) | bit(SLOT_LEVEL_QTY) | bit(SLOT_LEVEL_SIDE))
+add_channel(&KNOWN, b"book_snapshot", KIND_SNAPSHOT, SNAPSHOT, bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS))
+add_channel(&KNOWN, b"trade", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"ticker", KIND_TICKER, TICKER)
+add_channel(&KNOWN, b"ticker_lite", KIND_TICKER, TICKER, bit(SLOT_VOLUME))
 
 
-cdef inline void delta(Cursor* c, Message* m) noexcept nogil:
-    # {"feed":"book","product_id":"PI_XBTUSD","side":"sell","seq":326094134,"price":34981,"qty":0,
-    #  "timestamp":1612269953629}: buy is a bid; qty 0 removes. 2019 had no timestamp
-    m.kind = KIND_DELTA
-    m.needed = bit(SLOT_LAST_SEQ) | bit(SLOT_LEVEL_PRICE) | bit(SLOT_LEVEL_QTY) | bit(SLOT_LEVEL_SIDE)
-    take_members(c, SLOT_LEVEL_SIDE, DELTA)
-
-
-cdef inline void snapshot(Cursor* c, Message* m) noexcept nogil:
-    # {"feed":"book_snapshot","product_id":"FI_BCHUSD_210730","timestamp":1626994925378,"seq":91192,"tickSize":null,
-    #  "bids":[{"price":439.3,"qty":20108.0}],"asks":[{"price":439.9,"qty":100.0}]}
-    m.kind = KIND_SNAPSHOT
-    m.needed = bit(SLOT_LAST_SEQ) | bit(SEEN_BIDS) | bit(SEEN_ASKS)
-    take_members(c, 0, SNAPSHOT)
-
-
-cdef inline void trade(Cursor* c, Message* m) noexcept nogil:
-    # {"feed":"trade","product_id":"PI_XRPUSD","uid":"3ee209b8-bc9f-4ed5-965b-8c6208b26411","side":"sell",
-    #  "type":"liquidation","seq":41799,"time":1593561965283,"qty":12000,"price":0.1736}; other types: fill, assignment,
-    # termination, block. uid is no number, so seq (a counter of its own for each product) is the trade's id
-    m.kind = KIND_TRADE
-    m.needed = bit(SLOT_PRICE) | bit(SLOT_QTY) | bit(SLOT_AGGRESSOR)
-    take_members(c, SLOT_AGGRESSOR, TRADE)
-
-
-cdef inline void ticker(Cursor* c, Message* m) noexcept nogil:
-    # {"time":1676393235406,"product_id":"PI_XBTUSD","funding_rate":-6.2604214e-11,"relative_funding_rate":-1.380384e-06,
-    #  "next_funding_rate_time":1676394000000,"feed":"ticker","bid":21978.5,"ask":21987.0,"bid_size":2536.0,
-    #  "ask_size":13948.0,"volume":31403908.0,"index":21984.54,"last":21983.5,"change":1.9974017538161748,
-    #  "openInterest":30072580.0,"markPrice":21979.68641534714,"open":21968.5,"high":22123.0,"low":21456.0,...}: dated
-    # futures have no funding. ticker_lite has bid, ask, change and volume of these, no sizes and no time
-    m.kind = KIND_TICKER
-    take_members(c, 0, TICKER)
-
-
-# What the keys mean: (key, what to take, slot). A key that is not listed is stepped over.
-cdef Form LEVEL
-list_form(&LEVEL, {"price": "price", "qty": "qty"})
-
-cdef Field[8] DELTA, SNAPSHOT, TRADE
-cdef Field[24] TICKER
-cdef tuple FEED = (("feed", TAKE_TEXT, 0),)        # text that decides must repeat
-cdef tuple NUMBER = (*FEED, ("seq", TAKE_INT, SLOT_LAST_SEQ), ("timestamp", TAKE_TIME, SLOT_TIME))
-
-list_fields(DELTA, (*NUMBER, ("price", TAKE_PRICE, SLOT_LEVEL_PRICE), ("qty", TAKE_QTY, SLOT_LEVEL_QTY)))
-list_fields(SNAPSHOT, (*NUMBER, ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1)), &LEVEL)
-list_fields(TRADE, (*FEED, ("seq", TAKE_INT, SLOT_TRADE_ID), ("time", TAKE_TIME, SLOT_TIME),
-                    ("price", TAKE_PRICE, SLOT_PRICE), ("qty", TAKE_QTY, SLOT_QTY)))
-list_fields(TICKER, (
-    *FEED, ("time", TAKE_TIME, SLOT_TIME), ("bid", TAKE_PRICE, SLOT_BID_PRICE), ("bid_size", TAKE_QTY, SLOT_BID_QTY),
-    ("ask", TAKE_PRICE, SLOT_ASK_PRICE), ("ask_size", TAKE_QTY, SLOT_ASK_QTY), ("last", TAKE_DOUBLE, SLOT_LAST),
-    ("volume", TAKE_DOUBLE, SLOT_VOLUME), ("volumeQuote", TAKE_DOUBLE, SLOT_QUOTE_VOLUME),
-    ("change", TAKE_DOUBLE, SLOT_CHANGE_PCT), ("open", TAKE_DOUBLE, SLOT_OPEN), ("high", TAKE_DOUBLE, SLOT_HIGH),
-    ("low", TAKE_DOUBLE, SLOT_LOW), ("index", TAKE_DOUBLE, SLOT_INDEX), ("markPrice", TAKE_DOUBLE, SLOT_MARK),
-    ("relative_funding_rate", TAKE_DOUBLE, SLOT_FUNDING), ("next_funding_rate_time", TAKE_TIME, SLOT_NEXT_FUNDING),
-    ("openInterest", TAKE_DOUBLE, SLOT_OPEN_INTEREST)))
+def request(word, names, request_id):
+    """One frame for all products of a feed."""
+    # {"event":"subscribe","feed":"book","product_ids":["PI_XBTUSD","PF_ETHUSD"]}
+    # {"event":"unsubscribe","feed":"book","product_ids":["PI_XBTUSD"]}
+    return [frame_text({"event": word, "feed": feed, "product_ids": symbols})
+            for feed, symbols in by_channel(names).items()]
 
 
 CHANNELS = {
@@ -154,39 +111,14 @@ FEEDS = {"book": "book", "trades": "trade", "liquidations": "trade", "ticker": "
          "open_interest": "ticker"}
 
 
-def spelling(symbol):
-    """PI_XBTUSD: the venue answers in capitals, however it was asked."""
-    return symbol.upper()
-
-
 def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; channels that come in one feed share its stream."""
     SPEC.check_channels(channels)
     SPEC.check_market(market)
-    if depth is not None or speed is not None:
-        raise UnsupportedChannel("kraken_futures has no depth and no speed: its book is the whole one, every change")
+    check_known("kraken_futures", "book of depth", depth, (None,), "None for the whole book")
+    check_known("kraken_futures", "speed", speed, (None,), "None, every change at once")
     return [Stream(f"{FEEDS[channel]}:{symbol}", "public", symbol, channel)
-            for symbol in map(spelling, symbols) for channel in channels]
-
-
-def requests(event, names):
-    """One frame for all products of a feed."""
-    groups = {}
-    for name in names:
-        feed, symbol = name.split(":", 1)
-        groups.setdefault(feed, []).append(symbol)
-    return [json.dumps({"event": event, "feed": feed, "product_ids": symbols}, separators=(",", ":"))
-            for feed, symbols in groups.items()]
-
-
-def subscribe(names, request_id):
-    # {"event":"subscribe","feed":"book","product_ids":["PI_XBTUSD","PF_ETHUSD"]}
-    return requests("subscribe", names)
-
-
-def unsubscribe(names, request_id):
-    # {"event":"unsubscribe","feed":"book","product_ids":["PI_XBTUSD"]}
-    return requests("unsubscribe", names)
+            for symbol in map(str.upper, symbols) for channel in channels]
 
 
 def read_control(payload):
@@ -211,20 +143,12 @@ def read_control(payload):
     return Control("other", None, None, text)
 
 
-def read_address(url):
-    return Answer("instruments") if "/derivatives/api/v3/instruments" in url else None
-
-
 SPEC = VenueSpec(
     name="kraken_futures",
     link=Link.COUNTER,
     roots={"public": "wss://futures.kraken.com/ws/v1"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 100 requests a second and 100 connections; 50 names keep a request small.
     limits=Limits(streams_per_connection=0, messages_per_second=100, streams_per_request=50,
                   connections_per_5_minutes=0, connection_lifetime_s=0, rest_weight_per_minute=0,
@@ -248,7 +172,7 @@ SPEC = VenueSpec(
     ping_frames=True,
     ping_interval_s=30.0,
     rest_url="https://futures.kraken.com",
-    read_address=read_address,
+    read_address=instruments_at("/derivatives/api/v3/instruments"),
     instruments_addresses=lists.ADDRESSES,
     read_instruments=lists.read,
 )

@@ -17,27 +17,23 @@ Sources: KuCoin API documents, classic and unified, with their changes of 2026; 
 
 import json
 from functools import partial
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
 
 from orderbook.types cimport BAD_VALUE
+from feeds.fields cimport (Channel, Field, add_channel, expect, expect_channel, expect_nothing, find_channel, is_inside,
+                           list_fields, list_form, take_field, take_object)
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK, KIND_QUOTE,
-                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, RESYNC_REST, SLOT_AGGRESSOR, SLOT_ASK_PRICE,
-                            SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHANGE, SLOT_EVENT_TIME, SLOT_FIRST_SEQ,
-                            SLOT_FUNDING, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LAST_QTY, SLOT_LAST_SEQ,
-                            SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, SLOT_LOW, SLOT_MARK, SLOT_OPEN,
-                            SLOT_PARTIAL, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_TOO, SLOT_QUOTE_VOLUME, SLOT_SPARE,
-                            SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME, SLOT_VWAP, TAKE_DOUBLE, TAKE_ID, TAKE_INT,
-                            TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
+                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, RESYNC_REST, SLOT_FIRST_SEQ, SLOT_FUNDING,
+                            SLOT_INDEX, SLOT_LAST_SEQ, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, SLOT_MARK,
+                            SLOT_PARTIAL, SLOT_QUOTE_TOO, SLOT_SPARE, TAKE_PRICE, TAKE_QTY, TAKE_TEXT)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Channel, Cursor, Field, TAKE_INSIDE, TAKE_PAIR, TAKE_SIDE, Text, add_channel, at_end, begins,
-                         cut, expect, expect_channel, expect_nothing, fail, fill_sides, find_channel, find_text, go_to,
-                         is_inside, is_zero, key_is, list_fields, list_form, next_key, number_at, open_object, peek,
-                         read_text, skip_value, take, take_any, take_constant, take_field, take_int, take_object,
-                         take_symbol, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, fill_sides, find_text, give_name, is_zero, key_is,
+                         next_key, number_at, open_object, peek, read_text, skip_value, take, take_any, take_constant,
+                         take_name, take_symbol, word_is)
 from feeds.sync cimport LINK_NONE
 
-from feeds.venue import (Answer, Control, Evidence, Handshake, Limits, Link, Stream, VenueSpec, by_channel, check_known,
-                         error_code, frame_text, pick_book, read_object, request_number)
+from feeds.venue import (Answer, Control, Evidence, Handshake, Limits, Link, Stream, VenueSpec, by_channel, check_each,
+                         error_code, frame_text, pick_book, read_object, read_url, request_number)
 from feeds.venues.lists import kucoin as lists
 
 cdef enum:
@@ -47,9 +43,7 @@ cdef enum:
 cdef class KucoinParser(Parser):
     """Messages of both feeds and both markets; topic or channel tell which."""
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 4                      # {"topic":"/market/level2:BTC-USDT" or {"T":"obu.FUTURES"
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
@@ -101,9 +95,10 @@ cdef inline void classic(Cursor* c, Message* m, const Text* topic) noexcept nogi
             if every or symbol.size == 0:
                 pass                              # text that must repeat
             elif m.symbol == NULL:
-                m.symbol, m.symbol_size, m.fixed_symbol = symbol.data, symbol.size, leads
-                if not leads:
-                    take(c, TAKE_SYMBOL, SLOT_SPARE, symbol.data, symbol.data + symbol.size, True)
+                if leads:
+                    give_name(m, &symbol)
+                else:
+                    take_name(c, &symbol)
             elif not leads:
                 take(c, TAKE_TEXT, SLOT_SPARE, symbol.data, symbol.data + symbol.size, True)
         elif word_is(&key, b"subject") and every:
@@ -118,7 +113,6 @@ cdef inline void classic(Cursor* c, Message* m, const Text* topic) noexcept nogi
 cdef inline void body(Cursor* c, Message* m, const Channel* channel) noexcept nogil:
     """The data of a message; samples stand at the lists of their keys."""
     cdef Text key
-    cdef const char* at
     expect_channel(m, channel)
     if m.kind == KIND_DELTA:
         m.resync = RESYNC_REST
@@ -126,13 +120,7 @@ cdef inline void body(Cursor* c, Message* m, const Channel* channel) noexcept no
         m.link = LINK_NONE
     open_object(c)
     while next_key(c, &key):
-        if m.kind == KIND_DELTA and word_is(&key, b"sequence"):               # one number: the first and the last
-            peek(c)
-            at = c.pos
-            take_int(c, SLOT_FIRST_SEQ)
-            go_to(c, at)
-            take_int(c, SLOT_LAST_SEQ)
-        elif m.kind == KIND_DELTA and word_is(&key, b"change"):
+        if m.kind == KIND_DELTA and word_is(&key, b"change"):
             take_change(c, m)
         elif peek(c) == c'{' and is_inside(&key, channel.fields):
             take_object(c, channel.fields)
@@ -196,80 +184,70 @@ cdef inline void unified(Cursor* c, Message* m, const Text* channel) noexcept no
         m.needed |= bit(SLOT_LAST_SEQ) | (bit(SLOT_FIRST_SEQ) if m.kind == KIND_DELTA else 0)
 
 
-# What the keys of each message mean: (key, what to take, slot). A key that is not listed is stepped over.
-cdef Form LEVEL, CHANGE
-list_form(&LEVEL, ("price", "qty"))
-list_form(&CHANGE, ("price", "qty", "seq"))
+# What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
+cdef Form* LEVEL = list_form(("price", "qty"))
+cdef Form* CHANGE = list_form(("price", "qty", "seq"))
 
-cdef tuple COMMON = (("symbol", TAKE_SYMBOL, 0), ("time", TAKE_TIME, SLOT_TIME), ("ts", TAKE_TIME, SLOT_TIME),
-                     ("timestamp", TAKE_TIME, SLOT_TIME), ("datetime", TAKE_TIME, SLOT_TIME))
-cdef tuple SIDES = (("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1))
-cdef tuple SEQUENCE = (("sequence", TAKE_INT, SLOT_LAST_SEQ),)
+cdef dict COMMON = {"symbol": "symbol", "time": "time", "ts": "time", "timestamp": "time", "datetime": "time"}
+cdef dict SIDES = {"bids": "bids", "asks": "asks"}
+cdef dict SEQUENCE = {"sequence": "last_seq"}
 
-cdef Field[16] CHANGES, BOOK, ANSWER, TRADE, QUOTE, TICKER, MARK, UNIFIED
-cdef Field[24] DAY
 
 # {"changes":{"asks":[["67996.7","1.14213262","14701689783"]],"bids":[]},"sequenceEnd":14701689783,
 #  "sequenceStart":14701689783,"symbol":"BTC-USDT","time":1729816425625}
 # {"sequence":1747821025244,"change":"83614,buy,12","timestamp":1790113097240}
-list_fields(CHANGES, (("changes", TAKE_INSIDE, 0), ("sequenceStart", TAKE_INT, SLOT_FIRST_SEQ),
-                      ("sequenceEnd", TAKE_INT, SLOT_LAST_SEQ), *COMMON, *SIDES), &CHANGE)
+cdef Field* CHANGES = list_fields({"changes": "inside", "sequence": ("first_seq", "last_seq"),
+                                   "sequenceStart": "first_seq", "sequenceEnd": "last_seq", **COMMON, **SIDES}, CHANGE)
 # {"asks":[["31530.2","2.90121626"]],"bids":[["31530.1","0.74468602"]],"timestamp":1653989906722}
 # futures: {"sequence":1638556032307,"asks":[[31529,12725]],"bids":[[31528.00000000,2856]],"ts":1653991142662, ...}
-list_fields(BOOK, (*SEQUENCE, *COMMON, *SIDES), &LEVEL)
-list_fields(ANSWER, (("data", TAKE_INSIDE, 0), *SEQUENCE, *COMMON, *SIDES), &LEVEL)
+cdef Field* BOOK = list_fields({**SEQUENCE, **COMMON, **SIDES}, LEVEL)
+cdef Field* ANSWER = list_fields({"data": "inside", **SEQUENCE, **COMMON, **SIDES}, LEVEL)
 # {"makerOrderId":"...","price":"67523","sequence":"11067996711960577","side":"buy","size":"0.003",
 #  "symbol":"BTC-USDT","takerOrderId":"...","time":"1729843222921000000","tradeId":"...","type":"match"}
 # {"symbol":"SOLUSDTM","sequence":1701197946092,"side":"sell","size":10,"price":"93.624","ts":1705708799998000000}
-list_fields(TRADE, (("sequence", TAKE_ID, SLOT_TRADE_ID), ("price", TAKE_PRICE, SLOT_PRICE),
-                    ("size", TAKE_QTY, SLOT_QTY), ("side", TAKE_SIDE, SLOT_AGGRESSOR), *COMMON))
+cdef Field* TRADE = list_fields({"sequence": "trade_id", "price": "price", "size": "qty", "side": "side", **COMMON})
 # {"asks":["68145.8","0.51987471"],"bids":["68145.7","1.29267802"],"timestamp":1729816058766}
 # {"symbol":"AUCTIONUSDTM","sequence":1702237470700,"bestBidSize":260,"bestBidPrice":"24.067",
 #  "bestAskPrice":"24.08","bestAskSize":250,"ts":1705708800078000000}
-list_fields(QUOTE, (*SEQUENCE, ("bids", TAKE_PAIR, SLOT_BID_PRICE), ("asks", TAKE_PAIR, SLOT_ASK_PRICE),
-                    ("bestBidPrice", TAKE_PRICE, SLOT_BID_PRICE), ("bestBidSize", TAKE_QTY, SLOT_BID_QTY),
-                    ("bestAskPrice", TAKE_PRICE, SLOT_ASK_PRICE), ("bestAskSize", TAKE_QTY, SLOT_ASK_QTY), *COMMON))
+cdef Field* QUOTE = list_fields({**SEQUENCE, "bids": "bid pair", "asks": "ask pair", "bestBidPrice": "bid_price",
+                                 "bestBidSize": "bid_qty", "bestAskPrice": "ask_price", "bestAskSize": "ask_qty",
+                                 **COMMON})
 # {"bestAsk":"0.549931","bestAskSize":"966.4756","bestBid":"0.549824","bestBidSize":"100","price":"0.549931",
 #  "sequence":"1623526404099","size":"1","time":1660608019871}; sequence is a number of the book
-list_fields(TICKER, (*SEQUENCE, ("bestBid", TAKE_PRICE, SLOT_BID_PRICE), ("bestBidSize", TAKE_QTY, SLOT_BID_QTY),
-                     ("bestAsk", TAKE_PRICE, SLOT_ASK_PRICE), ("bestAskSize", TAKE_QTY, SLOT_ASK_QTY),
-                     ("price", TAKE_DOUBLE, SLOT_LAST), ("size", TAKE_DOUBLE, SLOT_LAST_QTY), *COMMON))
+cdef Field* TICKER = list_fields({**SEQUENCE, "bestBid": "bid_price", "bestBidSize": "bid_qty", "bestAsk": "ask_price",
+                                  "bestAskSize": "ask_qty", "price": "last", "size": "last_qty", **COMMON})
 # {"sequence":"5701753771","data":{"averagePrice":21736.7,"buy":21423,"changePrice":-556.8,"changeRate":-0.0253,
 #  "datetime":1676310802092,"high":22030.7,"lastTradedPrice":21423.1,"low":21407,"symbol":"BTC-USDT", ...}}
 # futures: {"symbol":"XBTMM22","volume":590275,"turnover":19.4,"lastPrice":29912,"lowPrice":29332.0, ...}
-list_fields(DAY, (
-    ("data", TAKE_INSIDE, 0), ("lastTradedPrice", TAKE_DOUBLE, SLOT_LAST), ("lastPrice", TAKE_DOUBLE, SLOT_LAST),
-    ("averagePrice", TAKE_DOUBLE, SLOT_VWAP), ("open", TAKE_DOUBLE, SLOT_OPEN), ("high", TAKE_DOUBLE, SLOT_HIGH),
-    ("highPrice", TAKE_DOUBLE, SLOT_HIGH), ("low", TAKE_DOUBLE, SLOT_LOW), ("lowPrice", TAKE_DOUBLE, SLOT_LOW),
-    ("vol", TAKE_DOUBLE, SLOT_VOLUME), ("volume", TAKE_DOUBLE, SLOT_VOLUME),
-    ("volValue", TAKE_DOUBLE, SLOT_QUOTE_VOLUME), ("turnover", TAKE_DOUBLE, SLOT_QUOTE_VOLUME),
-    ("changePrice", TAKE_DOUBLE, SLOT_CHANGE), ("priceChg", TAKE_DOUBLE, SLOT_CHANGE), *COMMON))
+cdef Field* DAY = list_fields({
+    "data": "inside", "lastTradedPrice": "last", "lastPrice": "last", "averagePrice": "vwap", "open": "open",
+    "high": "high", "highPrice": "high", "low": "low", "lowPrice": "low", "vol": "volume", "volume": "volume",
+    "volValue": "quote_volume", "turnover": "quote_volume", "changePrice": "change", "priceChg": "change", **COMMON})
 # {"markPrice":39612.67,"indexPrice":39618,"granularity":1000,"timestamp":1706068802000}
 # {"granularity":60000,"fundingRate":0.000038,"timestamp":1706068800000}
 # {"symbol":"ETHUSDCM","fundingTime":1551770400000,"fundingRate":-0.002966,"timestamp":1551770400000}
-list_fields(MARK, (("markPrice", TAKE_DOUBLE, SLOT_MARK), ("indexPrice", TAKE_DOUBLE, SLOT_INDEX),
-                   ("fundingRate", TAKE_DOUBLE, SLOT_FUNDING), *COMMON))
-list_fields(UNIFIED, (("s", TAKE_SYMBOL, 0), ("O", TAKE_INT, SLOT_FIRST_SEQ), ("C", TAKE_INT, SLOT_LAST_SEQ),
-                      ("M", TAKE_TIME, SLOT_TIME), ("b", TAKE_LEVELS, 0), ("a", TAKE_LEVELS, 1), ("T", TAKE_TEXT, 0),
-                      ("P", TAKE_TIME, SLOT_EVENT_TIME)), &LEVEL)
+cdef Field* MARK = list_fields({"markPrice": "mark", "indexPrice": "index", "fundingRate": "funding", **COMMON})
+cdef Field* UNIFIED = list_fields({"s": "symbol", "O": "first_seq", "C": "last_seq", "M": "time", "b": "bids",
+                                   "a": "asks", "T": "text", "P": "event_time"}, LEVEL)
 
-cdef Channel[18] KNOWN                            # by what stands before the colon of a topic
+cdef Channel* KNOWN = NULL                            # by what stands before the colon of a topic
 # A change of futures is one level, or none.
-add_channel(KNOWN, b"/market/level2", KIND_DELTA, CHANGES, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ))
-add_channel(KNOWN, b"/market/match", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"/spotMarket/level1", KIND_QUOTE, QUOTE)
-add_channel(KNOWN, b"/market/ticker", KIND_TICKER, TICKER)
-add_channel(KNOWN, b"/market/snapshot", KIND_TICKER, DAY)
-add_channel(KNOWN, b"/spotMarket/level2Depth5", KIND_SNAPSHOT, BOOK, 0, 5)
-add_channel(KNOWN, b"/spotMarket/level2Depth50", KIND_SNAPSHOT, BOOK, 0, 50)
-add_channel(KNOWN, b"/contractMarket/level2", KIND_DELTA, CHANGES, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ), 0, FUTURES)
-add_channel(KNOWN, b"/contractMarket/execution", KIND_TRADE, TRADE, 0, 0, FUTURES)
-add_channel(KNOWN, b"/contractMarket/tickerV2", KIND_QUOTE, QUOTE, 0, 0, FUTURES)
-add_channel(KNOWN, b"/contractMarket/snapshot", KIND_TICKER, DAY, 0, 0, FUTURES)
-add_channel(KNOWN, b"/contractMarket/level2Depth5", KIND_SNAPSHOT, BOOK, 0, 5, FUTURES)
-add_channel(KNOWN, b"/contractMarket/level2Depth50", KIND_SNAPSHOT, BOOK, 0, 50, FUTURES)
-add_channel(KNOWN, b"/contract/instrument", KIND_MARK, MARK, 0, 0, FUTURES)
-add_channel(KNOWN, b"/contract/announcement", KIND_MARK, MARK, 0, 0, FUTURES)
+add_channel(&KNOWN, b"/market/level2", KIND_DELTA, CHANGES, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ))
+add_channel(&KNOWN, b"/market/match", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"/spotMarket/level1", KIND_QUOTE, QUOTE)
+add_channel(&KNOWN, b"/market/ticker", KIND_TICKER, TICKER)
+add_channel(&KNOWN, b"/market/snapshot", KIND_TICKER, DAY)
+add_channel(&KNOWN, b"/spotMarket/level2Depth5", KIND_SNAPSHOT, BOOK, 0, 5)
+add_channel(&KNOWN, b"/spotMarket/level2Depth50", KIND_SNAPSHOT, BOOK, 0, 50)
+add_channel(&KNOWN, b"/contractMarket/level2", KIND_DELTA, CHANGES, bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ), 0,
+            FUTURES)
+add_channel(&KNOWN, b"/contractMarket/execution", KIND_TRADE, TRADE, 0, 0, FUTURES)
+add_channel(&KNOWN, b"/contractMarket/tickerV2", KIND_QUOTE, QUOTE, 0, 0, FUTURES)
+add_channel(&KNOWN, b"/contractMarket/snapshot", KIND_TICKER, DAY, 0, 0, FUTURES)
+add_channel(&KNOWN, b"/contractMarket/level2Depth5", KIND_SNAPSHOT, BOOK, 0, 5, FUTURES)
+add_channel(&KNOWN, b"/contractMarket/level2Depth50", KIND_SNAPSHOT, BOOK, 0, 50, FUTURES)
+add_channel(&KNOWN, b"/contract/instrument", KIND_MARK, MARK, 0, 0, FUTURES)
+add_channel(&KNOWN, b"/contract/announcement", KIND_MARK, MARK, 0, 0, FUTURES)
 
 
 MARKETS = ("spot", "futures")
@@ -301,8 +279,7 @@ BOOKS = {
 def streams(symbols, channels, depth=None, speed=None, market=None):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
     market = SPEC.check_market(market)
-    for channel in channels:
-        check_known(f"kucoin {market}", "channel", channel, ("book", *TOPICS[market]))
+    check_each(f"kucoin {market}", "channel", channels, ("book", *TOPICS[market]))
     *books, levels = pick_book("kucoin", BOOKS, 500 if depth is None else depth, speed)
     names = {"book": books[MARKETS.index(market)], **{key: topic + ":{}" for key, topic in TOPICS[market].items()}}
     return [Stream(names[channel].format(symbol), f"classic_{market}" if names[channel].startswith("/") else market,
@@ -386,11 +363,11 @@ BOOK_PATHS = {"level2": 0, "level2_20": 20, "level2_100": 100, "snapshot": 0, "d
 
 def read_address(url):
     """What an answer from this address is."""
-    parts = urlsplit(url)
-    above, _, last = parts.path.rstrip("/").rpartition("/")
-    symbol = parse_qs(parts.query).get("symbol")
+    path, query = read_url(url)
+    above, _, last = path.rpartition("/")
+    symbol = query.get("symbol")
     if symbol and last in BOOK_PATHS and above.endswith(("/orderbook", "/level2")):
-        return Answer("snapshot", symbol[0], BOOK_PATHS[last], "spot" if above.endswith("/orderbook") else "futures")
+        return Answer("snapshot", symbol, BOOK_PATHS[last], "spot" if above.endswith("/orderbook") else "futures")
     if last == "symbols":
         return Answer("instruments", market="spot")
     return Answer("instruments", market="futures") if above.endswith("/contracts") and last == "active" else None
@@ -405,19 +382,15 @@ SPEC = VenueSpec(
         "classic_spot": "wss://ws-api-spot.kucoin.com/",
         "classic_futures": "wss://ws-api-futures.kucoin.com/",
     },
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=partial(request, "subscribe"),
-    unsubscribe=partial(request, "unsubscribe"),
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 100 messages in 10 s and 300 topics on a classic connection (300 and 600 on a unified one), 30 connections a
     # minute. A weight for REST is not known: KuCoin answers 429 when many books are asked for at once.
     limits=Limits(streams_per_connection=300, messages_per_second=10, streams_per_request=100,
                   connections_per_5_minutes=150, connection_lifetime_s=24 * 3600, rest_weight_per_minute=600,
                   connections=800, connections_per_minute=30),
     max_frame_size=8 << 20,
-    parser=lambda market: KucoinParser(MARKETS.index(market) if market in MARKETS else 0),
+    parser=lambda market: KucoinParser(market=MARKETS.index(market) if market in MARKETS else 0),
     source="https://www.kucoin.com/docs-new/",
     checked="2026-10-15",
     forms="classic JSON of 2021 to 2026 (books joined to REST answers) and unified books of 2026; both are served.",

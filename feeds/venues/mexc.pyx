@@ -10,30 +10,30 @@ https://github.com/mexcdevelop/websocket-proto, as of 2026-06-17; clients of 202
 """
 
 import re
-from urllib.parse import parse_qs, urlsplit
+from functools import partial
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 from orderbook.types cimport BAD_VALUE, OK
+from feeds.fields cimport (Channel, Field, add_channel, expect, expect_channel, expect_nothing, find_channel,
+                           list_fields, list_form, take_field, take_object)
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK, KIND_QUOTE,
                             KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SLOT_AGGRESSOR, SLOT_ASK_PRICE, SLOT_ASK_QTY,
-                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHANGE, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_FUNDING,
-                            SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_NEXT_FUNDING,
-                            SLOT_OPEN_INTEREST, SLOT_PARTIAL, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_SPARE,
-                            SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME, TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT,
-                            TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TIME)
+                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_FUNDING, SLOT_HIGH,
+                            SLOT_INDEX, SLOT_LAST, SLOT_LAST_SEQ, SLOT_LOW, SLOT_MARK, SLOT_PARTIAL, SLOT_PRICE,
+                            SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_SPARE, SLOT_TIME, SLOT_TRADE_ID, SLOT_VOLUME,
+                            TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY,
+                            TAKE_SYMBOL)
 from feeds.parser cimport Parser
 from feeds.protobuf cimport (Numbered, WIRE_SPAN, WIRE_VARINT, enter, leave, list_numbered, next_field, read_span,
                              read_varint, set_value, skip_field, skip_repeated, take_message, take_whole)
-from feeds.scan cimport (Channel, Cursor, Field, TAKE_EACH, TAKE_INSIDE, Text, add_channel, at_end, begins, expect,
-                         expect_channel, expect_nothing, fail, fill_sides, find_channel, find_text, first_item, go_to,
-                         key_is, list_fields, list_form, name_symbol, next_is, next_key, note_more, number_at,
-                         open_object, peek, read_count, skip_value, take, take_constant, take_field, take_object,
+from feeds.scan cimport (Cursor, Text, at_end, begins, fail, fill_sides, find_text, key_is, name_symbol, next_is,
+                         next_key, note_more, number_at, open_object, peek, read_count, skip_value, take, take_constant,
                          take_symbol, word_is)
 from feeds.sync cimport LINK_COUNTER
 
-from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, frame_text,
-                         read_object, request_number)
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_each, check_known,
+                         frame_text, read_object, read_url, request_number)
 from feeds.venues.lists import mexc as lists
 
 cdef enum:
@@ -77,9 +77,7 @@ cdef class MexcParser(Parser):
     cdef Pushed pushed        # of a frame of spot; `what` is 0 in others
     cdef Text symbol          # of a frame of contracts
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 4                      # {"symbol":"BTC_USDT" or {"channel":"push.depth"
         self.quick = quick
 
@@ -304,7 +302,7 @@ cdef inline void contract(MexcParser self, Cursor* c, Message* m) noexcept nogil
             else:
                 take_symbol(c)
         elif word_is(&key, b"data") and channel != NULL:
-            data(c, m, channel)
+            data(self, c, m, channel)
         elif word_is(&key, b"data") or word_is(&key, b"channel"):
             skip_value(c)
         else:
@@ -313,20 +311,13 @@ cdef inline void contract(MexcParser self, Cursor* c, Message* m) noexcept nogil
     at_end(c)
 
 
-cdef inline void data(Cursor* c, Message* m, const Channel* channel) noexcept nogil:
+cdef inline void data(MexcParser self, Cursor* c, Message* m, const Channel* channel) noexcept nogil:
     """What a channel tells."""
-    cdef const char* past
     expect_channel(m, channel)
     if channel.kind == KIND_DELTA:
         depth(c, m)
     elif channel.kind == KIND_TRADE and peek(c) == c'[':      # a single {...} in frames before 2025
-        past = first_item(c)
-        if past == NULL:
-            m.kind = KIND_IGNORED
-            return
-        deal(c)
-        note_more(c, m)
-        go_to(c, past)
+        self.parse_first(c, m)
     elif channel.kind == KIND_TRADE:
         deal(c)
     else:
@@ -378,8 +369,8 @@ cdef inline void deal(Cursor* c) noexcept nogil:
 
 
 # How levels are written.
-cdef Form PAIR, PUSHED_BID, PUSHED_ASK
-list_form(&PAIR, ("price", "qty"))
+cdef Form PUSHED_BID, PUSHED_ASK
+cdef Form* PAIR = list_form(("price", "qty"))
 memset(&PUSHED_BID, 0, sizeof(Form))
 memset(&PUSHED_ASK, 0, sizeof(Form))
 PUSHED_BID.protobuf = PUSHED_ASK.protobuf = True
@@ -398,43 +389,37 @@ list_numbered(PUSHED_TICKER, ((1, TAKE_SYMBOL, SLOT_SPARE), (2, TAKE_DOUBLE, SLO
                               (8, TAKE_DOUBLE, SLOT_VOLUME)))
 
 # Keys of contracts' messages, and of REST answers of both markets.
-cdef Field[8] OUTSIDE, WHOLE, MERGED, UNMERGED, DEAL, FAIR_PRICE, INDEX_PRICE, FUNDING_RATE
-cdef Field[16] TICKER
-cdef tuple SIDES = (("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1), ("cts", TAKE_TIME, SLOT_TIME))
+cdef dict SIDES = {"bids": "bids", "asks": "asks", "cts": "time"}
 
-list_fields(OUTSIDE, (("ts", TAKE_TIME, SLOT_EVENT_TIME),))
-list_fields(WHOLE, (("data", TAKE_INSIDE, 0), ("lastUpdateId", TAKE_INT, SLOT_LAST_SEQ),
-                    ("version", TAKE_INT, SLOT_LAST_SEQ), ("timestamp", TAKE_TIME, SLOT_EVENT_TIME), *SIDES), &PAIR)
-list_fields(MERGED, (("begin", TAKE_INT, SLOT_FIRST_SEQ), ("end", TAKE_INT, SLOT_LAST_SEQ), *SIDES), &PAIR)
-list_fields(UNMERGED, (("version", TAKE_INT, SLOT_LAST_SEQ), *SIDES), &PAIR)
-list_fields(DEAL, (("p", TAKE_PRICE, SLOT_PRICE), ("v", TAKE_QTY, SLOT_QTY), ("t", TAKE_TIME, SLOT_TIME),
-                   ("i", TAKE_ID, SLOT_TRADE_ID)))
+cdef Field* OUTSIDE = list_fields({"ts": "event_time"})
+cdef Field* WHOLE = list_fields({"data": "inside", "lastUpdateId": "last_seq", "version": "last_seq",
+                                 "timestamp": "event_time", **SIDES}, PAIR)
+cdef Field* MERGED = list_fields({"begin": "first_seq", "end": "last_seq", **SIDES}, PAIR)
+cdef Field* UNMERGED = list_fields({"version": "last_seq", **SIDES}, PAIR)
+cdef Field* DEAL = list_fields({"p": "price", "v": "qty", "t": "time", "i": "trade_id"})
 # {"price":6867.5,"symbol":"BTC_USDT"}
-list_fields(FAIR_PRICE, (("price", TAKE_DOUBLE, SLOT_MARK),))
-list_fields(INDEX_PRICE, (("price", TAKE_DOUBLE, SLOT_INDEX),))
+cdef Field* FAIR_PRICE = list_fields({"price": "mark"})
+cdef Field* INDEX_PRICE = list_fields({"price": "index"})
 # {"rate":0.0012,"symbol":"BTC_USDT","nextSettleTime":1587445200000}
-list_fields(FUNDING_RATE, (("rate", TAKE_DOUBLE, SLOT_FUNDING), ("nextSettleTime", TAKE_TIME, SLOT_NEXT_FUNDING)))
+cdef Field* FUNDING_RATE = list_fields({"rate": "funding", "nextSettleTime": "next_funding"})
 # {"amount24":898120149.6331,"ask1":29911.5,"bid1":29911,"contractId":10,"fairPrice":29911.1,"fundingRate":0.000072,
 #  "high24Price":31905.5,"holdVol":12357864,"indexPrice":29926.9,"lastPrice":29911.5,"lower24Price":29316,
 #  "riseFallRate":-0.0275,"riseFallValue":-846,"riseFallRates":[-0.0424,-0.0419,-0.0407],"symbol":"BTC_USDT",
 #  "timestamp":1654165943014,"volume24":295146577, ...}; the rates of change are parts of 1 and left out
-list_fields(TICKER, (
-    ("lastPrice", TAKE_DOUBLE, SLOT_LAST), ("bid1", TAKE_PRICE, SLOT_BID_PRICE), ("ask1", TAKE_PRICE, SLOT_ASK_PRICE),
-    ("fairPrice", TAKE_DOUBLE, SLOT_MARK), ("indexPrice", TAKE_DOUBLE, SLOT_INDEX),
-    ("fundingRate", TAKE_DOUBLE, SLOT_FUNDING), ("holdVol", TAKE_DOUBLE, SLOT_OPEN_INTEREST),
-    ("volume24", TAKE_DOUBLE, SLOT_VOLUME), ("amount24", TAKE_DOUBLE, SLOT_QUOTE_VOLUME),
-    ("high24Price", TAKE_DOUBLE, SLOT_HIGH), ("lower24Price", TAKE_DOUBLE, SLOT_LOW),
-    ("riseFallValue", TAKE_DOUBLE, SLOT_CHANGE), ("timestamp", TAKE_TIME, SLOT_TIME), ("riseFallRates", TAKE_EACH, 0),
-    ("riseFallRatesOfTimezone", TAKE_EACH, 0)))
+cdef Field* TICKER = list_fields({
+    "lastPrice": "last", "bid1": "bid_price", "ask1": "ask_price", "fairPrice": "mark", "indexPrice": "index",
+    "fundingRate": "funding", "holdVol": "open_interest", "volume24": "volume", "amount24": "quote_volume",
+    "high24Price": "high", "lower24Price": "low", "riseFallValue": "change", "timestamp": "time",
+    "riseFallRates": "each", "riseFallRatesOfTimezone": "each"})
 
-cdef Channel[8] PUSHES
-add_channel(PUSHES, b"push.depth", KIND_DELTA, NULL, 0, 0, CONTRACT)
-add_channel(PUSHES, b"push.depth.full", KIND_SNAPSHOT, WHOLE, bit(SLOT_LAST_SEQ), FULL_DEPTH, CONTRACT)
-add_channel(PUSHES, b"push.deal", KIND_TRADE, NULL, 0, 0, CONTRACT)
-add_channel(PUSHES, b"push.ticker", KIND_TICKER, TICKER, 0, 0, CONTRACT)
-add_channel(PUSHES, b"push.fair.price", KIND_MARK, FAIR_PRICE, bit(SLOT_MARK), 0, CONTRACT)
-add_channel(PUSHES, b"push.index.price", KIND_MARK, INDEX_PRICE, bit(SLOT_INDEX), 0, CONTRACT)
-add_channel(PUSHES, b"push.funding.rate", KIND_MARK, FUNDING_RATE, bit(SLOT_FUNDING), 0, CONTRACT)
+cdef Channel* PUSHES = NULL
+add_channel(&PUSHES, b"push.depth", KIND_DELTA, NULL, 0, 0, CONTRACT)
+add_channel(&PUSHES, b"push.depth.full", KIND_SNAPSHOT, WHOLE, bit(SLOT_LAST_SEQ), FULL_DEPTH, CONTRACT)
+add_channel(&PUSHES, b"push.deal", KIND_TRADE, NULL, 0, 0, CONTRACT)
+add_channel(&PUSHES, b"push.ticker", KIND_TICKER, TICKER, 0, 0, CONTRACT)
+add_channel(&PUSHES, b"push.fair.price", KIND_MARK, FAIR_PRICE, bit(SLOT_MARK), 0, CONTRACT)
+add_channel(&PUSHES, b"push.index.price", KIND_MARK, INDEX_PRICE, bit(SLOT_INDEX), 0, CONTRACT)
+add_channel(&PUSHES, b"push.funding.rate", KIND_MARK, FUNDING_RATE, bit(SLOT_FUNDING), 0, CONTRACT)
 
 
 CHANNELS = {
@@ -464,13 +449,12 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     SPEC.check_channels(channels)
     market = SPEC.check_market(market)
     who = f"mexc {market}"
-    for channel in channels:
-        check_known(who, "channel", channel, OF_MARKET[market])
+    check_each(who, "channel", channels, OF_MARKET[market])
     check_known(who, "book of depth", depth, (*DEPTHS[market], None))
     check_known(who, "speed", speed, (*SPEEDS[market], None))
     names = spot_names if market == "spot" else contract_names
     return [Stream(name, market, symbol, channel, depth or 0 if channel == "book" else 0, market)
-            for symbol in map(spelling, symbols) for channel in channels
+            for symbol in map(str.upper, symbols) for channel in channels
             for name in names(symbol, channel, depth, speed or SPEEDS[market][0])]
 
 
@@ -493,13 +477,12 @@ def contract_names(symbol, channel, depth, speed):
     return (f"{'deal' if channel == 'trades' else 'ticker'}:{symbol}",)
 
 
-def spelling(symbol):
-    """BTCUSDT (spot), BTC_USDT (contract)."""
-    return symbol.upper()
-
-
 def request(spot_method, prefix, names, request_id):
     """Request frames: one for all streams of spot, one for each of contracts."""
+    # {"method":"SUBSCRIPTION","params":["spot@public.aggre.depth.v3.api.pb@100ms@BTCUSDT"],"id":1}
+    # {"method":"sub.depth","param":{"symbol":"BTC_USDT","compress":false}}
+    # {"method":"UNSUBSCRIPTION","params":["spot@public.aggre.depth.v3.api.pb@100ms@BTCUSDT"],"id":2}
+    # {"method":"unsub.depth","param":{"symbol":"BTC_USDT"}}
     spot = [name for name in names if name.startswith("spot@")]
     frames = [frame_text({"method": spot_method, "params": spot, "id": request_id})] if spot else []
     for name in names:
@@ -513,18 +496,6 @@ def request(spot_method, prefix, names, request_id):
                 param["limit"] = int(option)
             frames.append(frame_text({"method": f"{prefix}.{topic}", "param": param}))
     return frames
-
-
-def subscribe(names, request_id):
-    # {"method":"SUBSCRIPTION","params":["spot@public.aggre.depth.v3.api.pb@100ms@BTCUSDT"],"id":1}
-    # {"method":"sub.depth","param":{"symbol":"BTC_USDT","compress":false}}
-    return request("SUBSCRIPTION", "sub", names, request_id)
-
-
-def unsubscribe(names, request_id):
-    # {"method":"UNSUBSCRIPTION","params":["spot@public.aggre.depth.v3.api.pb@100ms@BTCUSDT"],"id":2}
-    # {"method":"unsub.depth","param":{"symbol":"BTC_USDT"}}
-    return request("UNSUBSCRIPTION", "unsub", names, request_id)
 
 
 def read_control(payload):
@@ -575,13 +546,11 @@ def snapshot_address(symbol, limit, market):
 
 def read_address(url):
     """What a REST answer is; contracts were served by contract.mexc.com up to 2026-01."""
-    address = urlsplit(url)
-    query = parse_qs(address.query)
-    limit = request_number(query.get("limit", ("",))[0]) or 0
-    path = address.path.rstrip("/")
+    path, query = read_url(url)
+    limit = request_number(query.get("limit")) or 0
     head, _, symbol = path.rpartition("/")
     if path == "/api/v3/depth" and "symbol" in query:
-        return Answer("snapshot", query["symbol"][0].upper(), limit or 100, "spot")
+        return Answer("snapshot", query["symbol"].upper(), limit or 100, "spot")
     if head == "/api/v1/contract/depth":
         return Answer("snapshot", symbol, limit, "contract")
     markets = {"/api/v3/exchangeInfo": "spot", "/api/v1/contract/detail": "contract"}
@@ -594,26 +563,16 @@ SPEC = VenueSpec(
     shared_ids=True,          # versions are those of the REST snapshot
     markets=("spot", "contract"),
     roots={"spot": "wss://wbs-api.mexc.com/ws", "contract": "wss://contract.mexc.com/edge"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=subscribe,
-    unsubscribe=unsubscribe,
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    subscribe=partial(request, "SUBSCRIPTION", "sub"), unsubscribe=partial(request, "UNSUBSCRIPTION", "unsub"),
     # 30 streams a connection are spot's limit; contracts publish none. How many requests a connection may send is not
     # published: 10 a second is on the safe side. REST limits are by address (contract depth: 20 in 2 s).
-    limits=Limits(
-        streams_per_connection=30,
-        messages_per_second=10,
-        streams_per_request=30,
-        connections_per_5_minutes=0,
-        connection_lifetime_s=24 * 3600,
-        rest_weight_per_minute=600,
-    ),
+    limits=Limits(streams_per_connection=30, messages_per_second=10, streams_per_request=30,
+                  connections_per_5_minutes=0, connection_lifetime_s=24 * 3600, rest_weight_per_minute=600),
     pings={"spot": '{"method":"PING"}', "contract": '{"method":"ping"}'},
     ping_interval_s=15,           # contracts end a connection after 60 s without a ping, also while data flow
     max_frame_size=8 << 20,
-    parser=lambda market: MexcParser(CONTRACT if market == "contract" else SPOT),
+    parser=lambda market: MexcParser(market=CONTRACT if market == "contract" else SPOT),
     resync="rest",
     rest_url="https://api.mexc.com",
     snapshot_address=snapshot_address,

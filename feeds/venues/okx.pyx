@@ -12,86 +12,69 @@ volatilities are fractions. Numbers are texts; "" is what does not apply: an emp
 
 import re
 from functools import partial
-from urllib.parse import parse_qs, urlsplit
 
 from orderbook.types cimport BAD_VALUE
+from feeds.fields cimport (Channel, Field, add_channel, expect, expect_channel, expect_nothing, expect_number,
+                           find_channel, list_fields, list_form, take_field, take_object)
 from feeds.message cimport (Form, Message, bit, CHECKSUM_PAIRS, KIND_CONTROL, KIND_DELTA, KIND_IGNORED,
                             KIND_LIQUIDATION, KIND_MARK, KIND_OPEN_INTEREST, KIND_QUOTE, KIND_SNAPSHOT, KIND_TICKER,
-                            KIND_TRADE, OR_ZERO, SLOT_AGGRESSOR, SLOT_ASK_IV, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_IV,
-                            SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_CHECKSUM, SLOT_DELTA, SLOT_EVENT_TIME, SLOT_FUNDING,
-                            SLOT_GAMMA, SLOT_HIGH, SLOT_INDEX, SLOT_LAST, SLOT_LAST_QTY, SLOT_LAST_SEQ, SLOT_LOW,
-                            SLOT_MARK, SLOT_MARK_IV, SLOT_NEXT_FUNDING, SLOT_OPEN, SLOT_OPEN_INTEREST, SLOT_OPEN_VALUE,
-                            SLOT_PARTIAL, SLOT_PREV_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_QUOTE_VOLUME, SLOT_THETA, SLOT_TIME,
-                            SLOT_TRADE_ID, SLOT_UNDERLYING, SLOT_VEGA, SLOT_VOLUME, TAKE_DOUBLE, TAKE_INT, TAKE_LEVELS,
-                            TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT)
+                            KIND_TRADE, SLOT_DELTA, SLOT_INDEX, SLOT_LAST_SEQ, SLOT_MARK, SLOT_NEXT_FUNDING,
+                            SLOT_OPEN_INTEREST, SLOT_PARTIAL)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Channel, Cursor, Field, TAKE_BEST, TAKE_SIDE, Text, add_channel, at_end, expect,
-                         expect_channel, expect_nothing, expect_number, fail, find_channel, find_text, find_value,
-                         first_item, go_to, list_fields, list_form, next_is, next_item, next_key, note_more, open_array,
-                         open_object, peek, plain_is, read_text, skip_value, take_constant, take_field, take_object,
-                         word_is)
+from feeds.scan cimport (Cursor, Text, at_end, fail, find_text, find_value, give_name, go_to, next_is, next_item,
+                         next_key, note_more, open_array, open_object, peek, plain_is, read_text, skip_value,
+                         take_constant, word_is)
 from feeds.sync cimport LINK_NONE
 
 from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known,
-                         frame_text, read_object, request_number)
+                         frame_text, read_object, read_url, request_number)
 from feeds.venues.lists import okx as lists
 
 
 cdef class OkxParser(Parser):
-    """Messages of all channels. What it keeps is about the frame at work: `parse_more` needs its head."""
+    """Messages of all channels. What it keeps is about the frame at work."""
 
-    cdef const char* frame    # first byte of the frame that the rest is about; compared only
+    cdef bint named           # the frame names a channel
     cdef const Channel* channel
     cdef Text symbol          # arg.instId; of a liquidation the element's. Borrowed from the frame
     cdef Text action          # snapshot or update, of books
     cdef const char* past     # liquidations: where the element at work ends. Borrowed from the frame
-    cdef bint numbered        # books have had sequence numbers
 
-    def __cinit__(self, int market=0):
-        self.market = market
-        self.route_mark = c'"'
+    def __cinit__(self):
         self.route_marks = 10                     # {"arg":{"channel":"books","instId":"BTC-USDT"
-
-    @property
-    def memory(self):
-        """What is remembered, as bytes; for checkpoints."""
-        return b"numbered" if self.numbered else b""
-
-    @memory.setter
-    def memory(self, bytes kept):
-        self.numbered = kept == b"numbered"
 
     cdef void parse(self, Cursor* c, Message* m) noexcept nogil:
         # {"arg":{"channel":"books","instId":"BTC-USDT"},"action":"update","data":[{...}]}
         # {"event":"subscribe","arg":{"channel":"books5","instId":"BTC-USDT"},"connId":"bd21fccc"}, and the text pong
         cdef Text key
-        cdef const char* past
-        cdef bint named
         m.kind = KIND_CONTROL
         if plain_is(c, b"pong"):
             return
-        named = head(self, c)
+        self.read_head(c, False)
         open_object(c)
         while next_key(c, &key):
-            if not word_is(&key, b"data") or not named or peek(c) != c'[':
+            if not word_is(&key, b"data") or not self.named or peek(c) != c'[':
                 take_field(c, &key, OUTSIDE)
             elif self.channel == NULL:            # a candle, a price limit, a spread
                 expect_nothing(c, m, KIND_IGNORED)
             else:
-                past = first_item(c)
-                if past == NULL:
-                    m.kind = KIND_IGNORED
-                else:
-                    element(self, c, m)
-                    go_to(c, past)
+                self.parse_first(c, m)
         at_end(c)
 
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
-        cdef Cursor again = c[0]
-        if self.frame != c.start:                 # another frame was read in between
-            again.pos = c.start
-            head(self, &again)
+        self.read_head(c, True)
         element(self, c, m)
+
+    cdef void head(self, Cursor* c) noexcept nogil:
+        cdef Cursor arg
+        cdef Text name
+        self.named = find_value(c, b"arg", &arg) and find_text(&arg, b"channel", &name)
+        if self.named:
+            find_text(&arg, b"instId", &self.symbol)
+            self.channel = find_channel(KNOWN, &name)
+            self.action.size = 0
+            if self.channel != NULL and self.channel.kind == KIND_DELTA:
+                find_text(c, b"action", &self.action)
 
     cdef void parse_rest(self, Cursor* c, Message* m) noexcept nogil:
         # {"code":"0","msg":"","data":[{"asks":[["29692.5","0.109","0","5"]],"bids":[],"ts":"1654328918680","seqId":7}]}
@@ -109,21 +92,6 @@ cdef class OkxParser(Parser):
         at_end(c)
 
 
-cdef inline bint head(OkxParser self, Cursor* c) noexcept nogil:
-    """Read what stands around the data; False if no channel is named. The cursor stays."""
-    cdef Cursor arg
-    cdef Text name
-    self.frame = c.start
-    if not find_value(c, b"arg", &arg) or not find_text(&arg, b"channel", &name):
-        return False
-    find_text(&arg, b"instId", &self.symbol)
-    self.channel = find_channel(KNOWN, &name)
-    self.action.size = 0
-    if self.channel != NULL and self.channel.kind == KIND_DELTA:
-        find_text(c, b"action", &self.action)
-    return True
-
-
 cdef inline void element(OkxParser self, Cursor* c, Message* m) noexcept nogil:
     """One element of `data`, and where the next one begins."""
     cdef const Field* fields = self.channel.fields
@@ -133,8 +101,7 @@ cdef inline void element(OkxParser self, Cursor* c, Message* m) noexcept nogil:
         liquidation(self, c, m)
         return
     expect_channel(m, self.channel)
-    m.symbol, m.symbol_size = self.symbol.data, self.symbol.size    # the element's own instId goes before it
-    m.fixed_symbol = True
+    give_name(m, &self.symbol)                    # the element's own instId goes before it
     if m.kind == KIND_TICKER:
         for i in range(<int> self.symbol.size):
             dashes += self.symbol.data[i] == c'-'
@@ -184,76 +151,66 @@ cdef inline void liquidation(OkxParser self, Cursor* c, Message* m) noexcept nog
     note_more(c, m)
 
 
-# What the keys of an element mean: (key, what to take, slot). A key that is not listed is stepped over.
-cdef tuple NAME = (("instId", TAKE_SYMBOL, 0),)
-cdef tuple SENT = (("ts", TAKE_INT, SLOT_EVENT_TIME),)
-cdef tuple HAPPENED = (("ts", TAKE_INT, SLOT_TIME),)
+# What the keys of an element mean, see list_fields. A key that is not listed is stepped over.
+cdef dict NAME = {"instId": "symbol"}
+cdef dict SENT = {"ts": "int event_time"}
+cdef dict HAPPENED = {"ts": "int time"}
 
-cdef Form LEVEL                                   # price, quantity, nothing, orders
-list_form(&LEVEL, ("price", "qty"))
+# price, quantity, nothing, orders
+cdef Form* LEVEL = list_form(("price", "qty"))
 
-cdef Field[16] OUTSIDE, BOOK, BEST, TRADE, TICKER, SPOT_TICKER, GREEKS, MARK, INDEX, FUNDING, INTEREST, DETAIL
 
-list_fields(OUTSIDE, (("arg", TAKE_TEXT, 0), ("action", TAKE_TEXT, 0)))
+cdef Field* OUTSIDE = list_fields({"arg": "text", "action": "text"})
 # {"asks":[["78722.7","0.0000102","0","1"],["78925","0","0","0"]],"bids":[],"ts":"1787612486307","checksum":0,
 #  "seqId":80274874887,"prevSeqId":80274874876}
-list_fields(BOOK, (*NAME, *SENT, ("seqId", TAKE_INT, SLOT_LAST_SEQ), ("prevSeqId", TAKE_INT, SLOT_PREV_SEQ),
-                   ("checksum", TAKE_INT, SLOT_CHECKSUM), ("bids", TAKE_LEVELS, 0), ("asks", TAKE_LEVELS, 1)), &LEVEL)
+cdef Field* BOOK = list_fields({**NAME, **SENT, "seqId": "last_seq", "prevSeqId": "prev_seq", "checksum": "checksum",
+                                "bids": "bids", "asks": "asks"}, LEVEL)
 # {"asks":[["31774.7","0.14368878","0","3"]],"bids":[],"ts":"1654032991947","seqId":363996337}
-list_fields(BEST, (*NAME, *SENT, ("seqId", TAKE_INT, SLOT_LAST_SEQ), ("bids", TAKE_BEST, SLOT_BID_PRICE),
-                   ("asks", TAKE_BEST, SLOT_ASK_PRICE)))
+cdef Field* BEST = list_fields({**NAME, **SENT, "seqId": "last_seq", "bids": "best bid", "asks": "best ask"})
 # {"instId":"BTC-USD-220527","tradeId":"7849","px":"30218.8","sz":"1","side":"buy","ts":"1652459199958"}; later also
 # count, source, seqId
-list_fields(TRADE, (*NAME, *HAPPENED, ("px", TAKE_PRICE, SLOT_PRICE), ("sz", TAKE_QTY, SLOT_QTY),
-                    ("side", TAKE_SIDE, SLOT_AGGRESSOR), ("tradeId", TAKE_INT, SLOT_TRADE_ID)))
+cdef Field* TRADE = list_fields({**NAME, **HAPPENED, "px": "price", "sz": "qty", "side": "side",
+                                 "tradeId": "int trade_id"})
 # {"instType":"OPTION","instId":"BTC-USD-220624-50000-C","last":"0.0005","lastSz":"6","askPx":"0.0015","askSz":"330",
 #  "bidPx":"","bidSz":"","open24h":"0.0005","high24h":"0.0005","low24h":"0.0005","sodUtc0":"0.0005",
 #  "sodUtc8":"0.0005","volCcy24h":"0","vol24h":"0","ts":"1654166283149"}
-cdef tuple DAY = (
-    *NAME, *SENT, ("last", TAKE_DOUBLE, SLOT_LAST), ("lastSz", TAKE_DOUBLE, SLOT_LAST_QTY),
-    ("bidPx", TAKE_PRICE | OR_ZERO, SLOT_BID_PRICE), ("bidSz", TAKE_QTY | OR_ZERO, SLOT_BID_QTY),
-    ("askPx", TAKE_PRICE | OR_ZERO, SLOT_ASK_PRICE), ("askSz", TAKE_QTY | OR_ZERO, SLOT_ASK_QTY),
-    ("open24h", TAKE_DOUBLE, SLOT_OPEN), ("high24h", TAKE_DOUBLE, SLOT_HIGH), ("low24h", TAKE_DOUBLE, SLOT_LOW),
-    ("vol24h", TAKE_DOUBLE, SLOT_VOLUME))
-list_fields(TICKER, DAY)
-list_fields(SPOT_TICKER, (*DAY, ("volCcy24h", TAKE_DOUBLE, SLOT_QUOTE_VOLUME)))     # of derivatives it is coins
+cdef dict DAY = {**NAME, **SENT, "last": "last", "lastSz": "last_qty", "bidPx": "bid_price or 0",
+                 "bidSz": "bid_qty or 0", "askPx": "ask_price or 0", "askSz": "ask_qty or 0", "open24h": "open",
+                 "high24h": "high", "low24h": "low", "vol24h": "volume"}
+cdef Field* TICKER = list_fields(DAY)
+cdef Field* SPOT_TICKER = list_fields({**DAY, "volCcy24h": "quote_volume"})     # of derivatives it is coins
 # {"instType":"OPTION","instId":"ETH-USD-211222-4000-C","uly":"ETH-USD","delta":"0.1975745164","markVol":"0.7794507758",
 #  "bidVol":"","askVol":"0.8203208593","deltaBS":"0.2038286081","gammaBS":"0.0013437829", ... ,"ts":"1640001659301"}
-list_fields(GREEKS, (
-    *NAME, *SENT, ("deltaBS", TAKE_DOUBLE, SLOT_DELTA), ("gammaBS", TAKE_DOUBLE, SLOT_GAMMA),
-    ("vegaBS", TAKE_DOUBLE, SLOT_VEGA), ("thetaBS", TAKE_DOUBLE, SLOT_THETA), ("bidVol", TAKE_DOUBLE, SLOT_BID_IV),
-    ("askVol", TAKE_DOUBLE, SLOT_ASK_IV), ("markVol", TAKE_DOUBLE, SLOT_MARK_IV),
-    ("fwdPx", TAKE_DOUBLE, SLOT_UNDERLYING)))
+cdef Field* GREEKS = list_fields({**NAME, **SENT, "deltaBS": "delta", "gammaBS": "gamma", "vegaBS": "vega",
+                                  "thetaBS": "theta", "bidVol": "bid_iv", "askVol": "ask_iv", "markVol": "mark_iv",
+                                  "fwdPx": "underlying"})
 # {"instId":"ETH-USD-211231-9600-C","instType":"OPTION","markPx":"3.8005764218904408","ts":"1640183727000"}
-list_fields(MARK, (*NAME, *HAPPENED, ("markPx", TAKE_DOUBLE, SLOT_MARK)))
+cdef Field* MARK = list_fields({**NAME, **HAPPENED, "markPx": "mark"})
 # {"instId":"BTC-USD","idxPx":"64280","open24h":"63848.2","high24h":"64360.7", ... ,"ts":"1785870839964"}
-list_fields(INDEX, (*NAME, *HAPPENED, ("idxPx", TAKE_DOUBLE, SLOT_INDEX)))
+cdef Field* INDEX = list_fields({**NAME, **HAPPENED, "idxPx": "index"})
 # {"fundingRate":"-0.0004270396398519","fundingTime":"1785888000000","instId":"BTC-USD-SWAP","nextFundingRate":"",
 #  "nextFundingTime":"1785916800000","ts":"1785870855692", ...}: due at fundingTime; in 2021 the rate may lack
-list_fields(FUNDING, (*NAME, *HAPPENED, ("fundingRate", TAKE_DOUBLE, SLOT_FUNDING),
-                      ("fundingTime", TAKE_INT, SLOT_NEXT_FUNDING)))
+cdef Field* FUNDING = list_fields({**NAME, **HAPPENED, "fundingRate": "funding", "fundingTime": "int next_funding"})
 # {"instId":"WNCG-USDT-SWAP","instType":"SWAP","oi":"644195","oiCcy":"644195","ts":"1640131258756"}; later also oiUsd
-list_fields(INTEREST, (*NAME, *HAPPENED, ("oi", TAKE_DOUBLE, SLOT_OPEN_INTEREST),
-                       ("oiUsd", TAKE_DOUBLE, SLOT_OPEN_VALUE)))
-list_fields(DETAIL, (*HAPPENED, ("bkPx", TAKE_PRICE, SLOT_PRICE), ("sz", TAKE_QTY, SLOT_QTY),
-                     ("side", TAKE_SIDE, SLOT_AGGRESSOR)))
+cdef Field* INTEREST = list_fields({**NAME, **HAPPENED, "oi": "open_interest", "oiUsd": "open_value"})
+cdef Field* DETAIL = list_fields({**HAPPENED, "bkPx": "price", "sz": "qty", "side": "side"})
 
 # Books with RPI or ELP liquidity (books-rpi, books-elp) are not the book, and not in the list.
-cdef Channel[16] KNOWN
-add_channel(KNOWN, b"books", KIND_DELTA, BOOK)
-add_channel(KNOWN, b"trades", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"bbo-tbt", KIND_QUOTE, BEST)
-add_channel(KNOWN, b"tickers", KIND_TICKER, TICKER)
-add_channel(KNOWN, b"books5", KIND_SNAPSHOT, BOOK, 0, 5)
-add_channel(KNOWN, b"books-l2-tbt", KIND_DELTA, BOOK)
-add_channel(KNOWN, b"books50-l2-tbt", KIND_DELTA, BOOK)
-add_channel(KNOWN, b"trades-all", KIND_TRADE, TRADE)
-add_channel(KNOWN, b"opt-summary", KIND_TICKER, GREEKS, bit(SLOT_DELTA))
-add_channel(KNOWN, b"mark-price", KIND_MARK, MARK, bit(SLOT_MARK))
-add_channel(KNOWN, b"index-tickers", KIND_MARK, INDEX, bit(SLOT_INDEX))
-add_channel(KNOWN, b"funding-rate", KIND_MARK, FUNDING, bit(SLOT_NEXT_FUNDING))
-add_channel(KNOWN, b"open-interest", KIND_OPEN_INTEREST, INTEREST, bit(SLOT_OPEN_INTEREST))
-add_channel(KNOWN, b"liquidation-orders", KIND_LIQUIDATION, DETAIL)
+cdef Channel* KNOWN = NULL
+add_channel(&KNOWN, b"books", KIND_DELTA, BOOK)
+add_channel(&KNOWN, b"trades", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"bbo-tbt", KIND_QUOTE, BEST)
+add_channel(&KNOWN, b"tickers", KIND_TICKER, TICKER)
+add_channel(&KNOWN, b"books5", KIND_SNAPSHOT, BOOK, 0, 5)
+add_channel(&KNOWN, b"books-l2-tbt", KIND_DELTA, BOOK)
+add_channel(&KNOWN, b"books50-l2-tbt", KIND_DELTA, BOOK)
+add_channel(&KNOWN, b"trades-all", KIND_TRADE, TRADE)
+add_channel(&KNOWN, b"opt-summary", KIND_TICKER, GREEKS, bit(SLOT_DELTA))
+add_channel(&KNOWN, b"mark-price", KIND_MARK, MARK, bit(SLOT_MARK))
+add_channel(&KNOWN, b"index-tickers", KIND_MARK, INDEX, bit(SLOT_INDEX))
+add_channel(&KNOWN, b"funding-rate", KIND_MARK, FUNDING, bit(SLOT_NEXT_FUNDING))
+add_channel(&KNOWN, b"open-interest", KIND_OPEN_INTEREST, INTEREST, bit(SLOT_OPEN_INTEREST))
+add_channel(&KNOWN, b"liquidation-orders", KIND_LIQUIDATION, DETAIL)
 
 
 CHANNELS = {
@@ -306,13 +263,8 @@ def streams(symbols, channels, depth=None, speed=None, market=None):
     return list(dict.fromkeys(
         Stream(name, "business" if channel == "all_trades" else "public", named, channel,
                5 if channel == "book" and depth == 5 else 0)
-        for symbol in map(spelling, symbols) for channel in channels
+        for symbol in map(str.upper, symbols) for channel in channels
         for name, named in names_of(symbol, channel, "books5" if depth == 5 else "books")))
-
-
-def spelling(symbol):
-    """OKX writes instruments in upper case."""
-    return symbol.upper()
 
 
 def request(word, names, request_id):
@@ -351,12 +303,10 @@ def read_control(payload):
 
 def read_address(url):
     """What a REST answer from `url` is; None if it is of no use."""
-    parts = urlsplit(url)
-    query = parse_qs(parts.query)
-    if parts.path == "/api/v5/market/books":
-        size = query.get("sz", ["1"])[0]          # the venue's default is one level
-        return Answer("snapshot", query.get("instId", [""])[0], int(size) if size.isdecimal() else 1)
-    return Answer("instruments") if parts.path == "/api/v5/public/instruments" else None
+    path, query = read_url(url)
+    if path == "/api/v5/market/books":            # of one level, if it does not say how many
+        return Answer("snapshot", query.get("instId", ""), request_number(query.get("sz")) or 1)
+    return Answer("instruments") if path == "/api/v5/public/instruments" else None
 
 
 SPEC = VenueSpec(
@@ -364,12 +314,8 @@ SPEC = VenueSpec(
     link=Link.CHAIN,                              # prevSeqId == last seqId; a reset goes on from a lower seqId
     shared_ids=True,                              # "the same ... through multiple websocket connections" (API guide)
     roots={"public": "wss://ws.okx.com:8443/ws/v5/public", "business": "wss://ws.okx.com:8443/ws/v5/business"},
-    channels=CHANNELS,
-    streams=streams,
-    subscribe=partial(request, "subscribe"),
-    unsubscribe=partial(request, "unsubscribe"),
-    read_control=read_control,
-    symbol=spelling,
+    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 480 subscribe and unsubscribe operations an hour and connection, 64 KB a request, 3 connections a second, 40
     # snapshots in 2 s. How many streams a connection may have is not stated.
     limits=Limits(streams_per_connection=240, messages_per_second=3, streams_per_request=240,

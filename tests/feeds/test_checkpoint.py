@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STRUCTS = {"feeds/track.pxd": ("Held", "Shared", "Track", "PendingHead"), "feeds/lines.pxd": ("Lane", "Group"),
            "feeds/arbiter.pxd": ("Copies", "Arbiter", "Recent", "Ids", "Newest"), "feeds/sync.pxd": ("LineCount",),
            "feeds/path.pxd": ("Counters",), "orderbook/update.pxd": ("TradeData", "QuoteData"),
-           "feeds/scan.pxd": ("Note",)}
+           "feeds/fields.pxd": ("Note",)}
 DIGEST = {1: "39ca426300bd8b7a"}
 
 

@@ -280,11 +280,12 @@ def test_the_aggressors_side(text, side):
 def test_fields_for_sides(take, sign):
     for words in (("buy", "sell"), ("Buy", "Sell"), ("BUY", "SELL")):
         for word, side in zip(words, (1, -1), strict=True):
-            found = taking(f'"{word}"', (("side", take, "SPARE"),))
-            assert found.value()
-            assert found.tokens == [("CONSTANT", "AGGRESSOR", sign * side)]
+            for slot in ("AGGRESSOR", "LEVEL_SIDE"):
+                found = taking(f'"{word}"', (("side", take, slot),))
+                assert found.value()
+                assert found.tokens == [("CONSTANT", slot, sign * side)]
     for wrong in ('"bUY"', '"BuY"', '"Sel"', '""', "null", "1", '"b"', '"B"', '"Bu', '"', ""):
-        assert not taking(wrong, (("side", take, "SPARE"),)).value(), wrong
+        assert not taking(wrong, (("side", take, "AGGRESSOR"),)).value(), wrong
 
 
 def test_fields_for_names_arrays_and_objects_inside():
@@ -385,3 +386,30 @@ def test_random_text_is_taken_or_refused(seed):
             found = taking(text)
             getattr(found, method)()
             assert 0 <= found.place <= len(text)
+
+
+def test_a_list_of_fields_is_made_from_names():
+    assert _probe.list_of_fields({"px": "price", "t": "int time", "n": ("first_seq", "last_seq"), "b": "bid_price or 0",
+                                  "S": "other side", "x": "text"}) == [
+        ("px", "PRICE", "PRICE", False, False), ("t", "INT", "TIME", False, False),
+        ("n", "INT", "FIRST_SEQ", False, True), ("n", "INT", "LAST_SEQ", False, False),
+        ("b", "PRICE", "BID_PRICE", True, False), ("S", "CLOSED_SIDE", "AGGRESSOR", False, False),
+        ("x", "TEXT", "SPARE", False, False)]
+    for wrong in ("pricee", "", "int", "or 0", "price or", "PRICE"):
+        with pytest.raises(ValueError, match="a value that is known"):
+            _probe.list_of_fields({"px": wrong})
+    with pytest.raises(ValueError, match="1 to 23 bytes"):
+        _probe.list_of_fields({"": "price"})
+    assert len(_probe.list_of_fields({str(key): "any" for key in range(500)})) == 500
+
+
+def test_a_value_for_two_slots():
+    fields = (("n", "INT", "FIRST_SEQ"), ("n", "INT", "LAST_SEQ"), ("q", "QTY", "QTY"))
+    both = [("INT", "FIRST_SEQ", "7"), ("INT", "LAST_SEQ", "7")]
+    for text, tokens in (('{"n":7,"q":"5"}', [*both, ("QTY", "QTY", "5")]), ('{"n":"7"}', both),
+                         ('{"q":"5","n":null}', [("QTY", "QTY", "5")]), ('{"n":""}', [])):
+        found = taking(text, fields)
+        assert found.object()
+        assert found.tokens == tokens
+    assert taking('{"n":7}', fields, recording=False).object()
+    assert not taking('{"n":x}', fields).object()

@@ -10,17 +10,17 @@ from libc.stdio cimport fprintf, stderr
 from libc.stdlib cimport abort, malloc, strtod
 from libc.string cimport memcpy, memset
 from orderbook.types cimport Status, OK, BAD_NUMBER, NEEDS_SCALE, TOO_DEEP
-from feeds.message cimport (Form, Message, TAKE_CONSTANT, TAKE_DOUBLE, TAKE_INT, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL,
-                            TAKE_TIME, MAX_TOKENS, SLOT_BID_PRICE, SLOT_LAST, SLOT_LAST_SEQ, SLOT_PRICE, SLOT_QTY,
-                            SLOT_TIME, SLOT_TRADE_ID, message_clear)
+from feeds.fields cimport (Field, NAME_SYMBOL, TAKE_BEST, TAKE_CLOSED_SIDE, TAKE_EACH, TAKE_INSIDE, TAKE_PAIR,
+                           TAKE_SIDE, fill_fields, fill_form, take_array, take_object)
+from feeds.message cimport (Form, Message, message_clear, MAX_TOKENS, SLOT_AGGRESSOR, SLOT_BID_PRICE, SLOT_LAST,
+                            SLOT_LAST_SEQ, SLOT_PRICE, SLOT_QTY, SLOT_TIME, SLOT_TRADE_ID, TAKE_CONSTANT, TAKE_DOUBLE,
+                            TAKE_INT, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TIME)
 from feeds.numbers cimport read_date, read_double, read_id, read_integer, read_own, read_time, read_units
 from feeds.pairs cimport Widths, read_pairs, read_short, read_whole
 from feeds.protobuf cimport (Numbered, WIRE_SPAN, enter, leave, next_field, next_pair, read_span, skip_field,
                              skip_repeated, take_message)
-from feeds.scan cimport (Cursor, Field, MAX_DEPTH, NAME_SYMBOL, TAKE_BEST, TAKE_CLOSED_SIDE, TAKE_EACH, TAKE_INSIDE,
-                         TAKE_PAIR, TAKE_SIDE, Text, at_end, cursor_init, fail, find_count, find_text, list_fields,
-                         list_form, next_item, next_key, open_array, open_object, peek, plain_is, scan_scalar,
-                         skip_value, take_any, take_array, take_object)
+from feeds.scan cimport (Cursor, MAX_DEPTH, Text, at_end, cursor_init, fail, find_count, find_text, next_item, next_key,
+                         open_array, open_object, peek, plain_is, scan_scalar, skip_value, take_any)
 from feeds.shape cimport convert_number, number_end
 
 from tests.fuzz.oracle import check_double, check_json, check_time, check_units
@@ -66,11 +66,11 @@ cdef Field fields[24]
 cdef Form pair_form, object_form
 cdef Message message
 
-list_form(&pair_form, ("price", "qty"))
-list_form(&object_form, {"p": "price", "q": "qty", "s": "word"}, {"buy": 1, "sell": 2})
-list_fields(fields, (("a", TAKE_PRICE, SLOT_PRICE), ("b", TAKE_QTY, SLOT_QTY), ("c", TAKE_INT, SLOT_LAST_SEQ),
-                     ("d", TAKE_DOUBLE, SLOT_LAST), ("e", TAKE_TIME, SLOT_TIME), ("f", TAKE_SIDE, 0),
-                     ("g", TAKE_CLOSED_SIDE, 0), ("h", TAKE_BEST, SLOT_BID_PRICE), ("i", NAME_SYMBOL, 0),
+fill_form(&pair_form, ("price", "qty"))
+fill_form(&object_form, {"p": "price", "q": "qty", "s": "word"}, {"buy": 1, "sell": 2})
+fill_fields(fields, (("a", TAKE_PRICE, SLOT_PRICE), ("b", TAKE_QTY, SLOT_QTY), ("c", TAKE_INT, SLOT_LAST_SEQ),
+                     ("d", TAKE_DOUBLE, SLOT_LAST), ("e", TAKE_TIME, SLOT_TIME), ("f", TAKE_SIDE, SLOT_AGGRESSOR),
+                     ("g", TAKE_CLOSED_SIDE, SLOT_AGGRESSOR), ("h", TAKE_BEST, SLOT_BID_PRICE), ("i", NAME_SYMBOL, 0),
                      ("j", TAKE_EACH, 0), ("k", TAKE_INSIDE, 0), ("l", TAKE_PAIR, SLOT_BID_PRICE),
                      ("m", TAKE_SYMBOL, 0), ("n", TAKE_INT, SLOT_TRADE_ID)))
 
