@@ -13,6 +13,7 @@ import pytest
 import feeds
 from feeds.pipeline import Pipeline
 from orderbook import BookState
+from tests import frames
 from tests.feeds.test_exchange import Serving, looped, same, told
 from tests.log import Log
 from tests.loopback import until
@@ -166,6 +167,45 @@ def test_every_trade_once(two):
     for number, line in ((1, 0), (2, 0), (1, 1), (4, 0), (2, 1), (3, 1), (4, 1), (5, 1), (5, 0)):
         two.feed(trade(number), 0, line)
     assert [told[2] for told in two.handler.take() if told[0] == "trade"] == [1, 2, 4, 3, 5]
+
+
+def test_a_trade_does_not_wait_for_a_book_message(two):
+    two.feed(delta(12), 0, 0)                               # 11 is still awaited
+    two.feed(trade(1), 0, 0)
+    two.feed(trade(2), 0, 1)
+    two.feed(trade(1), 0, 1)
+    assert [told[2] for told in two.handler.take() if told[0] == "trade"] == [1, 2]
+    two.feed(delta(11), 0, 1)
+    assert sequences(two) == [11, 12]
+
+
+def test_a_message_is_counted_once_whether_it_had_to_wait_or_not(two):
+    for number, line in ((11, 0), (13, 0), (14, 0), (11, 1), (12, 1), (13, 1), (14, 1)):
+        two.feed(delta(number), 0, line)
+    assert (sequences(two), two.counters["depth"]) == ([11, 12, 13, 14], 4)
+    two.feed(delta(16), 0, 1)                               # waits, and then both lines lack 15
+    two.feed(delta(17), 0, 0)
+    assert (two.book("BTC-USDT").status, two.counters["depth"]) == (STALE, 6)
+
+
+def test_what_waited_in_vain_is_kept_for_the_snapshot():
+    """Where snapshots come by REST: what came behind the lost message is not asked for again."""
+    pipeline = Pipeline("binance_usdm", Log())
+    pipeline.share(0, 1)
+    for line in (0, 1):
+        pipeline.opened(line)
+        pipeline.feed(frames.delta(11, 11, 10), 0, line)
+    pipeline.rest(frames.rest_url(), frames.snapshot(11, [("100", "1")], [("101", "1")]))
+    for number in (13, 14, 15):
+        pipeline.feed(frames.delta(number, number, number - 1, [("99", str(number))]), 0, 0)
+    for now in (100.0, 101.1):
+        assert pipeline.book("BTCUSDT").status is LIVE
+        pipeline.settle(now)
+    assert pipeline.book("BTCUSDT").status is STALE
+    assert [want.kind for want in pipeline.wanted()] == ["snapshot"]
+    pipeline.rest(frames.rest_url(), frames.snapshot(13, [("100", "1")], [("101", "1")]))
+    book = pipeline.book("BTCUSDT")
+    assert (book.status, book.sequence, book.raw.bids().tolist()) == (LIVE, 15, [[100, 1], [99, 15]])
 
 
 def test_a_line_alone_is_not_compared():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zlib
+from functools import partial
 
 import pytest
 
@@ -252,6 +254,20 @@ def test_what_a_partial_quote_does_not_repeat_has_not_changed(made):
     pipeline.feed(frame("quote", same=1, bq="8"))
 
 
+def test_a_held_price_that_finer_units_cannot_hold_is_not_told(made):
+    """A trade makes the units finer before the quote is whole: the price has to be told again, and is not made up."""
+    log = Log()
+    pipeline = made(log)
+    pipeline.feed(frame("quote", same=1, bp="9000000000000000000", bq="2"))
+    pipeline.feed(frame("trade", p="1.5", q="1"))
+    log.take()
+    pipeline.feed(frame("quote", same=1, ap="3", aq="4"))
+    assert log.take() == []
+    pipeline.feed(frame("quote", same=1, bp="2.5"))
+    quote = pipeline.last_quote("X")
+    assert (quote.bid_price, quote.bid_qty, quote.ask_price, quote.ask_qty) == (2.5, 2, 3, 4)
+
+
 # ---- told from outside
 
 def test_a_book_that_the_venue_has_dropped(made):
@@ -362,6 +378,16 @@ def test_an_empty_whole_book_and_then_one_with_levels(made):
     assert state(pipeline) == (LIVE, [[1.25, 1]], [])
 
 
+def test_the_first_levels_of_an_empty_book_need_no_finer_scale(made):
+    """The scales stay, so what differs from the message before is all that was read; it is all that there is."""
+    pipeline = made()
+    for number in range(1, 6):
+        pipeline.feed(book_frame("snapshot", number))
+    pipeline.feed(book_frame("snapshot", 6, [["5", "1"], ["4", "2"]], [["7", "3"]]))
+    assert state(pipeline) == (LIVE, [[5, 1], [4, 2]], [[7, 3]])
+    assert (pipeline.counters["gaps"], pipeline.counters["errors"]) == (0, 0)
+
+
 def test_a_recordings_wrong_checksum_is_counted_as_such_alone(made):
     pipeline = made(on_gap="count", parser={"checksum": PAIRS})
     pipeline.feed(book_frame("snapshot", 1, [["1.5", "2"]], c=1))
@@ -432,26 +458,70 @@ def test_a_message_of_a_level_that_nobody_has_named_changes_nothing():
     assert ((LIVE, bids, asks), pipeline.symbol_stats("XBTUSD")["updates"]) == before
 
 
-def test_levels_that_are_named_keep_their_prices_as_decimals_come():
-    """A row without a price is about the level that its id has, in the finer unit by now."""
+# ---- prices with more decimals than any before
+
+def test_named_levels_keep_their_prices_when_a_finer_one_comes():
     pipeline = Pipeline("bitmex")
-    row = '{"symbol":"XBTUSD","id":%d,"side":"%s","size":%d,"price":%s}'
-    pipeline.feed(rows("partial", row % (1, "Buy", 5, 100), row % (2, "Sell", 6, 200)))
-    pipeline.feed(rows("insert", row % (3, "Buy", 8, "100.5")))
-    pipeline.feed(rows("update", '{"symbol":"XBTUSD","id":1,"side":"Buy","size":7}',
+    named = '{"symbol":"XBTUSD","id":%d,"side":"%s","size":%d,"price":%s}'
+    pipeline.feed(rows("partial", named % (1, "Buy", 5, "100"), named % (2, "Sell", 6, "200")))
+    pipeline.feed(rows("insert", named % (3, "Buy", 7, "100.25")))
+    pipeline.feed(rows("update", '{"symbol":"XBTUSD","id":1,"side":"Buy","size":8}',
                        '{"symbol":"XBTUSD","id":2,"side":"Sell","size":9}'))
-    assert state(pipeline, "XBTUSD") == (LIVE, [[100.5, 8], [100, 7]], [[200, 9]])
+    assert state(pipeline, "XBTUSD") == (LIVE, [[100.25, 7], [100, 8]], [[200, 9]])
+    pipeline.feed(rows("delete", '{"symbol":"XBTUSD","id":1,"side":"Buy"}'))
+    assert state(pipeline, "XBTUSD") == (LIVE, [[100.25, 7]], [[200, 9]])
 
 
-def test_numbers_of_levels_stay_with_their_prices_as_decimals_come():
-    """What is older than what is known of a price, on either side, is known to be old in the finer unit, too."""
-    head = '{"type":"%s","connection_id":"a","message_id":%d,"channel":"v3_orderbook","id":"BTC-USD","contents":%s}'
-    level = '{"price":"%d","size":"%d","offset":"%d"}'
-    whole = f'{{"bids":[{level % (100, 5, 70)}],"asks":[{level % (102, 6, 80)},{level % (103, 1, 80)}]}}'
-    pipeline = Pipeline("dydx")
-    pipeline.feed((head % ("subscribed", 1, whole)).encode())
-    for number, contents in enumerate(('{"offset":"90","bids":[["99.5","1"]],"asks":[]}',
-                                       '{"offset":"60","bids":[["100","9"]],"asks":[["102","9"],["104","9"]]}',
-                                       '{"offset":"91","bids":[["100","8"]],"asks":[["103","8"]]}')):
-        pipeline.feed((head % ("channel_data", number + 2, contents)).encode())
-    assert state(pipeline, "BTC-USD") == (LIVE, [[100, 8], [99.5, 1]], [[102, 6], [103, 8], [104, 9]])
+@pytest.fixture
+def numbered(made):
+    """A function that makes a pipeline of a book of which each level has the number of its last change, 5."""
+    def make() -> Pipeline:
+        pipeline = made(link=Link.OFFSETS, form=("price", "qty", "seq"))
+        pipeline.feed(book_frame("snapshot", 1, [["100", "1", 1]], [["200", "1", 1]]))
+        pipeline.feed(book_frame("delta", 5, [["100", "5", 0]], [["200", "5", 0]]))
+        return pipeline
+
+    return make
+
+
+def test_late_changes_are_still_late_when_a_finer_price_has_come(numbered):
+    pipeline = numbered()
+    pipeline.feed(book_frame("delta", 6, [["99.5", "6", 0]]))
+    pipeline.feed(book_frame("delta", 4, [["100", "4", 0], ["99.5", "4", 0], ["99", "4", 0]],
+                             [["200", "4", 0], ["201", "4", 0]]))
+    assert state(pipeline) == (LIVE, [[100, 5], [99.5, 6], [99, 4]], [[200, 5], [201, 4]])
+
+
+@pytest.mark.skipif(not _probe.CAN_COUNT_MALLOC, reason="malloc can be taken away on x86-64 Linux only")
+def test_a_finer_price_without_memory_for_the_numbers_of_levels(numbered):
+    """Nothing has changed then and the book is fetched anew, or all has, and what is late is still known."""
+    failures = 0
+    for after in range(60):
+        pipeline = numbered()
+        feed = partial(pipeline.feed, book_frame("delta", 6, [["99.5", "6", 0]]))
+        with contextlib.suppress(MemoryError):
+            enough = _probe.without_memory(feed, after) <= after
+        if state(pipeline)[0] is LIVE:
+            pipeline.feed(book_frame("delta", 4, [["100", "4", 0]], [["200", "4", 0]]))
+            assert state(pipeline) == (LIVE, [[100, 5], [99.5, 6]], [[200, 5]])
+        else:
+            assert state(pipeline) == (STALE, [[100, 5]], [[200, 5]])
+            assert pipeline.wanted()
+        if enough:
+            break
+        failures += 1
+    assert enough and failures > 1
+    assert state(pipeline)[0] is LIVE
+
+
+def test_a_quantity_too_fine_for_the_books_scale_leaves_the_scale(made):
+    """It is the fine one that gets decimals of its own, not the huge one that was there."""
+    pipeline = made()
+    pipeline.feed(book_frame("snapshot", 1, [["2", "100000000000000000"]], [["3", "1"]]))
+    pipeline.feed(book_frame("delta", 2, [["1", "0.125"]]))
+    assert state(pipeline) == (LIVE, [[2, 1e17], [1, 0.125]], [[3, 1]])
+    assert pipeline.symbol_stats("X")["qty_scale"] == 0
+    pipeline.feed(frame("trade", p="2", q="0.125"))           # which has no such way: now the huge one gives way
+    assert pipeline.last_trade("X").qty == 0.125
+    assert state(pipeline) == (LIVE, [[2, 1e17], [1, 0.125]], [[3, 1]])
+    assert pipeline.symbol_stats("X")["qty_scale"] == 3
