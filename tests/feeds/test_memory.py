@@ -11,7 +11,7 @@ import pytest
 from feeds.pipeline import Pipeline
 from feeds.venues import load
 from orderbook import BookState
-from tests import _probe
+from tests import _probe, own
 from tests.simulation import FAMILIES, Truth
 from tests.venues.bitmex import rows
 
@@ -181,4 +181,25 @@ def test_levels_that_are_named_without_memory(struck):
             return
         assert book is None or book.status is not LIVE or states.index(
             [book.raw.bids().tolist(), book.raw.asks().tolist()]) == 3, "a loss that is not seen"
+    raise AssertionError("the test gives up before the message has what it needs")
+
+
+def test_a_level_alone_that_is_named_without_memory(monkeypatch):
+    """The first message of a connection is one row: there is no room for rows yet, nor for names."""
+    spec = own.own_spec(fields=[("kind", "TEXT", "SPARE"), ("s", "SYMBOL", "SPARE"), ("id", "INT", "LEVEL_ID"),
+                                ("side", "INT", "LEVEL_SIDE"), ("p", "PRICE", "LEVEL_PRICE"),
+                                ("q", "QTY", "LEVEL_QTY")])
+    monkeypatch.setattr("feeds.pipeline.load", lambda name, wire=None: spec)
+    message = own.frame("snapshot", id=9, side=1, p="100.5", q="3")
+    whole = [[100.5, 3]]
+    for after in range(MOST):
+        pipeline = Pipeline("own")
+        enough = starve(lambda: pipeline.feed(message, RECEIVED_NS), after)         # noqa: B023
+        book = pipeline.books.get("X")
+        assert book is None or book.status is not LIVE or book.raw.bids().tolist() == whole
+        pipeline.feed(message, RECEIVED_NS)
+        assert (pipeline.book("X").status, pipeline.book("X").raw.bids().tolist()) == (LIVE, whole)
+        if enough:
+            assert after > 5
+            return
     raise AssertionError("the test gives up before the message has what it needs")
