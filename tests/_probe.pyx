@@ -391,8 +391,11 @@ cdef extern from *:
 
     static atomic_llong wb_c_calls;
     static long long wb_c_last = -1;      /* calls past this number find no memory; -1: all find it */
+    static long long wb_c_past;           /* those past this one find memory again */
     static int wb_entries;
-    static int wb_dry(void) { wb_c_calls++; return wb_c_last >= 0 && wb_c_calls > wb_c_last; }
+    static int wb_dry(void) {
+        wb_c_calls++;
+        return wb_c_last >= 0 && wb_c_calls > wb_c_last && wb_c_calls <= wb_c_past; }
     static void *wb_c_malloc(size_t n) { return wb_dry() ? NULL : malloc(n); }
     static void *wb_c_calloc(size_t n, size_t m) { return wb_dry() ? NULL : calloc(n, m); }
     static void *wb_c_realloc(void *p, size_t n) { return wb_dry() ? NULL : realloc(p, n); }
@@ -450,35 +453,36 @@ cdef extern from *:
         return wb_entries;
     }
     static long long wb_c_count(void) { return wb_c_calls; }
-    static void wb_c_limit(long long last) { wb_c_last = last; }
+    static void wb_c_limit(long long last, long long past) { wb_c_last = last; wb_c_past = past; }
     #else
     #define WB_CAN_COUNT 0
     static int wb_count_c(int counting) { (void) counting; return 0; }
     static long long wb_c_count(void) { return 0; }
-    static void wb_c_limit(long long last) { (void) last; }
+    static void wb_c_limit(long long last, long long past) { (void) last; (void) past; }
     #endif
     """
     void wb_hook()
     long long wb_unhook()
     int wb_count_c(int counting)
     long long wb_c_count()
-    void wb_c_limit(long long last)
+    void wb_c_limit(long long last, long long past)
     bint WB_CAN_COUNT
 
 
 CAN_COUNT_MALLOC = WB_CAN_COUNT
 
 
-def without_memory(call, int64_t after=0):
-    """Call something while the package's modules get memory `after` times, and then none; returns the calls made."""
+def without_memory(call, int64_t after=0, int64_t times=1 << 62):
+    """Call something while the package's modules get memory `after` times, and then none (so many `times`); returns
+    the calls made."""
     cdef long long calls
     wb_count_c(True)
-    wb_c_limit(after)
+    wb_c_limit(after, after + times)
     try:
         call()
     finally:
         calls = wb_c_count()
-        wb_c_limit(-1)
+        wb_c_limit(-1, -1)
         wb_count_c(False)
     return calls
 
