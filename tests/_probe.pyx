@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport malloc, free
 from libc.string cimport memcpy, memset
 from orderbook.book cimport Book
-from orderbook.core cimport Touch, book_cut, book_touch
+from orderbook.core cimport Touch, book_cut, book_touch, lock_drop, lock_take
 from orderbook.ladder cimport (Ladder, Page, Walk, ladder_apply, ladder_best, ladder_best_qty, ladder_bytes,
                                ladder_clear, ladder_find, ladder_free, ladder_get, ladder_init, ladder_reach,
                                ladder_undo, ladder_worst, walk_next, walk_start)
@@ -507,6 +507,45 @@ def count_allocations(Pipeline pipeline, list frames, int times=1, bint one_by_o
         c_calls = wb_c_count()
         wb_count_c(False)
     return python_calls, c_calls, caught
+
+
+# ---- a reader of a book
+
+cdef extern from *:
+    """
+    #include <pthread.h>
+    #include <time.h>
+
+    static int wb_read_over;
+    static void *wb_reader(void *lock) {
+        struct timespec moment = {0, 20000000};
+        nanosleep(&moment, NULL);
+        __atomic_store_n(&wb_read_over, 1, __ATOMIC_RELEASE);
+        __atomic_store_n((unsigned int *) lock, 0u, __ATOMIC_RELEASE);
+        return NULL;
+    }
+    """
+    ctypedef unsigned long pthread_t
+    int pthread_create(pthread_t* thread, const void* options, void* (*work)(void*) noexcept, void* lock)
+    int pthread_join(pthread_t thread, void** result)
+    void* wb_reader(void* lock) noexcept
+    int wb_read_over
+
+
+def waits_for_a_reader(Book book, call):
+    """Call something while another thread reads the book, which takes it 20 ms: whether that was waited for."""
+    global wb_read_over
+    cdef pthread_t thread
+    wb_read_over = 0
+    lock_take(&book.data.lock)
+    if pthread_create(&thread, NULL, wb_reader, &book.data.lock) != 0:
+        lock_drop(&book.data.lock)
+        raise OSError("no thread")
+    try:
+        call()
+        return bool(wb_read_over)
+    finally:
+        pthread_join(thread, NULL)
 
 
 # ---- protobuf
