@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport malloc, free
 from libc.string cimport memcpy, memset
 from orderbook.book cimport Book
-from orderbook.core cimport Touch, book_cut, book_touch
+from orderbook.core cimport Touch, book_cut, book_touch, lock_drop, lock_take
 from orderbook.ladder cimport (Ladder, Page, Walk, ladder_apply, ladder_best, ladder_best_qty, ladder_bytes,
                                ladder_clear, ladder_find, ladder_free, ladder_get, ladder_init, ladder_reach,
                                ladder_undo, ladder_worst, walk_next, walk_start)
@@ -391,8 +391,11 @@ cdef extern from *:
 
     static atomic_llong wb_c_calls;
     static long long wb_c_last = -1;      /* calls past this number find no memory; -1: all find it */
+    static long long wb_c_past;           /* those past this one find memory again */
     static int wb_entries;
-    static int wb_dry(void) { wb_c_calls++; return wb_c_last >= 0 && wb_c_calls > wb_c_last; }
+    static int wb_dry(void) {
+        wb_c_calls++;
+        return wb_c_last >= 0 && wb_c_calls > wb_c_last && wb_c_calls <= wb_c_past; }
     static void *wb_c_malloc(size_t n) { return wb_dry() ? NULL : malloc(n); }
     static void *wb_c_calloc(size_t n, size_t m) { return wb_dry() ? NULL : calloc(n, m); }
     static void *wb_c_realloc(void *p, size_t n) { return wb_dry() ? NULL : realloc(p, n); }
@@ -450,35 +453,36 @@ cdef extern from *:
         return wb_entries;
     }
     static long long wb_c_count(void) { return wb_c_calls; }
-    static void wb_c_limit(long long last) { wb_c_last = last; }
+    static void wb_c_limit(long long last, long long past) { wb_c_last = last; wb_c_past = past; }
     #else
     #define WB_CAN_COUNT 0
     static int wb_count_c(int counting) { (void) counting; return 0; }
     static long long wb_c_count(void) { return 0; }
-    static void wb_c_limit(long long last) { (void) last; }
+    static void wb_c_limit(long long last, long long past) { (void) last; (void) past; }
     #endif
     """
     void wb_hook()
     long long wb_unhook()
     int wb_count_c(int counting)
     long long wb_c_count()
-    void wb_c_limit(long long last)
+    void wb_c_limit(long long last, long long past)
     bint WB_CAN_COUNT
 
 
 CAN_COUNT_MALLOC = WB_CAN_COUNT
 
 
-def without_memory(call, int64_t after=0):
-    """Call something while the package's modules get memory `after` times, and then none; returns the calls made."""
+def without_memory(call, int64_t after=0, int64_t times=1 << 62):
+    """Call something while the package's modules get memory `after` times, and then none (so many `times`); returns
+    the calls made."""
     cdef long long calls
     wb_count_c(True)
-    wb_c_limit(after)
+    wb_c_limit(after, after + times)
     try:
         call()
     finally:
         calls = wb_c_count()
-        wb_c_limit(-1)
+        wb_c_limit(-1, -1)
         wb_count_c(False)
     return calls
 
@@ -503,6 +507,45 @@ def count_allocations(Pipeline pipeline, list frames, int times=1, bint one_by_o
         c_calls = wb_c_count()
         wb_count_c(False)
     return python_calls, c_calls, caught
+
+
+# ---- a reader of a book
+
+cdef extern from *:
+    """
+    #include <pthread.h>
+    #include <time.h>
+
+    static int wb_read_over;
+    static void *wb_reader(void *lock) {
+        struct timespec moment = {0, 20000000};
+        nanosleep(&moment, NULL);
+        __atomic_store_n(&wb_read_over, 1, __ATOMIC_RELEASE);
+        __atomic_store_n((unsigned int *) lock, 0u, __ATOMIC_RELEASE);
+        return NULL;
+    }
+    """
+    ctypedef unsigned long pthread_t
+    int pthread_create(pthread_t* thread, const void* options, void* (*work)(void*) noexcept, void* lock)
+    int pthread_join(pthread_t thread, void** result)
+    void* wb_reader(void* lock) noexcept
+    int wb_read_over
+
+
+def waits_for_a_reader(Book book, call):
+    """Call something while another thread reads the book, which takes it 20 ms: whether that was waited for."""
+    global wb_read_over
+    cdef pthread_t thread
+    wb_read_over = 0
+    lock_take(&book.data.lock)
+    if pthread_create(&thread, NULL, wb_reader, &book.data.lock) != 0:
+        lock_drop(&book.data.lock)
+        raise OSError("no thread")
+    try:
+        call()
+        return bool(wb_read_over)
+    finally:
+        pthread_join(thread, NULL)
 
 
 # ---- protobuf

@@ -211,6 +211,20 @@ def test_ids_older_than_all_that_are_kept_are_copies_until_they_are_too_many():
     assert ids.new(A, 7)
 
 
+def test_an_id_is_too_old_to_be_told_only_if_all_that_could_be_kept_are():
+    """B brings what A has lacked: it is new as long as every id that was ever told is kept."""
+    ids = TradeIds()
+    for number in range(1001, 1256):
+        assert ids.new(A, number)
+    assert ids.new(B, 999)                                  # the 256th: with it all places are taken
+    assert not ids.new(B, 1001)
+    ids = TradeIds()
+    for number in range(1001, 1257):
+        assert ids.new(A, number)
+    assert not ids.new(B, 999)
+    assert not ids.falls
+
+
 def test_ids_of_before_that_are_not_in_a_row_stay_copies():
     ids = TradeIds()
     for number in range(1, 301):
@@ -219,6 +233,17 @@ def test_ids_of_before_that_are_not_in_a_row_stay_copies():
         for _ in range(200):
             assert not ids.new(B, 3)
         assert ids.new(A, number)
+    assert not ids.falls
+
+
+def test_a_trade_that_one_line_has_lacked_ends_a_row_of_older_ones():
+    ids = TradeIds()
+    for number in range(2, 602, 2):
+        ids.new(A, number)
+    for late in (597, 599):
+        for _ in range(200):
+            assert not ids.new(B, 3)
+        assert ids.new(C, late)                             # below the highest, and nobody has brought it
     assert not ids.falls
 
 

@@ -1,5 +1,5 @@
-"""Memory that runs out, at every call for some that a message makes: it is applied whole or not at all, and a book
-that lacks it is not LIVE until it has been fetched anew."""
+"""Memory that runs out, at every call for some that a message makes, for good or for that call: the message is applied
+whole or not at all, and a book that lacks it is not LIVE until it has been fetched anew."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from feeds.pipeline import Pipeline
 from feeds.venues import load
 from orderbook import BookState
-from tests import _probe
+from tests import _probe, own
 from tests.simulation import FAMILIES, Truth
 from tests.venues.bitmex import rows
 
@@ -71,18 +71,22 @@ class Play:
             assert self.held() in self.states
 
 
-def starve(call, after):
-    """Call with that much memory; whether all that was asked for was had."""
-    def guarded():
-        with contextlib.suppress(MemoryError):
-            call()
+@pytest.fixture(params=[1, 10**6], ids=["once", "for good"])
+def starve(request):
+    """A function that calls something with memory so many times, and says whether all that was asked for was had."""
+    def starve(call, after):
+        def guarded():
+            with contextlib.suppress(MemoryError):
+                call()
 
-    return _probe.without_memory(guarded, after) <= after
+        return _probe.without_memory(guarded, after, request.param) <= after
+
+    return starve
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("struck", ["the first message", "the snapshot", "a delta", "a delta far away"])
-def test_a_message_without_memory_is_not_applied_by_half(family, struck):
+def test_a_message_without_memory_is_not_applied_by_half(starve, family, struck):
     failures = 0
     for after in range(MOST):
         play = Play(family)
@@ -118,7 +122,7 @@ def test_a_message_without_memory_is_not_applied_by_half(family, struck):
 
 
 @pytest.mark.parametrize("struck", range(5))
-def test_two_lines_without_memory_lose_at_most_the_book(struck):
+def test_two_lines_without_memory_lose_at_most_the_book(starve, struck):
     """A message that one line lacks is waited for; memory runs out as it is kept, found missing, or comes after all."""
     for after in range(MOST):
         play = Play(FAMILIES[0])
@@ -156,7 +160,7 @@ def listed(first, past, side, size):
 
 
 @pytest.mark.parametrize("struck", range(4))
-def test_levels_that_are_named_without_memory(struck):
+def test_levels_that_are_named_without_memory(starve, struck):
     """Rows that name their levels need a table of these, and room to be turned into levels."""
     frames = [rows("partial", *listed(1, 5, "Buy", 1), *listed(11, 15, "Sell", 1)),
               rows("insert", *listed(100, 300, "Sell", 2)),
@@ -183,6 +187,27 @@ def test_levels_that_are_named_without_memory(struck):
             return
         assert book is None or book.status is not LIVE or states.index(
             [book.raw.bids().tolist(), book.raw.asks().tolist()]) == 3, "a loss that is not seen"
+    raise AssertionError("the test gives up before the message has what it needs")
+
+
+def test_a_level_alone_that_is_named_without_memory(starve, monkeypatch):
+    """The first message of a connection is one row: there is no room for rows yet, nor for names."""
+    spec = own.own_spec(fields=[("kind", "TEXT", "SPARE"), ("s", "SYMBOL", "SPARE"), ("id", "INT", "LEVEL_ID"),
+                                ("side", "INT", "LEVEL_SIDE"), ("p", "PRICE", "LEVEL_PRICE"),
+                                ("q", "QTY", "LEVEL_QTY")])
+    monkeypatch.setattr("feeds.pipeline.load", lambda name, wire=None: spec)
+    message = own.frame("snapshot", id=9, side=1, p="100.5", q="3")
+    whole = [[100.5, 3]]
+    for after in range(MOST):
+        pipeline = Pipeline("own")
+        enough = starve(lambda: pipeline.feed(message, RECEIVED_NS), after)         # noqa: B023
+        book = pipeline.books.get("X")
+        assert book is None or book.status is not LIVE or book.raw.bids().tolist() == whole
+        pipeline.feed(message, RECEIVED_NS)
+        assert (pipeline.book("X").status, pipeline.book("X").raw.bids().tolist()) == (LIVE, whole)
+        if enough:
+            assert after > 5
+            return
     raise AssertionError("the test gives up before the message has what it needs")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from feeds.pipeline import Pipeline
 from orderbook import BookNotLive, BookState, ConsolidatedBook
-from tests import frames
+from tests import _probe, frames
 
 READERS = 2
 
@@ -165,6 +165,27 @@ def test_reads_while_pages_come_and_go_and_books_are_lost(quick_switches):
     assert not failures, failures
     assert reads[0] > 10
     assert pipeline.counters["errors"] == 0
+
+
+@pytest.mark.parametrize("change", [
+    lambda pipeline: pipeline.feed(frames.delta(13, 14, 12, [("100", "5")])),
+    lambda pipeline: pipeline.feed(frames.delta(13, 14, 12, [("100.5", "5")])),             # a finer tick
+    lambda pipeline: pipeline.feed(frames.delta(13, 14, 12, [("100", "5.125")])),           # a finer unit
+    lambda pipeline: pipeline.feed(frames.delta(20, 21, 19)),                               # a gap
+    lambda pipeline: pipeline.feed_many([frames.delta(13, 14, 12, [("100", "5")])]),
+    lambda pipeline: pipeline.rest(frames.rest_url(), frames.snapshot(20, [("70", "1")], [("80", "1")])),
+    lambda pipeline: _probe.cut(pipeline.book("BTCUSDT"), 1),
+    lambda pipeline: pipeline.forget("BTCUSDT"),
+    lambda pipeline: pipeline.opened(),
+    lambda pipeline: pipeline.closed(),
+], ids=["delta", "tick", "unit", "gap", "many", "snapshot", "cut", "forgotten", "opened", "closed"])
+def test_a_change_waits_for_who_reads_the_book(change):
+    pipeline = Pipeline("binance_usdm")
+    pipeline.feed(frames.delta(11, 12, 10))
+    pipeline.rest(frames.rest_url(), frames.snapshot(12, [("100", "1"), ("99", "1")], [("101", "1")]))
+    book = pipeline.book("BTCUSDT")
+    assert book.status is BookState.LIVE
+    assert _probe.waits_for_a_reader(book, lambda: change(pipeline))
 
 
 def test_two_pipelines_in_two_threads():

@@ -141,8 +141,9 @@ def test_without_memory_nothing_is_applied(method):
 
 
 @pytest.mark.skipif(not _probe.CAN_COUNT_MALLOC, reason="malloc can be taken away on x86-64 Linux only")
-def test_without_memory_for_a_finer_tick_nothing_is_changed():
-    """Both sides are built anew for it: the first may find memory that the second does not."""
+@pytest.mark.parametrize("times", [1, 1000])
+def test_without_memory_for_a_finer_tick_nothing_is_changed(times):
+    """Both sides are built anew for it: either may find memory that the other does not."""
     bids, asks = ([(64_000 * i, i) for i in range(first, first + 60)] for first in (1, 100))
     failures = 0
     for after in range(200):
@@ -150,7 +151,8 @@ def test_without_memory_for_a_finer_tick_nothing_is_changed():
         book.apply_snapshot(bids, asks, sequence=1)
         before = book.bids().tolist(), book.asks().tolist()
         try:
-            _probe.without_memory(lambda: book.apply_delta([("0.5", 7)], [("1e7", 8)], sequence=2), after)  # noqa: B023
+            _probe.without_memory(lambda: book.apply_delta([("0.5", 7)], [("1e7", 8)], sequence=2),  # noqa: B023
+                                  after, times)
         except (MemoryError, ValueError):
             failures += 1
             assert (book.bids().tolist(), book.asks().tolist(), book.sequence) == (*before, 1)
