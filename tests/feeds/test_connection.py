@@ -147,6 +147,25 @@ def test_a_line_with_another_one_beside_it_is_made_anew_at_a_shutdown_notice():
     run(scenario)
 
 
+def test_lines_are_known_to_carry_a_book_once_the_venue_has_confirmed_it(monkeypatch):
+    """Before anything has come: what one of them lacks the other may bring."""
+    change_talk(monkeypatch)
+
+    async def scenario(venue, market):
+        def carried():
+            return [feed.pipeline.carries(line, "BTCUSDT") for line in (0, 1)]
+
+        venue.answer = lambda peer, text: None
+        async with quick(venue, ["BTCUSDT"], lines=2) as feed:
+            await until(lambda: len(venue.peers) == 2 and all(asked(peer) for peer in venue.peers))
+            await asyncio.sleep(0.05)
+            assert carried() == [False, False]
+            for peer in venue.peers:
+                peer.send({"result": None, "id": json.loads(peer.texts[0])["id"]})
+            await until(lambda: carried() == [True, True])
+    run(scenario)
+
+
 def test_a_line_beside_it_that_carries_nothing_yet_is_no_reason_to_end_one(monkeypatch):
     change_talk(monkeypatch)
 

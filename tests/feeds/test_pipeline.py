@@ -238,6 +238,17 @@ def test_heartbeats_of_a_book_are_read_by_what_was_learned_of_them(made):
     assert pipeline.counters["ignored"] == 8
 
 
+def test_a_snapshot_of_a_symbol_that_was_given_up_is_ignored(pipeline):
+    """It was asked for before, and comes late."""
+    book, ignored = pipeline.book("BTCUSDT"), pipeline.counters["ignored"]
+    pipeline.forget("BTCUSDT")
+    pipeline.rest(rest_url(), snapshot(20, [("99", "1")], [("101", "1")]))
+    assert (book.status, pipeline.counters["ignored"]) == (EMPTY, ignored + 1)
+    pipeline.follow("BTCUSDT")
+    pipeline.rest(rest_url(), snapshot(30, [("98", "1")], []))
+    assert (book.status, book.best_bid) == (LIVE, (98.0, 1.0))
+
+
 # ---- trusted depth
 
 def test_trusted_depth_is_that_of_the_snapshot():
