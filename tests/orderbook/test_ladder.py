@@ -69,6 +69,18 @@ def test_clear_keeps_the_memory():
     assert ladder.nbytes == size
 
 
+def test_memory_is_told_to_the_byte():
+    """Pages of 64 quantities, and beside them tables that are made of 8-byte words."""
+    ladder = _probe.LadderProbe()
+    told = [ladder.nbytes]
+    for i in range(200):
+        ladder.apply([(64 * i, 1)])
+        told.append(ladder.nbytes)
+        assert told[-1] > 64 * 8 * ladder.page_room
+    assert told == sorted(told)
+    assert not any(size % 8 for size in told)
+
+
 # Ranks of a message: near each other, one to a page, at the ends of the range, and on keys that hash alike.
 RANKS = {
     "near": lambda rng: rng.randint(-200, 200),
