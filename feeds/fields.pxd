@@ -69,19 +69,21 @@ cdef inline bint take_value(Cursor* c, const Field* field) noexcept nogil:
     return take_number(c, kind, field.slot)
 
 
+cdef inline bint take_several(Cursor* c, const Field* field) noexcept nogil:
+    """Take a value as its field and those behind it say."""
+    cdef int before = c.message.n_tokens if c.message != NULL else 0
+    take_value(c, field)
+    while field.again and c.message != NULL and c.message.n_tokens != before:
+        field += 1
+        take_again(c, field.take, field.slot)
+    return c.status == OK
+
+
 cdef inline bint take_field(Cursor* c, const Text* key, const Field* fields) noexcept nogil:
     """Take the value of a key as its field in the list says; a key that is not in the list is stepped over."""
-    cdef int before
     while fields.key[0]:
         if word_is(key, fields.key):
-            if not fields.again or c.message == NULL:
-                return take_value(c, fields)
-            before = c.message.n_tokens
-            take_value(c, fields)
-            while fields.again and c.message.n_tokens != before:
-                fields += 1
-                take_again(c, fields.take, fields.slot)
-            return c.status == OK
+            return take_several(c, fields) if fields.again else take_value(c, fields)
         fields += 1
     return take_any(c)
 

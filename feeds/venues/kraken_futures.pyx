@@ -41,11 +41,10 @@ cdef class KrakenFuturesParser(Parser):
         if channel == NULL:
             expect_nothing(c, m, KIND_IGNORED)    # heartbeat; trade_snapshot: the last trades before the subscription
         else:
-            find_text(c, b"type", &kind)
             expect_channel(m, channel)
-            take_object(c, channel.fields)
-            if m.kind == KIND_TRADE and word_is(&kind, b"liquidation"):
+            if m.kind == KIND_TRADE and find_text(c, b"type", &kind) and word_is(&kind, b"liquidation"):
                 m.more = start                    # an execution like any other, and a liquidation: told as both
+            take_object(c, channel.fields)
         at_end(c)
 
     cdef void parse_more(self, Cursor* c, Message* m) noexcept nogil:
