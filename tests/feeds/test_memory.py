@@ -4,6 +4,8 @@ that lacks it is not LIVE until it has been fetched anew."""
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import random
 
 import pytest
@@ -182,3 +184,48 @@ def test_levels_that_are_named_without_memory(struck):
         assert book is None or book.status is not LIVE or states.index(
             [book.raw.bids().tolist(), book.raw.asks().tolist()]) == 3, "a loss that is not seen"
     raise AssertionError("the test gives up before the message has what it needs")
+
+
+class Used(ctypes.Structure):
+    """What glibc tells of its memory."""
+
+    _fields_ = [(name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")]
+
+
+def used_bytes():
+    """Bytes that are in use of what malloc has given."""
+    tell = ctypes.CDLL(None).mallinfo2
+    tell.restype = Used
+    found = tell()
+    return found.uordblks + found.hblkhd
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="glibc tells what is in use, from 2.33 on")
+def test_a_pipeline_that_is_gone_leaves_no_memory_behind():
+    """With delays and stages counted, kept messages, held quotes and two lines."""
+    def live():
+        pipeline = Pipeline("okx", sample_every=1)
+        pipeline.share(0, 1)
+        truth = Truth("BTC-USDT", random.Random(7))
+        family = FAMILIES[0]()
+        for line in (0, 1):
+            pipeline.opened(line)
+            pipeline.feed(family.snapshot(truth), RECEIVED_NS, line)
+        frames = []
+        for _ in range(4):
+            before, first, levels = truth.change()
+            frames.append(family.delta(truth, before, first, *levels))
+        for number, line in ((0, 0), (2, 0), (1, 1), (3, 1)):
+            pipeline.feed(frames[number], RECEIVED_NS, line)
+        assert pipeline.latency("BTC-USDT")["received"]["count"]
+        assert pipeline.latency("BTC-USDT")["applied"]["count"]
+
+    for _ in range(5):
+        live()
+    gc.collect()
+    before = used_bytes()
+    for _ in range(60):
+        live()
+    gc.collect()
+    assert used_bytes() - before < 60 * 1000                # a histogram has 5 kB
