@@ -272,3 +272,25 @@ def test_a_pipeline_that_is_gone_leaves_nothing(family):
         assert play.book.status is LIVE
 
     assert grown(live, 60) < 60 * 1_000
+
+
+def test_a_pipeline_with_figures_and_two_lines_leaves_nothing():
+    """With delays and stages counted, and messages that waited: a histogram has 5 kB."""
+    def live():
+        pipeline = Pipeline("okx", sample_every=1)
+        pipeline.share(0, 1)
+        truth = Truth("BTC-USDT", random.Random(7))
+        family = FAMILIES[0]()
+        for line in (0, 1):
+            pipeline.opened(line)
+            pipeline.feed(family.snapshot(truth), RECEIVED_NS, line)
+        frames = []
+        for _ in range(4):
+            before, first, levels = truth.change()
+            frames.append(family.delta(truth, before, first, *levels))
+        for number, line in ((0, 0), (2, 0), (1, 1), (3, 1)):
+            pipeline.feed(frames[number], RECEIVED_NS, line)
+        assert pipeline.latency("BTC-USDT")["received"]["count"]
+        assert pipeline.latency("BTC-USDT")["applied"]["count"]
+
+    assert grown(live, 60) < 60 * 1_000

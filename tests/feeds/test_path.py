@@ -354,6 +354,20 @@ def test_what_is_needed_changes_its_number_once(made):
     assert numbers[0] != numbers[1] == numbers[2]
     pipeline.feed(book_frame("snapshot", 12))
     assert pipeline.needs != numbers[2]
+    met = pipeline.needs
+    pipeline.feed(book_frame("snapshot", 13))               # nothing was wanted of it
+    assert pipeline.needs == met
+
+
+def test_what_two_books_need_does_not_cancel_out(made):
+    """Whoever polls the number after both of them sees that it has changed."""
+    pipeline = made(link=Link.COUNTER, parser={"resync": RESUBSCRIBE})
+    pipeline.feed(book_frame("snapshot", 1, symbol="Y"))
+    before = pipeline.needs
+    pipeline.feed(book_frame("delta", 11))
+    pipeline.feed(book_frame("delta", 5, symbol="Y"))
+    assert [want.symbol for want in pipeline.wanted()] == ["Y", "X"]
+    assert pipeline.needs != before
 
 
 def test_a_whole_quote_takes_nothing_of_the_one_before(made):
@@ -512,6 +526,24 @@ def test_a_finer_price_without_memory_for_the_numbers_of_levels(numbered):
         failures += 1
     assert enough and failures > 1
     assert state(pipeline)[0] is LIVE
+
+
+@pytest.mark.skipif(not _probe.CAN_COUNT_MALLOC, reason="malloc can be taken away on x86-64 Linux only")
+def test_a_finer_quantity_without_memory_leaves_what_is_kept_as_it_was(made):
+    """The last trade and the quote count in the finer unit, or the message that brings it is not taken."""
+    for after in range(20):
+        pipeline = made()
+        pipeline.feed(frame("trade", p="1", q="2"))
+        pipeline.feed(frame("quote", bp="1", bq="3", ap="2", aq="4"))
+        feed = partial(pipeline.feed, frame("trade", p="1", q="0.125"))
+        with contextlib.suppress(MemoryError):
+            enough = _probe.without_memory(feed, after) <= after
+        quote = pipeline.last_quote("X")
+        assert (quote.bid_qty, quote.ask_qty) == (3, 4), after
+        assert pipeline.last_trade("X").qty in (2, 0.125)
+        if enough:
+            break
+    assert enough and pipeline.last_trade("X").qty == 0.125
 
 
 def test_a_quantity_too_fine_for_the_books_scale_leaves_the_scale(made):
