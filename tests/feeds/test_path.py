@@ -424,6 +424,18 @@ def test_kept_deltas_beyond_the_bound_are_dropped_and_newer_ones_kept(made):
     assert pipeline.symbol_stats("X")["updates"] == 7
 
 
+def test_deltas_that_just_fill_the_bound_are_all_kept(made):
+    """64 MiB, of which each takes 24 bytes besides its own."""
+    pipeline = made(link=Link.COUNTER, resync="rest", parser={"resync": REST})
+    size = (1 << 20) - 24 - len(book_frame("delta", 101, [[1, 101]], pad=""))
+    frames = [book_frame("delta", number, [[1, number]], pad="x" * size) for number in range(101, 101 + 65)]
+    for delta in frames[:64]:
+        pipeline.feed(delta)
+    assert pipeline.symbol_stats("X")["gaps"] == 0
+    pipeline.feed(frames[64])
+    assert (pipeline.symbol_stats("X")["gaps"], pipeline.symbol_stats("X")["stale"]) == (1, 65)     # and one is kept
+
+
 def test_deltas_that_were_kept_on_a_line_that_ended_are_gone(made):
     """The venue numbers anew with the connection: what was kept before would be a gap."""
     pipeline = made(link=Link.COUNTER, resync="rest", parser={"resync": REST})
