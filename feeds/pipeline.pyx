@@ -701,7 +701,10 @@ cdef class Pipeline(Intake):
 
     @property
     def on_applied(self):
-        """callable(book) after every applied book message, snapshot or delta, LIVE or not; None is off."""
+        """callable(book) after every applied book message, snapshot or delta, LIVE or not; None is off.
+
+        Not after one that takes the book's state away (a checksum that does not fit, a side that ran out): on_status.
+        """
         return self.applied_hook
 
     @on_applied.setter
