@@ -4,7 +4,7 @@ Sources of the facts, and when they were checked, stand in the SPECs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Self
+from typing import Any, Self
 
 from feeds.parser import Parser
 from feeds.venue import Answer, Control, Evidence, Limits, Stream, VenueSpec
@@ -32,18 +32,15 @@ SPOT_SPEEDS: dict[str, str]
 """Speed -> what it adds to the stream's name."""
 FUTURES_SPEEDS: dict[str, str]
 FUTURES_PARTIAL_SPEEDS: dict[str, str]
-FUTURES_EVIDENCE: tuple[Evidence, ...]
-"""What both futures markets can prove."""
-FUTURES_SNAPSHOTS: tuple[int, ...]
-"""Limits a futures snapshot can be asked with."""
+SHARED: dict[str, Any]
+"""What the SPECs of all three markets say."""
+FUTURES: dict[str, Any]
+"""What those of both futures markets say."""
 
 class BinanceParser(Parser):
     """Messages of the three markets; `futures` tells which have `pu`."""
 
     def __new__(cls, futures: bool = False) -> Self: ...
-
-def make_parser(market: str) -> BinanceParser:
-    """A fresh parser of "spot", "usdm" or "coinm"."""
 
 def book_stream(
     venue: str, delta_speeds: Mapping[str, str], partial_speeds: Mapping[str, str], depth: int | None, speed: str | None
@@ -63,20 +60,11 @@ def make_streams(
 ) -> Callable[..., list[Stream]]:
     """The `streams` function of one market."""
 
-def spelling(symbol: str) -> str:
-    """A symbol as messages write it: in upper case."""
-
 def connect_path(names: Sequence[str]) -> str:
     """Path and query to connect to for these streams, in the combined form."""
 
-def request(method: str, names: Sequence[str], request_id: int) -> str:
-    """A request of the client, as text."""
-
-def subscribe(names: Sequence[str], request_id: int) -> list[str]:
-    """Ask for streams."""
-
-def unsubscribe(names: Sequence[str], request_id: int) -> list[str]:
-    """Ask for streams no more."""
+def request(word: str, names: Sequence[str], request_id: int) -> list[str]:
+    """Frames that ask for streams ("SUBSCRIBE"), or for them no more ("UNSUBSCRIBE")."""
 
 def read_control(payload: bytes) -> Control:
     """Classify a frame that is not market data; never raises."""
