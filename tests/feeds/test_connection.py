@@ -417,7 +417,7 @@ def test_a_refused_stream_is_left_out_and_told_with_its_type(monkeypatch, reason
         market.unknown.add("NOPE")
         states = States()
         async with quick(venue, ["BTCUSDT", "NOPE"], handler=states) as feed, market.running():
-            await until(lambda: market.agrees(feed.book("BTCUSDT")))
+            await until(lambda: market.agrees(feed.book("BTCUSDT")) and feed.stats()["refused"])
             stats = feed.stats()
             assert stats["refused"] == {"nope@depth@100ms": "60018: no nope@depth@100ms"}
             [error] = stats["errors"]
