@@ -6,7 +6,7 @@
 All mutants are compiled in at once (tests.mutants.change). The tests are collected once; then each is run to see which
 mutants it reaches. Each mutant gets a process of its own, a fork of the first, that runs the tests which reach it, the
 quickest first (behind those that caught others of that function), until one fails. A failure counts if it comes again.
-What a first run has not caught, `--left --budget 0` tries with all tests that reach it.
+What a first run has not caught, and is not spared, `--left --budget 0` tries with all tests that reach it.
 """
 
 from __future__ import annotations
@@ -379,7 +379,7 @@ def main() -> int:
     parser.add_argument("tree", nargs="?", type=Path)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="a regular expression: those whose file, function or change fits it")
-    parser.add_argument("--left", action="store_true", help="only those that the runs before have not caught")
+    parser.add_argument("--left", action="store_true", help="only those neither caught in runs before nor spared")
     parser.add_argument("--budget", type=float, default=15.0, help="seconds of tests for one mutant; 0: all tests")
     given = parser.parse_args()
     if given.what:
@@ -395,7 +395,9 @@ def main() -> int:
             fates[tuple(key)] = fate
     else:
         log.unlink(missing_ok=True)
-    todo = [m for m in mutants if fates.get(m.key, [""])[0] not in CAUGHT
+    if given.left:
+        fates |= {key: ["the same program", "", 0.0] for key in SPARED}
+    todo = [m for m in mutants if fates.get(m.key, [""])[0] not in CAUGHT and not (given.left and m.key in SPARED)
             and re.search(given.only, f"{m.file} {m.function} {m.label} {m.title}")]
     os.environ.setdefault("WIREBOOK_SEED", str(SEED))
     os.environ["LD_PRELOAD"] = str((SWITCH / "switch.so").resolve())        # for programs that tests start
