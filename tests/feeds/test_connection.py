@@ -506,7 +506,7 @@ def test_a_stream_that_was_blamed_by_mistake_is_accepted_after_all(monkeypatch):
             venue.answer = lambda peer, text: peer.send(told("error", text="no such channel", reason="bad_symbol"))
             venue.peer.send(told("ack", streams=["ausdt@depth@100ms"]))
             await until(lambda: list(feed.stats()["refused"]) == ["nope@depth@100ms"])
-            assert feed.stats()["lines"][0]["confirmed"] == 1
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 1)
     run(scenario)
 
 

@@ -472,7 +472,7 @@ def test_a_gap_is_met_by_a_new_subscription_of_its_stream_alone():
         async with chained(venue, ["BTC-USDT", "ETH-USDT"], handler=states) as feed:
             await feed.wait_live(PATIENCE)
             assert books.requests == [("subscribe", "BTC-USDT"), ("subscribe", "ETH-USDT")]
-            assert feed.stats()["lines"][0]["confirmed"] == 2
+            await until(lambda: feed.stats()["lines"][0]["confirmed"] == 2)
             del books.requests[:], states.changes[:]
             for symbol in ("BTC-USDT", "ETH-USDT"):
                 books.delta(venue.peer, symbol, lost=symbol == "BTC-USDT")
