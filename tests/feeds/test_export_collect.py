@@ -11,6 +11,7 @@ from feeds.export.tables import MAX_DEPTH, floats, rescale
 from feeds.figures import book_sha256
 from orderbook import BookState
 from tests import frames, rebuild
+from tests.venues import kraken
 
 T0 = 1_700_000_000_000_000_000
 S = 10 ** 9
@@ -155,6 +156,21 @@ def test_quantities_with_decimals_of_their_own_are_exact():
     columns = arrow.table(tables, "snapshots").to_pydict()
     told = [columns[f"bid_qty_{i}"][0] for i in range(2)]
     assert told.count(None) == 1 and columns["bid_price_0"] == [raw[0][0]]
+
+
+def test_levels_beyond_the_depth_of_a_stream_leave_with_what_moved_them(monkeypatch):
+    """The venue does not say so: kraken's client keeps as many as it asked for."""
+    monkeypatch.setattr(kraken, "DEPTH", 10)
+    fed, market = Fed("kraken"), kraken.Market("BTC/USD")
+    fed.feed(*(frame for _, frame in market.snapshot(0, [(str(100 - i), "1") for i in range(kraken.DEPTH)],
+                                                     [(str(200 + 2 * i), "2") for i in range(kraken.DEPTH)])))
+    for i in range(5):
+        for bids, asks in (([(f"{101 + i}.{j}", "1") for j in range(3)], [("199.5", str(i))]),
+                           ([(f"{101 + i}.5", "1")], [])):
+            (_, frame), = market.delta(0, 0, bids, asks)
+            fed.feed(frame)
+    tables = fed.end()
+    assert rebuild.digests(rebuild.levels_of(tables)) == fed.books and len(fed.books["BTC/USD"]) == 11
 
 
 def test_partial_books_and_second_markets_have_names_of_their_own():

@@ -307,11 +307,14 @@ def test_a_side_that_ran_out_of_known_levels_is_fetched_anew(log):
     pipeline = Pipeline("binance_usdm", log)
     pipeline.feed(delta(1, 2, 0))
     pipeline.rest(rest_url(limit=2), snapshot(2, [("100", "1"), ("99", "1")], [("101", "1")]))
-    book = pipeline.book("BTCUSDT")
+    book, applied = pipeline.book("BTCUSDT"), []
     log.take()
+    pipeline.on_applied = lambda book: applied.append((book.sequence, book.status))
     pipeline.feed(delta(3, 4, 2, [("100", "0")], [("101", "0")]))       # of the asks all are known: there are none
     assert (book.status, book.best_bid, book.best_ask) == (LIVE, (99.0, 1.0), None)
     pipeline.feed(delta(5, 6, 4, [("99", "0")]))
+    assert applied == [(4, LIVE)]                                       # what ends a book is no state of it
+    pipeline.on_applied = None
     assert log.take() == [("book", "BTCUSDT", 4, (99.0, 1.0)), ("status", "BTCUSDT", LIVE, STALE)]
     assert [want.symbol for want in pipeline.wanted()] == ["BTCUSDT"]
     pipeline.feed(delta(7, 8, 6, [("98", "5")]))

@@ -220,7 +220,7 @@ def test_an_iteration_lets_the_loop_go_on(capture):
 
     events, others = asyncio.run(both())
     assert events == 212
-    assert others > 100
+    assert others > 10
 
 
 # ---- what is wrong

@@ -100,6 +100,15 @@ def test_a_partial_book_needs_no_snapshot():
 
 # ---- lost and found
 
+def test_a_feed_without_books_has_none_to_wait_for():
+    async def scenario(venue, market):
+        async with quick(venue, "BTCUSDT", ["trades"]) as feed:
+            assert feed.symbols == []
+            await feed.wait_live(PATIENCE)
+            assert feed.symbols == []
+    run(scenario)
+
+
 def test_a_venue_that_is_killed_and_restarted():
     async def scenario(venue, market):
         async with quick(venue, ["BTCUSDT"]) as feed, market.running():

@@ -102,6 +102,7 @@ async def test_a_venue_where_nothing_happens_is_left_alone_once_that_is_known(ve
         await asyncio.sleep(1.0)
         assert feed.stats()["silences"] == stats["silences"]        # they may be silent for so long now
         assert [line["opens"] for line in stats["lines"]] == [1] * len(stats["lines"])
+        assert (stats["rest"]["requests"] == 0) is (venue == "okx")  # its new subscription brings a snapshot
 
 
 @pytest.mark.parametrize("venue", ["okx", "mexc"])
