@@ -19,8 +19,8 @@ SPARED: dict[tuple[str, str, str], str] = {
      "size == 0 or data[0 -> size == 0 and data[0"):
         "what is JSON or empty fails the binary reader, too: only slower",
     ("feeds/path.pxd", "path_several",
-     "not (self.wants or m.kind == KIND_DELTA or m.kind == KIND_SNAPSHOT or engine.symbols.target[m.target].wanted != 1 "
-     "or engine.n_kept <= engine.next_part < engine.n_parts) -> False"):
+     "not (self.wants or m.kind == KIND_DELTA or m.kind == KIND_SNAPSHOT or engine.symbols.target[m.target].wanted "
+     "!= 1 or engine.n_kept <= engine.next_part < engine.n_parts) -> False"):
         "the messages of the frame are done one by one with the GIL, as those are that somebody wants: only slower",
     ("feeds/path.pxd", "path_delay",
      "> calloc(1, sizeof( -> > calloc(2, sizeof("):
