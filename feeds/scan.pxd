@@ -739,6 +739,9 @@ cdef inline bint cut(const Text* text, char byte, Text* before, Text* behind, bi
     """Cut a text at the first such byte in it, or at the last. False: it has none, `before` is all of it."""
     cdef Text whole = text[0]
     cdef Py_ssize_t i, at = whole.size
+    if whole.size == 0:
+        before[0] = behind[0] = whole             # its data may be NULL, to which C lets nobody add even 0
+        return False
     for i in range(whole.size):
         if whole.data[i] == byte:
             at = i

@@ -164,7 +164,7 @@ cdef inline void array_frame(BitfinexParser self, Cursor* c, Message* m) noexcep
     # [81757,"cs",-1175357890,1670], [89,"te",[382489563,1564617600709,0.00705845,10087.98969503],11]
     cdef const Note* channel = NULL
     cdef Text word
-    word.size = 0
+    word.data, word.size = NULL, 0
     open_array(c)
     if next_item(c) and is_digit(peek(c)):
         channel = find_channel(self, read_count(c))
@@ -183,7 +183,7 @@ cdef inline void array_frame(BitfinexParser self, Cursor* c, Message* m) noexcep
     if word_is(&word, b"hb"):
         m.idle = m.symbol != NULL
     else:
-        if word.size and not next_item(c):
+        if word.data != NULL and not next_item(c):
             fail(c, BAD_VALUE, b"what the word is about")
         if m.symbol == NULL:
             skip_value(c)
@@ -198,7 +198,7 @@ cdef inline void payload(BitfinexParser self, Cursor* c, Message* m, const Note*
     cdef Cursor ahead = c[0]
     cdef char inner = peek(&ahead) if open_array(&ahead) else 0
     cdef bint is_list = inner == c'[' or inner == c']'
-    if word.size:
+    if word.data != NULL:
         if word_is(word, b"te") and channel.what == TRADES:
             trade(c, m)
         elif word_is(word, b"cs") and channel.what == BOOK and channel.depth >= 25:

@@ -69,3 +69,18 @@ def test_a_frame_of_no_symbol_is_refused_without_arithmetic_on_nothing(venue, fr
     pipeline = Pipeline(venue)
     pipeline.feed(frame)
     assert (pipeline.counters["errors"], pipeline.symbols()) == (1, [])
+
+
+def test_a_word_without_letters_is_a_word():
+    """bitfinex: it was taken for none, so that neither a comma behind it was asked for nor was it unknown."""
+    pipeline = Pipeline("bitfinex")
+    pipeline.feed(b'{"event":"subscribed","channel":"book","chanId":17082,"symbol":"tBTCUSD","prec":"P0","freq":"F0",'
+                  b'"len":"100","pair":"BTCUSD"}')
+    for frame in (b'[17082,""[[279380,1,0.0089]]]', b'[0.0898064125,""[101.5,1,-2.125]\t,8]'):
+        with_error = pipeline.counters["errors"] + 1
+        pipeline.feed(frame)
+        assert pipeline.counters["errors"] == with_error
+    ignored = pipeline.counters["ignored"]
+    pipeline.feed(b'[17082,"",[[279380,1,0.0089]]]')
+    assert (pipeline.counters["errors"], pipeline.counters["ignored"]) == (2, ignored + 1)
+    assert pipeline.symbols() == []
