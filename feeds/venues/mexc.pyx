@@ -167,14 +167,15 @@ cdef inline void take_push(Cursor* c, Message* m, const Pushed* pushed) noexcept
 
 cdef inline Text part_of(const Text* channel, int which) noexcept nogil:
     """The part of a channel's name behind its last '@' (0), behind the one before that (1)."""
-    cdef Text part
+    cdef Text part = channel[0]
     cdef Py_ssize_t end = channel.size, begin = channel.size
     while begin > 0 and (which or channel.data[begin - 1] != c'@'):
         begin -= 1
         if channel.data[begin] == c'@':
             which -= 1
             end = begin
-    part.data = channel.data + begin
+    if begin:                                     # where there is no channel its data are NULL
+        part.data += begin
     part.size = end - begin
     return part
 
