@@ -31,7 +31,7 @@ import sys
 from feeds.report import FeedError
 from msgspec import MsgspecError, msgpack
 
-VERSION = 1
+VERSION = 2
 
 cdef enum:
     MAX_PENDING = 1 << 22     # bytes of messages that wait in buffers; with more of them there is no checkpoint

@@ -420,7 +420,7 @@ cdef class Intake:
         self.path.counts.kind[KIND_SNAPSHOT] += 1
         track.snapshots += 1
         track.has_snapshot = True
-        track.joined = track.ahead = False
+        track.joined = track.ahead = track.met = False
         track.last = last
         track.old_in_row = 0
         track.crossed += book_crossed(data)

@@ -12,10 +12,10 @@ from feeds.arbiter cimport (Arbiter, BEHIND_IN_A_ROW, FATE_ANEW, FATE_COPY, FATE
                             MAX_HELD, MOST_HELD, Newest, Recent, arbitrate, arbiter_forget, comparable, ids_new,
                             may_bring, newest_takes, note_copy, recent_add, recent_find)
 from feeds.message cimport (Message, bit, as_ns, KIND_DELTA, KIND_MARK, KIND_OPEN_INTEREST, KIND_QUOTE, KIND_SNAPSHOT,
-                            KIND_TICKER, KIND_TRADE, RESYNC_RESUBSCRIBE, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ,
+                            KIND_TICKER, KIND_TRADE, SLOT_EVENT_TIME, SLOT_FIRST_SEQ, SLOT_LAST_SEQ,
                             SLOT_PARTIAL, SLOT_PREV_SEQ, SLOT_TIME, SLOT_TRADE_ID)
 from feeds.sync cimport LINK_CHAIN, LINK_NOT_BELOW, LINK_OVERLAP_OR_WHOLE, LINK_RISES
-from feeds.track cimport Shared, Track, pending_add
+from feeds.track cimport Shared, Track, pending_add, track_joined
 
 cdef enum:
     NO_LINE = -1
@@ -124,8 +124,7 @@ cdef inline int lines_book(Lines* self, const Message* m, Track* track, bint rep
             self.lane[line].copies += fate == FATE_COPY
             return fate
     fate = arbitrate(&shared.arbiter, lane.place, 0 if replaying else open, m.link, whole, track.has_snapshot, settled,
-                     track.joined or (m.resync == RESYNC_RESUBSCRIBE and m.link == LINK_CHAIN), track.last,
-                     m.slot[SLOT_FIRST_SEQ], final, prev)
+                     track_joined(track, m, replaying), track.last, m.slot[SLOT_FIRST_SEQ], final, prev)
     if replaying:
         return fate
     if fate == FATE_COPY:

@@ -30,13 +30,13 @@ from feeds.odd cimport level_add, level_alone, levels_by_id, levels_by_offset, l
 from feeds.parser cimport convert_message, quick_function
 from feeds.scan cimport Cursor, cursor_init
 from feeds.symbols cimport Target, symbols_find
-from feeds.sync cimport (APPLY, COUNT_NONE, GAP, LINK_CHAIN, LINK_CONNECTION, LINK_NOT_BELOW, LINK_OFFSETS,
-                         LINK_OVERLAP, LINK_OVERLAP_OR_WHOLE, LINK_RISES, LOOSE, OLD, LineCount, judge, line_follows)
+from feeds.sync cimport (APPLY, COUNT_NONE, GAP, LINK_CONNECTION, LINK_NOT_BELOW, LINK_OFFSETS, LINK_OVERLAP,
+                         LINK_OVERLAP_OR_WHOLE, LINK_RISES, LOOSE, OLD, LineCount, judge, line_follows)
 from feeds.track cimport (OLD_BEFORE_JOIN, OLD_IN_A_ROW, Pending, Track, WHY_AHEAD, WHY_CHECKSUM, WHY_DEPTH,
                           WHY_FIRST_DELTA,
                           WHY_GAP, WHY_LINE, WHY_NOT_APPLIED, WHY_OLD, WHY_OVERFLOW, WHY_SNAPSHOT, WHY_WIRE,
                           next_version, pending_add, pending_free,
-                          track_add_qty, track_fits, track_hold, track_printed, track_widen)
+                          track_add_qty, track_fits, track_hold, track_joined, track_printed, track_widen)
 from feeds.whole cimport kept_all, kept_current, kept_done
 
 cdef enum:
@@ -324,9 +324,8 @@ cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_
         else:
             path_missed(self, track)
         return DONE
-    # A snapshot in the stream itself has nothing older behind it.
-    verdict = judge(m.link, track.joined or (not keeps and m.link == LINK_CHAIN), track.last, m.slot[SLOT_FIRST_SEQ],
-                    final, m.slot[SLOT_PREV_SEQ])
+    verdict = judge(m.link, track_joined(track, m, self.replaying), track.last, m.slot[SLOT_FIRST_SEQ], final,
+                    m.slot[SLOT_PREV_SEQ])
     if unlikely(m.line_jump and m.link == LINK_CONNECTION):
         verdict = GAP
     if unlikely(verdict != APPLY):
@@ -334,6 +333,7 @@ cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_
             track.stale += 1
             self.counts.stale += 1
             track.old_in_row += 1
+            track.met = True
             if not self.strict:
                 path_old(self, m.target, keeps and not track.joined and not whole, final)
             return DONE
@@ -620,7 +620,9 @@ cdef inline void path_lose(Path* self, int32_t target, int why, int64_t expected
         track.pending.size = track.pending.count = 0
         if track.shared != NULL:
             track.shared.held.size = track.shared.held.count = 0
-        if self.engine.symbols.target[target].variant & DEPTH_BITS == 0 or track.resync == RESYNC_RESUBSCRIBE:
+        # Where numbers show no gap a snapshot must not be older than the stream: the next delta asks for it.
+        if track.resync == RESYNC_RESUBSCRIBE or (
+                self.engine.symbols.target[target].variant & DEPTH_BITS == 0 and self.link != LINK_RISES):
             track.wants_snapshot = True
             self.needs += 1
     path_set_status(self, target, BOOK_STALE if track.ever_live else BOOK_SYNCING, why, expected, got)

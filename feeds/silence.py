@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from feeds.rest import RestError, Window
 from feeds.staleness import GIVE_UP, PROBE, RECONNECT, RESUBSCRIBE, Patience, Watch
+from feeds.venue import Link
 from orderbook import BookState
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MANY = 3            # books of a line that are due together: then it is the line, if they are most of its books
+BLIND = frozenset((Link.NONE, Link.RISES))      # links by which a message that is missing does not show
+UNPROVED = "asked for anew, and its numbers do not show what it has missed"
 
 
 def number_of(book: Book) -> int:
@@ -170,17 +173,28 @@ class Silences:
             self._tasks[symbol] = asyncio.create_task(self._prove(symbol), name=f"proof of {symbol}")
 
     async def _prove(self, symbol: str) -> None:
-        """Ask by REST whether anything has happened: the new subscription says nothing until something does."""
+        """Ask by REST whether anything has happened: the new subscription says nothing until something does.
+
+        Where numbers show no gap, the answer must be newer than that subscription, and a book that goes on before it
+        is there is lost: something may have been missed.
+        """
         feed = self.feed
-        spec, pipeline = feed.spec, feed.pipeline
+        spec, pipeline, asked = feed.spec, feed.pipeline, feed.asked_book(symbol)
         watch, book = self._watches[symbol]
+        opens, stood = asked.connection.opens, number_of(book)
         try:
+            if spec.link in BLIND and not await self._begun(asked, book, stood):
+                return
             limit = feed.snapshot_levels(symbol) or spec.snapshot_limit
             url = spec.snapshot_url(symbol, feed.rest.moved_to, limit, feed.market)
             body, receive_ns = await feed.rest.get(url, spec.snapshot_weight(limit))
             number, taken = number_of(book), pipeline.counters["snapshots"]
             now = asyncio.get_running_loop().time()
-            if book.status != BookState.LIVE or watch.step != RESUBSCRIBE:
+            if book.status != BookState.LIVE or asked.connection.opens != opens:
+                return
+            if number != stood:
+                self._doubt(asked, book, opens)
+            if watch.step != RESUBSCRIBE or book.status != BookState.LIVE:
                 return
             pipeline.rest(spec.snapshot_url(symbol, None, limit, feed.market), body, receive_ns)
             if pipeline.counters["snapshots"] == taken:         # an old one, or a wrong one: it proves nothing
@@ -193,10 +207,29 @@ class Silences:
         except RestError as error:
             log.warning("%s: cannot tell whether %s is only quiet: %s", spec.name, symbol, error)
             watch.did(PROBE, asyncio.get_running_loop().time(), -1)
+            self._doubt(asked, book, opens)
         except Exception:
             log.exception("%s: %s: unexpected failure", spec.name, symbol)
+            self._doubt(asked, book, opens)
         finally:
             del self._tasks[symbol]
+
+    def _doubt(self, asked: Asked, book: Book, opens: int) -> None:
+        """Lose a book that may lack something, if it is still the one of that opening of its line."""
+        if self.feed.spec.link in BLIND and book.status == BookState.LIVE and asked.connection.opens == opens:
+            self.feed.pipeline.lose(asked.stream.symbol, asked.stream.depth, UNPROVED)
+
+    async def _begun(self, asked: Asked, book: Book, stood: int) -> bool:
+        """Whether the venue has accepted a new subscription, or the book has gone on, in due time."""
+        requests, name = asked.requests, asked.stream.name
+        try:
+            async with asyncio.timeout(self.rules.answer):
+                while (number_of(book) == stood and book.status == BookState.LIVE
+                       and not (name in requests.confirmed and requests.asked.get(name, 0.0) >= asked.renewed)):
+                    await asyncio.sleep(self.feed.timing.look)
+        except TimeoutError:
+            return False
+        return True
 
     def _give_up(self, symbol: str, silence: float) -> None:
         asked, pipeline = self.feed.asked_book(symbol), self.feed.pipeline

@@ -9,7 +9,7 @@ cdef enum:
     LINK_RANGE = 1            # first == last + 1; joins where first <= snapshot + 1 <= final
     LINK_PREVIOUS = 2         # prev == last; joins where first <= snapshot <= final
     LINK_COUNTER = 3          # final == last + 1, from the snapshot on
-    LINK_RISES = 4            # final > last
+    LINK_RISES = 4            # final > last, from a delta on that the snapshot has
     LINK_CHAIN = 5            # prev == last, from the snapshot on
     LINK_NOT_BELOW = 6        # whole books: final >= last
     LINK_OVERLAP = 7          # first <= last + 1
@@ -45,7 +45,8 @@ cdef enum:
 cdef inline int judge(int link, bint joined, int64_t last, int64_t first, int64_t final, int64_t prev) noexcept nogil:
     """What a delta that covers `first` to `final` and follows `prev` is to a book that stands at `last`.
 
-    `joined`: a delta was applied since the snapshot. Sources: the venues' own procedures, quoted in their files.
+    `joined`: a delta was applied since the snapshot; of LINK_RISES False only for the first of those that were kept.
+    Sources: the venues' own procedures, quoted in their files.
     """
     cdef int64_t following = last + 1 if last < INT64_MAX else last
     if link == LINK_NONE or link == LINK_OFFSETS or link == LINK_CONNECTION:
@@ -56,7 +57,9 @@ cdef inline int judge(int link, bint joined, int64_t last, int64_t first, int64_
         # A lower number is a copy of what a snapshot has; later on, or if it is the first, the venue began anew.
         return OLD if final == last or (final < last and not joined and final > 1) else GAP
     if link == LINK_RISES:
-        return APPLY if final > last else OLD
+        if final <= last:
+            return OLD
+        return APPLY if joined else GAP           # what the stream told between the two, before anybody heard it?
     if link == LINK_CHAIN:
         if prev == last:                          # a keep-alive has the same number again, a reset a lower one
             return APPLY

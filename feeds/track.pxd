@@ -8,8 +8,9 @@ from orderbook.update cimport QuoteData, TradeData
 from feeds.arbiter cimport Arbiter, Ids, Newest, Recent
 from feeds.latency cimport Histogram, Stages
 from feeds.levelmap cimport LevelMap, map_fits, map_free, map_put, map_reserve
-from feeds.message cimport (Message, N_SLOTS, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY,
-                            SLOT_EVENT_TIME, SLOT_LINE_SEQ, SLOT_PARTIAL, SLOT_TIME, bit)
+from feeds.message cimport (Message, N_SLOTS, RESYNC_RESUBSCRIBE, SLOT_ASK_PRICE, SLOT_ASK_QTY, SLOT_BID_PRICE,
+                            SLOT_BID_QTY, SLOT_EVENT_TIME, SLOT_LINE_SEQ, SLOT_PARTIAL, SLOT_TIME, bit)
+from feeds.sync cimport LINK_CHAIN, LINK_RISES
 
 cdef enum:
     MAX_PENDING_BYTES = 1 << 26   # of deltas kept while a snapshot is awaited; past it they are dropped
@@ -70,6 +71,7 @@ cdef struct Track:
     int line                      # connection that feeds the book, -1 none yet
     bint has_snapshot             # a snapshot is held that deltas can continue
     bint joined                   # a delta was applied since
+    bint met                      # a delta came since that the snapshot has: the stream began before it
     bint ahead                    # the snapshot is ahead of the stream, which has to come to it before the book is LIVE
     bint ever_live                # the book was LIVE since its connection opened
     bint wants_snapshot
@@ -144,6 +146,15 @@ cdef inline void track_free(Track* self) noexcept nogil:
         pending_free(&self.shared.held)
         free(self.shared)
         self.shared = NULL
+
+
+cdef inline bint track_joined(const Track* self, const Message* m, bint kept) noexcept nogil:
+    """Whether the book goes on from its snapshot, as `judge` takes it; `kept`: the message was, for a snapshot."""
+    if self.joined:
+        return True
+    if m.link == LINK_RISES:
+        return self.met or not kept
+    return m.link == LINK_CHAIN and m.resync == RESYNC_RESUBSCRIBE        # nothing older is behind one in the stream
 
 
 cdef inline bint track_hold(Track* self, Message* m) noexcept nogil:

@@ -30,7 +30,7 @@ class Link(IntEnum):
     RANGE = 1       # first == last + 1; joins a REST snapshot where first <= snapshot + 1 <= last
     PREVIOUS = 2    # prev == last of the message before; joins a REST snapshot where first <= snapshot <= last
     COUNTER = 3     # last == last + 1, from the snapshot in the stream on
-    RISES = 4       # last > last before; what is not newer than a REST snapshot is old
+    RISES = 4       # last > last before; joins a REST snapshot that is not older than the first delta kept for it
     CHAIN = 5       # prev == last of the message before, from the snapshot in the stream on
     NOT_BELOW = 6   # every message is a whole book; its number never falls
     OVERLAP = 7     # first <= last + 1: it may begin within what is known; what ends within it is old (REST or stream)

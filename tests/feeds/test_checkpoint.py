@@ -23,7 +23,7 @@ STRUCTS = {"feeds/track.pxd": ("Held", "Shared", "Track", "PendingHead"), "feeds
            "feeds/arbiter.pxd": ("Copies", "Arbiter", "Recent", "Ids", "Newest"), "feeds/sync.pxd": ("LineCount",),
            "feeds/path.pxd": ("Counters",), "orderbook/update.pxd": ("TradeData", "QuoteData"),
            "feeds/fields.pxd": ("Note",)}
-DIGEST = {1: "39ca426300bd8b7a"}
+DIGEST = {2: "a91efc00caddbeee"}
 
 
 def test_the_version_changes_with_the_structs():

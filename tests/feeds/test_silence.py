@@ -89,6 +89,33 @@ async def test_a_stream_that_the_venue_has_dropped_is_asked_for_anew(venue):
             [float(price), float(qty)] for price, qty in feed_told.best(1, 1 << 30)])
 
 
+@pytest.mark.parametrize("slow", ["answer", "failure"])
+@looped
+async def test_what_was_missed_is_not_believed_where_no_number_shows_it(slow):
+    """bitstamp's stream goes on before REST has said what it was silent about."""
+    async with watched("bitstamp") as (exchange, feed, symbols, market):
+        get = feed.rest.get
+
+        async def late(*arguments):
+            answer = await get(*arguments)
+            await asyncio.sleep(0.3)
+            if slow == "failure":
+                feed.rest.get = get
+                raise rest.RestError("bitstamp", "an address", 503, "the venue is busy")
+            return answer
+
+        feed.rest.get = late
+        assert drop(exchange, symbols[0])
+        book = feed.book(symbols[0])
+        await until(lambda: book.status is BookState.STALE)
+        assert "do not show" in book.reason
+        await until(lambda: book.status is BookState.LIVE)
+        exchange.hall.step = list
+        feed_told = told(exchange, symbols[0], market)
+        await until(lambda: book.status is BookState.LIVE and book.raw.bids().tolist() == [
+            [float(price), float(qty)] for price, qty in feed_told.best(1, 1 << 30)])
+
+
 @pytest.mark.parametrize("venue", ["okx", "bitstamp"])
 @looped
 async def test_a_venue_where_nothing_happens_is_left_alone_once_that_is_known(venue):
