@@ -641,6 +641,8 @@ class Speaking:
             return
         peer.told = True
         self.say(peer, self.row.snapshot(1000, BIDS, ASKS))
+        if self.body:                                               # the stream began before the snapshot
+            self.say(peer, self.row.delta(999, 1000, BIDS, []))
         if self.row.delta is not None:
             self.say(peer, self.row.delta(1000, 1001, [("99.5", "7")], []))
 
