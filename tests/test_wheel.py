@@ -148,7 +148,7 @@ def install(version: str, sdist: Path, cwd: Path) -> Installed:
     pip = [executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     # The environment of the suite has the build requirements already; another interpreter gets them for this once.
     isolation = ["--no-build-isolation"] if executable == sys.executable else []
-    run(*pip, "wheel", source, "--no-deps", *isolation, "-w", cwd / "wheel", cwd=cwd, WIREBOOK_OPT="-O1")
+    run(*pip, "wheel", source, "--no-deps", *isolation, "-w", cwd / "wheel", cwd=cwd, WIREBOOK_OPT="-O1 -g0")
     wheel, = (cwd / "wheel").iterdir()
     run(executable, "-m", "venv", cwd / "env", cwd=cwd)
     binaries = cwd / "env" / "bin"
@@ -209,7 +209,7 @@ def run_suite(made: Future[Installed]) -> None:
     shutil.copytree(ROOT / "tests", suite / "tests", ignore=shutil.ignore_patterns("*.so", "__pycache__", "*.c"))
     shutil.copy(ROOT / "pyproject.toml", suite)
     include = installed.python("import numpy; print(numpy.get_include())").strip()
-    run(installed.bin / "cythonize", "-i", "-q", "tests/_probe.pyx", cwd=suite, CFLAGS=f"-I{include}")
+    run(installed.bin / "cythonize", "-i", "-q", "tests/_probe.pyx", cwd=suite, CFLAGS=f"-O1 -g0 -I{include}")
     data = os.environ.get("WIREBOOK_DATA") or str(ROOT.parent / "shared" / "data")
     run(installed.bin / "python", "-m", "pytest", "-q", "-m", "not slow", *[f"tests/{name}" for name in RUN_THERE],
         cwd=suite, WIREBOOK_DATA=data)
