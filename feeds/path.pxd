@@ -307,23 +307,32 @@ cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_
     cdef Message* m = &self.message
     cdef Track* track = &self.track[m.target]
     cdef int64_t final = m.slot[SLOT_LAST_SEQ] if m.seen & bit(SLOT_LAST_SEQ) else 0
-    cdef int verdict
-    cdef bint whole = m.kind == KIND_SNAPSHOT, keeps = m.resync != RESYNC_RESUBSCRIBE
+    cdef bint whole = m.kind == KIND_SNAPSHOT
     track.line = line
     track.resync = m.resync
     if unlikely(m.link == LINK_OVERLAP_OR_WHOLE and m.slot[SLOT_FIRST_SEQ] == final):
         m.kind = KIND_SNAPSHOT
         whole = True
     if unlikely(whole and (m.link != LINK_NOT_BELOW or not track.has_snapshot)):
-        if track.pending.count:
+        if track.pending.count:                       # else a whole book in the stream needs no join
             return JOIN if path_whole(m) else DONE
-        return path_prepare(self, track, final, receive_ns)     # a whole book in the stream needs no join
+    elif not path_follows(self, track, final, data, size, receive_ns, line):
+        return DONE
+    return path_prepare(self, track, final, receive_ns)
+
+
+cdef inline bint path_follows(Path* self, Track* track, int64_t final, const char* data, Py_ssize_t size,
+                              int64_t receive_ns, int line) noexcept nogil:
+    """Whether a delta is to be applied; if not, it was counted or kept, or its book is lost."""
+    cdef Message* m = &self.message
+    cdef int verdict
+    cdef bint whole = m.kind == KIND_SNAPSHOT, keeps = m.resync != RESYNC_RESUBSCRIBE
     if unlikely(not track.has_snapshot):
         if keeps and not (self.strict and m.link == LINK_RISES):
             path_keep(self, m.target, data, size, receive_ns, line)
         else:
             path_missed(self, track)
-        return DONE
+        return False
     verdict = judge(m.link, track_joined(track, m, self.replaying), track.last, m.slot[SLOT_FIRST_SEQ], final,
                     m.slot[SLOT_PREV_SEQ])
     if unlikely(m.line_jump and m.link == LINK_CONNECTION):
@@ -336,7 +345,7 @@ cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_
             track.met = True
             if not self.strict:
                 path_old(self, m.target, keeps and not track.joined and not whole, final)
-            return DONE
+            return False
         if self.strict:
             track.breaks += 1
             track.gaps += 1
@@ -347,8 +356,8 @@ cdef inline int path_delta(Path* self, const char* data, Py_ssize_t size, int64_
             path_lose(self, m.target, WHY_GAP, track.last, path_first(m, final))
             if keeps:
                 path_keep(self, m.target, data, size, receive_ns, line)
-            return DONE
-    return path_prepare(self, track, final, receive_ns)
+            return False
+    return True
 
 
 cdef inline bint path_whole(Message* m) noexcept nogil:
@@ -448,19 +457,10 @@ cdef inline bint tell_cut(const BookData* book, const Ladder* side, int64_t dept
 
 cdef inline Status path_replace(BookData* book, Message* m, int64_t final, int64_t exchange_ns,
                                 int64_t receive_ns) noexcept nogil:
-    """Apply a whole book: of one that is kept only what differs, unless the book has changed since (or its state has,
-    also by what this message's own numbers say)."""
-    cdef Status status
-    if m.kept != NULL and kept_current(m.kept) and not book.fresh_ticks:
-        status = book_apply_delta(book, &m.bids, &m.asks, final, exchange_ns, receive_ns)
-        book.absent = 0
-    elif not path_whole(m):
+    """Apply all levels of a whole book."""
+    if not path_whole(m):
         return NO_MEMORY
-    else:
-        status = book_apply_snapshot(book, &m.bids, &m.asks, final, exchange_ns, receive_ns, BOOK_LIVE)
-    if m.kept != NULL and status == OK:
-        kept_done(m.kept)
-    return status
+    return book_apply_snapshot(book, &m.bids, &m.asks, final, exchange_ns, receive_ns, BOOK_LIVE)
 
 
 cdef inline int path_apply(Path* self, Track* track, int64_t final, int64_t uncounted,
@@ -474,7 +474,9 @@ cdef inline int path_apply(Path* self, Track* track, int64_t final, int64_t unco
     cdef int old = book.status
     if exchange_ns == 0:
         exchange_ns = time_ns(m, SLOT_EVENT_TIME)
-    if unlikely(whole):
+    # Of a whole book that is kept only what differs, unless the book has changed since (or its state has, also by what
+    # this message's own numbers say).
+    if unlikely(whole and not (m.kept != NULL and kept_current(m.kept) and not book.fresh_ticks)):
         status = path_replace(book, m, final, exchange_ns, receive_ns)
     else:
         status = book_apply_delta(book, &m.bids, &m.asks, final, exchange_ns, receive_ns)
@@ -493,6 +495,9 @@ cdef inline int path_apply(Path* self, Track* track, int64_t final, int64_t unco
         book_cut(book, m.cut)
     track.crossed += book_crossed(book)
     if unlikely(whole):
+        book.absent = 0
+        if m.kept != NULL:
+            kept_done(m.kept)
         track.snapshots += 1
         track.has_snapshot = True
         track.joined = track.ahead = False

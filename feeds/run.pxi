@@ -313,7 +313,13 @@ cdef const char* run_element(Elements* elements, const char* p, const char* end,
     cdef Py_ssize_t size
     cdef uint32_t tried = 0
     cdef int k = 0, i, other
-    p = run_lead(element, start, end)
+    if unlikely(elements.named != NULL):          # see `symbol_in_list`
+        k = 2
+        at[1] = start + element.op[0].tail
+        p = elements.named
+        elements.named = NULL
+    else:
+        p = run_lead(element, start, end)
     while True:
         while unlikely(p == NULL):                # in another way, from where that one differs
             tried |= <uint32_t> 1 << elements.current
@@ -810,9 +816,11 @@ cdef inline int32_t late_symbol(const Layout* layout, const char* p, const char*
 
 
 cdef inline int32_t symbol_in_list(const Elements* elements, const char* p, const char* end, const char* safe,
-                                   const Symbols* symbols, int variant) noexcept nogil:
-    """The instrument that the first level of a list names, -1 if it names none that is known."""
+                                   const Symbols* symbols, int variant, const char** named) noexcept nogil:
+    """The instrument that the first level of a list names, -1 if it names none that is known. `named`: where the name
+    ends, if the level need not be read again up to there."""
     cdef const Element* element = &elements.element[elements.current]
+    cdef Window window
     cdef Py_ssize_t size
     if elements.count == 0 or element.n_ops < 2 or element.op[0].kind != OP_TEXT or element.op[1].kind != OP_SYMBOL:
         return -1
@@ -820,6 +828,9 @@ cdef inline int32_t symbol_in_list(const Elements* elements, const char* p, cons
     if p >= end:
         return -1
     size = text_size(p, end, safe, c'"')
+    window_load(&window, p - element.op[0].tail, end, safe)
+    if window_is(&window, &element.op[0]):
+        named[0] = p + size
     return symbols_find(symbols, p, size, variant) if size > 0 else -1
 
 
@@ -843,6 +854,7 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
     cdef Py_ssize_t size
     cdef int scales = NO_SCALES, i
     cdef const Target* instrument = NULL
+    cdef const char* named = NULL
     m.bids.count = m.asks.count = m.rows.count = 0
     m.kept = NULL
     if target < 0 and layout.late:
@@ -881,7 +893,7 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
             if p >= end or p[0] != c'[':
                 return NOT_COVERED
             if instrument == NULL:
-                target = symbol_in_list(layout.elements[op.slot[1]], p, end, safe, symbols, layout.variant)
+                target = symbol_in_list(layout.elements[op.slot[1]], p, end, safe, symbols, layout.variant, &named)
                 if target < 0:
                     return NOT_COVERED
                 instrument = &symbols.target[target]
@@ -895,9 +907,13 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
                 if run_whole(m.kept, layout.elements[op.slot[1]], op.slot[0], &past, end, safe, scales, m, instrument,
                              shapes) != OK:
                     return NOT_COVERED
-            elif run_levels(layout.elements[op.slot[1]], op.slot[0], &past, end, safe, scales, m, instrument, shapes,
-                            NULL) != OK:
-                return NOT_COVERED
+            else:
+                layout.elements[op.slot[1]].named = named
+                if run_levels(layout.elements[op.slot[1]], op.slot[0], &past, end, safe, scales, m, instrument, shapes,
+                              NULL) != OK:
+                    layout.elements[op.slot[1]].named = NULL
+                    return NOT_COVERED
+                layout.elements[op.slot[1]].named = named = NULL
             p = past
         elif op.kind == OP_LEVEL:
             if instrument == NULL:                # a price before anything says whose it is
@@ -949,7 +965,7 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
         m.slot[layout.constant_slot[i]] = layout.constant[i]
     for i in range(layout.n_copies):
         m.slot[layout.copy_to[i]] = m.slot[layout.copy_from[i]]
-    if unlikely(not usual(layout, m)):
+    if layout.judged and unlikely(not usual(layout, m)):
         return NOT_COVERED
     if unlikely(m.kept != NULL) and not (m.kept.differs and m.kept.lists == 3) and not kept_all(
             m.kept, &m.bids, &m.asks):

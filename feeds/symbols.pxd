@@ -50,6 +50,25 @@ cdef inline uint64_t name_hash(const char* name, Py_ssize_t size, int variant) n
     return hash ^ (hash >> 32)
 
 
+cdef inline bint same_name(const char* a, const char* b, Py_ssize_t size) noexcept nogil:
+    """Whether two texts are the same; usual ones by two words that may overlap."""
+    cdef uint64_t word[4]
+    cdef uint32_t half[4]
+    if 8 <= size <= 16:
+        memcpy(&word[0], a, 8)
+        memcpy(&word[1], b, 8)
+        memcpy(&word[2], a + size - 8, 8)
+        memcpy(&word[3], b + size - 8, 8)
+        return (word[0] ^ word[1]) | (word[2] ^ word[3]) == 0
+    if 4 <= size < 8:
+        memcpy(&half[0], a, 4)
+        memcpy(&half[1], b, 4)
+        memcpy(&half[2], a + size - 4, 4)
+        memcpy(&half[3], b + size - 4, 4)
+        return (half[0] ^ half[1]) | (half[2] ^ half[3]) == 0
+    return memcmp(a, b, size) == 0
+
+
 cdef inline int32_t symbols_find(const Symbols* self, const char* name, Py_ssize_t size, int variant) noexcept nogil:
     """Index of an instrument, -1 if it is not known."""
     cdef int64_t i
@@ -59,7 +78,7 @@ cdef inline int32_t symbols_find(const Symbols* self, const char* name, Py_ssize
     i = <int64_t> name_hash(name, size, variant) & (self.n_slots - 1)
     while self.slot[i]:
         target = &self.target[self.slot[i] - 1]
-        if target.size == size and target.variant == variant and memcmp(target.name, name, size) == 0:
+        if target.size == size and target.variant == variant and same_name(target.name, name, size):
             return self.slot[i] - 1
         i = (i + 1) & (self.n_slots - 1)
     return -1

@@ -167,14 +167,14 @@ cdef inline int window_quote(const Window* self) noexcept nogil:
     return ctz32(both) if quotes & both & -both else -2
 
 
-cdef inline int first_marks(const char* data, const char* end, const char* safe, char mark, int marks) noexcept nogil:
-    """Bytes before the mark of this number, 0 if there are too few or too many."""
-    cdef Window window
+cdef inline int first_marks(const Window* first, const char* data, const char* end, const char* safe, char mark,
+                            int marks) noexcept nogil:
+    """Bytes before the mark of this number, 0 if there are too few or too many; `first`: the frame's first window."""
+    cdef Window window = first[0]
     cdef __m128i byte = _mm_set1_epi8(mark)
     cdef uint32_t found
     cdef int base = 0, n
-    while base < PREFIX and data + base < end:
-        window_load(&window, data + base, end, safe)
+    while True:
         found = equal_mask(&window, byte, byte)
         n = popcount(found)
         if n >= marks:
@@ -185,7 +185,9 @@ cdef inline int first_marks(const char* data, const char* end, const char* safe,
             return base if data + base < end else 0
         marks -= n
         base += 32
-    return 0
+        if base >= PREFIX or data + base >= end:
+            return 0
+        window_load(&window, data + base, end, safe)
 
 
 cdef inline Route* find_route(const Routes* self, const char* data, const char* end, const char* safe, char mark,
@@ -198,17 +200,17 @@ cdef inline Route* find_route(const Routes* self, const char* data, const char* 
     cdef Route* route
     if self.n_slots == 0 or marks == 0:
         return NULL
-    size = first_marks(data, end, safe, mark, marks)
+    window_load(&first, data, end, safe)
+    size = first_marks(&first, data, end, safe, mark, marks)
     if size < SHORTEST_PREFIX:
         return NULL
-    window_load(&first, data, end, safe)
-    window_load(&second, data + 32, end, safe)
     at = <int64_t> prefix_hash(data, size, line) & (self.n_slots - 1)
     while self.slot[at]:
         route = &self.route[self.slot[at] - 1]
         if route.size == size and route.line == line:
             same = equal_mask(&first, load(route.prefix), load(&route.prefix[16]))
             if size > 32:
+                window_load(&second, data + 32, end, safe)
                 same |= <uint64_t> equal_mask(&second, load(&route.prefix[32]), load(&route.prefix[48])) << 32
             if size <= 64:
                 if ~same << (64 - size) == 0:

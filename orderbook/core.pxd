@@ -367,9 +367,10 @@ cdef inline Status book_apply_delta(BookData* self, Levels* bids, Levels* asks, 
     cdef int64_t absent_bids, absent_asks
     if unlikely(not (qtys_valid(bids) and qtys_valid(asks))):
         return NEGATIVE_QTY
-    status = book_place(self, bids, asks)
-    if unlikely(status != OK):
-        return status
+    if unlikely(not (ranks_of(&self.ticks, 1, bids) & ranks_of(&self.ticks, -1, asks))):
+        status = book_place(self, bids, asks)
+        if status != OK:
+            return status
     lock_take(&self.lock)
     absent_bids = ladder_apply(&self.bids, bids.rank, bids.qty, bids.count)
     absent_asks = ladder_apply(&self.asks, asks.rank, asks.qty, asks.count) if absent_bids >= 0 else -1
@@ -517,8 +518,8 @@ cdef inline price_t book_ask(const BookData* self) noexcept nogil:
 
 
 cdef inline bint book_crossed(const BookData* self) noexcept nogil:
-    """Both sides hold a level and the best bid is at or above the best ask."""
-    return self.bids.best != NULL and self.asks.best != NULL and book_bid(self) >= book_ask(self)
+    """Both sides hold a level and the best bid is at or above the best ask, as it was published last."""
+    return (self.touch.bid_qty != 0) & (self.touch.ask_qty != 0) & (self.touch.bid >= self.touch.ask)
 
 
 cdef inline qty_t side_qty(const BookData* self, const Ladder* side, price_t price) noexcept nogil:

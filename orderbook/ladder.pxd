@@ -326,6 +326,8 @@ cdef inline int64_t ladder_apply(Ladder* self, const int64_t* ranks, qty_t* qtys
     cdef uint64_t bit, held, had, kept
     cdef qty_t qty
     cdef Page* page
+    if n == 0:
+        return 0
     for i in range(n):
         key = ranks[i] >> PAGE_BITS
         bit = <uint64_t> ranks[i] & (PAGE_TICKS - 1)
