@@ -55,7 +55,7 @@ cdef struct Elements:
     int count
     int current               # the one that fitted last
     int learned               # elements learned so far
-    const char* named         # where the text of the instrument ends in a list's first level, NULL if it was not looked for
+    const char* named         # where the instrument's text ends in a list's first level, NULL if it was not looked for
     bint refused              # some levels are written in a way that no operations read
     Pick pick[PICKS][2]       # by operation and where a window has no digits: the last two, see `pick_element`
     Element element[MAX_ELEMENTS]

@@ -14,12 +14,12 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 from feeds.element cimport Elements, Lists, lists_find
 from feeds.message cimport (DEPTH_BITS, Message, Token, bit, variant_of, KIND_SNAPSHOT, SLOT_FIRST_SEQ,
-                            SLOT_LEVEL_COUNT, SLOT_SPARE, TAKE_ANY, TAKE_BOOL, TAKE_CONSTANT, TAKE_DOUBLE, TAKE_ID,
-                            TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT, TAKE_TIME)
+                            SLOT_LAST_SEQ, SLOT_LEVEL_COUNT, SLOT_SPARE, TAKE_ANY, TAKE_BOOL, TAKE_CONSTANT,
+                            TAKE_DOUBLE, TAKE_ID, TAKE_INT, TAKE_LEVELS, TAKE_PRICE, TAKE_QTY, TAKE_SYMBOL, TAKE_TEXT,
+                            TAKE_TIME)
 from feeds.scan cimport is_digit
 from feeds.shape cimport (MANY, OP_BOOL, OP_END, OP_LEVEL, OP_LEVELS, OP_MOMENT, OP_NUMBERS, OP_OTHER, OP_REAL, OP_SKIP,
                           OP_SYMBOL, OP_TEXT, SECONDS, WINDOW, Op, ShapePool, is_number, op_name, op_text, same_op)
-from feeds.sync cimport LINK_COUNTER
 
 cdef enum:
     MAX_OPS = 64
@@ -322,7 +322,7 @@ cdef inline bint learn_layout(Layout* self, ShapePool* pool, Lists* lists, const
         return False
     self.whole = self.kind == KIND_SNAPSHOT and not self.checksum and self.seen & KEPT_LISTS == KEPT_LISTS and (
         self.n_lists == 2)
-    self.judged = self.link == LINK_COUNTER or self.seen & (bit(SLOT_LEVEL_COUNT) | bit(SLOT_FIRST_SEQ)) != 0
+    self.judged = self.seen & (bit(SLOT_LEVEL_COUNT) | bit(SLOT_FIRST_SEQ) | bit(SLOT_LAST_SEQ)) != 0
     for i in range(self.n_lists):
         self.whole &= self.elements[i].form.seen == 0
     return True

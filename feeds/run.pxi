@@ -143,7 +143,6 @@ cdef const char* run_real(Op* op, const char* p, const char* end, const char* sa
                           ShapePool* shapes) noexcept nogil:
     """Read a number that becomes a double: what follows it, or NULL if it is something else."""
     cdef Window window
-    cdef int64_t units[2]
     cdef double value
     cdef uint64_t key = shape_key(op, 0, 0)
     cdef const Shape* shape = op.current[0]
@@ -152,11 +151,11 @@ cdef const char* run_real(Op* op, const char* p, const char* end, const char* sa
         shape = find_shape(&window, op, 0, key, shapes)
     if shape == NULL:
         return p if p <= end and op_careful(op, 0, &p, end, 0, slots, shapes if SIMD else NULL, NULL) == OK else NULL
-    window_values(&window, shape, units)
-    value = units[0] / POWER[shape.scale[0]]
-    if shape.negative:
-        value = -value
-    memcpy(&slots[op.slot[0]], &value, sizeof(double))
+    if op.slot[0] != SLOT_SPARE:                  # else it is stepped over
+        value = window_value(&window, shape) / POWER[shape.scale[0]]
+        if shape.negative:
+            value = -value
+        memcpy(&slots[op.slot[0]], &value, sizeof(double))
     return p + shape.size
 
 
@@ -164,7 +163,6 @@ cdef const char* run_moment(Op* op, const char* p, const char* end, const char* 
                             ShapePool* shapes) noexcept nogil:
     """Read a time in seconds with a fraction as ns: what follows it, or NULL if it is something else."""
     cdef Window window
-    cdef int64_t units[2]
     cdef uint64_t key = shape_key(op, 0, 0)
     cdef const Shape* shape = op.current[0]
     window_load(&window, p, end, safe)
@@ -172,8 +170,7 @@ cdef const char* run_moment(Op* op, const char* p, const char* end, const char* 
         shape = find_shape(&window, op, 0, key, shapes)
     if shape == NULL:
         return p if p <= end and op_careful(op, 0, &p, end, 0, slots, shapes if SIMD else NULL, NULL) == OK else NULL
-    window_values(&window, shape, units)
-    slots[op.slot[0]] = units[0] * TEN[9 - shape.scale[0]]
+    slots[op.slot[0]] = window_value(&window, shape) * TEN[9 - shape.scale[0]]
     return p + shape.size
 
 

@@ -22,6 +22,10 @@ cdef inline bint window_fits(const Window* self, const Shape* shape) noexcept no
     return False
 
 
+cdef inline int64_t window_value(const Window* self, const Shape* shape) noexcept nogil:
+    return 0
+
+
 cdef inline void window_values(const Window* self, const Shape* shape, int64_t* values) noexcept nogil:
     pass
 

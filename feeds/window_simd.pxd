@@ -104,6 +104,12 @@ cdef inline uint64_t window_chain(const Window* self, const uint8_t* low, const 
     return <uint64_t> _mm_cvtsi128_si64(x)
 
 
+cdef inline int64_t window_value(const Window* self, const Shape* shape) noexcept nogil:
+    """The number of a window that fits, where it is its only one."""
+    cdef uint64_t x = window_chain(self, shape.pick[0], shape.pick[1])
+    return <int64_t> ((x & <uint32_t> 0xffffffff) * 100000000 + (x >> 32))
+
+
 cdef inline void window_values(const Window* self, const Shape* shape, int64_t* values) noexcept nogil:
     """The numbers of a window that fits."""
     cdef uint64_t x = window_chain(self, shape.pick[0], shape.pick[1])
