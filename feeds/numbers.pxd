@@ -222,6 +222,13 @@ cdef inline Status read_date(const char* p, const char* end, int64_t* ns) noexce
     return OK
 
 
+cdef inline Status read_whole_time(const char* p, const char* end, int64_t* ns) noexcept nogil:
+    """Read a time that has an exponent or a sign: right, if it is a whole number."""
+    cdef Decimal number
+    cdef Status status = read_decimal(p, end, &number)
+    return status if status != OK else read_integer(p, end, ns)
+
+
 cdef inline Status read_time(const char* p, const char* end, int64_t* ns) noexcept nogil:
     """Read a time as ns since the Unix epoch: s, ms, us or ns with or without a fraction, or a date; 0 if absurd."""
     cdef uint64_t digits = 0
@@ -229,8 +236,6 @@ cdef inline Status read_time(const char* p, const char* end, int64_t* ns) noexce
     cdef int places
     cdef const char* first = p
     cdef const char* stop = end if end - p < 19 else p + 19       # so many digits fit
-    cdef Decimal number
-    cdef Status status
     ns[0] = 0
     if p == end:
         return OK
@@ -244,8 +249,7 @@ cdef inline Status read_time(const char* p, const char* end, int64_t* ns) noexce
     if p - first == 4 and p[0] == c'-':
         return read_date(first, end, ns)
     if p[0] != c'.' or p == first:
-        status = read_decimal(first, end, &number)    # an exponent, a sign: right, if it is a whole number
-        return status if status != OK else read_integer(first, end, ns)
+        return read_whole_time(first, end, ns)
     value = as_ns(whole)
     places = 9 if whole <= LAST_S else 6 if whole <= LAST_MS else 3 if whole <= LAST_US else 0
     if places and value > INT64_MAX - TEN[places]:    # the last second (ms, us) that int64 holds
@@ -257,7 +261,7 @@ cdef inline Status read_time(const char* p, const char* end, int64_t* ns) noexce
             part = part * 10 + (p[0] - c'0')
         p += 1
     if p != end:
-        return BAD_NUMBER
+        return read_whole_time(first, end, ns)
     ns[0] = value + part * TEN[places] if value else 0
     return OK
 

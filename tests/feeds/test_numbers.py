@@ -205,6 +205,12 @@ def test_what_is_no_time(text):
     assert _probe.time_text(text.encode())[0] != Result.OK
 
 
+@pytest.mark.parametrize("text", ["1618678142e0", "1618678.142E3", "1618678142.e0", "1.618678142E9"])
+def test_a_time_with_an_exponent_is_what_a_layout_that_saw_a_whole_number_reads(text):
+    assert _probe.time_text(text.encode()) == (Result.OK, 1618678142)
+    assert _probe.time_text(b"1618678142.25e1")[0] == Result.BAD_NUMBER
+
+
 @given(st.datetimes(min_value=datetime(1973, 3, 4), max_value=datetime(2261, 12, 31)), st.integers(0, 999),
        st.integers(0, 9), st.sampled_from(["Z", "", "+00:00", "+09:30", "-11:00"]))
 @settings(max_examples=500)
