@@ -21,8 +21,8 @@ DIRECTIVES = {
     "cdivision": True, "freethreading_compatible": True, "embedsignature": True, "binding": False,
 }
 
-# No lines for debuggers, whatever Python itself was built with: they are two thirds of a module and 30 % of the time that
-# it compiles. WIREBOOK_OPT="-O3 -g" has them, as a profiler of lines wants; "-O1 -g0" is for builds that are tested and
+# No lines for debuggers, whatever Python itself was built with: they are most of a module and 30 % of the time that it
+# compiles. WIREBOOK_OPT="-O3 -g" has them, as a profiler of lines wants; "-O1 -g0" is for builds that are tested and
 # thrown away. Inline functions of a .pxd are emitted wherever it is cimported, used or not.
 FLAGS = [*os.environ.get("WIREBOOK_OPT", "-O3 -g0").split(), "-Wno-unused-function"]
 
