@@ -24,6 +24,10 @@ cdef enum:
     TAIL = 16                 # bytes of text after the last number at most that share its window
     NEAR = 128                # places for the shapes of a varied element, a power of two,
     PICKS = 64                # and for those of any other, likewise
+    HEAD = 80                 # bytes at most of the beginning of a level that are compared at once
+    HEADS = 32                # instruments whose levels' beginnings are kept, a power of two
+    HEADS_TRIED = 64          # beginnings after which it is decided whether they are worth being kept:
+    HEAD_SERVES = 4           # if each was found again at least so often
     USUAL = 10                # bytes that a number is given at least, so that the next one's element is the same,
     GROWTH = 3                # and by which a longer one may become wider and still fit with its text
 
@@ -50,7 +54,27 @@ cdef struct Pick:
     const Shape* shape        # that fitted lately, NULL none; borrowed from the pool
     int element               # of which one
 
+cdef struct Head:
+    # How a level began lately: its first operations, with the words and the widths that they had.
+    uint8_t base[HEAD]        # as in a Shape
+    uint8_t limit[HEAD]
+    Shape numbers             # of the one operation among them whose numbers are kept,
+    int learned               # Elements.learned when it was noted: later, elements may be others
+    int scales
+    int size                  # bytes
+    int ops                   # operations
+    uint8_t element           # of which element
+    uint8_t keeps             # 1: there is such an operation,
+    uint8_t number_at         # and where its window begins
+    uint8_t symbol_at         # where the instrument's name stands, 0 if it does not,
+    uint8_t symbol_size       # and its size
+    uint8_t begin[MAX_ELEMENT_OPS]    # where each operation began
+
 cdef struct Elements:
+    Head head[HEADS][2]       # by instrument: the last two
+    int head_misses           # levels whose beginning was noted lately,
+    int head_hits             # and those that began like a noted one
+    bint headless             # it is not worth it
     const Form* form
     int count
     int current               # the one that fitted last
@@ -295,6 +319,7 @@ cdef inline void elements_add(Elements* self, const Element* element) noexcept n
     if self.learned == MAX_LEARNED:
         return
     self.learned += 1
+    self.headless = False
     if self.count < MAX_ELEMENTS:
         at = self.count
         self.count += 1
