@@ -307,7 +307,7 @@ cdef inline const Head* find_head(Elements* elements, const char* p, const char*
     cdef Head* pair
     cdef Head* head
     cdef int turn
-    if not SIMD or elements.headless or end - p < HEAD:
+    if not SIMD or elements.headless or instrument == NULL or end - p < HEAD:
         return NULL
     pair = elements.head[head_place(instrument)]
     for turn in range(2):
@@ -429,7 +429,7 @@ cdef const char* run_element(Elements* elements, const char* p, const char* end,
             else:
                 p = at[k] if k else run_lead(element, start, end)
         if k == element.n_ops:
-            if SIMD and head == NULL and not elements.headless and k > 1:
+            if SIMD and head == NULL and not elements.headless and instrument != NULL and k > 1:
                 at[k] = p
                 note_head(elements, start, at, end, safe, scales, instrument)
             return p
