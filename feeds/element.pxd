@@ -5,7 +5,7 @@ texts that must repeat, texts that are stepped over. The elements of a form are 
 that what one stream has shown, the next one need not show again.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 from feeds.levels cimport LevelText, Piece
@@ -66,15 +66,13 @@ cdef struct Head:
     uint8_t element           # of which element
     uint8_t keeps             # 1: there is such an operation,
     uint8_t number_at         # and where its window begins
-    uint8_t symbol_at         # where the instrument's name stands, 0 if it does not,
-    uint8_t symbol_size       # and its size
     uint8_t begin[MAX_ELEMENT_OPS]    # where each operation began
 
 cdef struct Elements:
     Head head[HEADS][2]       # by instrument: the last two
     int head_misses           # levels whose beginning was noted lately,
-    int head_hits             # and those that began like a noted one
-    bint headless             # it is not worth it
+    int64_t head_hits         # and those that began like a noted one
+    bint headless             # it is not worth it, or not to be: the levels name the instrument
     const Form* form
     int count
     int current               # the one that fitted last
@@ -319,7 +317,7 @@ cdef inline void elements_add(Elements* self, const Element* element) noexcept n
     if self.learned == MAX_LEARNED:
         return
     self.learned += 1
-    self.headless = False
+    self.headless = self.form.named
     if self.count < MAX_ELEMENTS:
         at = self.count
         self.count += 1

@@ -301,29 +301,24 @@ cdef bint turn_element(Elements* elements, const char* p, const char* end, const
     return True
 
 
-cdef inline const Head* find_head(Elements* elements, const char* p, const char* end, const char* safe, int scales,
-                                  const Target* instrument) noexcept nogil:
+cdef inline Head* heads_of(Elements* elements, const Target* instrument) noexcept nogil:
+    """The two heads that are kept of an instrument's levels."""
+    return elements.head[<uint64_t> instrument // sizeof(Target) & (HEADS - 1)]      # neighbours have other places
+
+
+cdef const Head* find_head(Elements* elements, const char* p, const char* end, int scales,
+                           const Target* instrument) noexcept nogil:
     """The noted head that a level has, NULL if there is none."""
-    cdef Head* pair
-    cdef Head* head
-    cdef int turn
-    if not SIMD or elements.headless or instrument == NULL or end - p < HEAD:
+    cdef Head* pair = heads_of(elements, instrument)
+    if end - p < HEAD:
         return NULL
-    pair = elements.head[head_place(instrument)]
-    for turn in range(2):
-        head = &pair[turn]
-        if head.learned == elements.learned and head.scales == scales and head_fits(p, head):
-            if head.symbol_at and run_symbol(instrument, p + head.symbol_at, end, safe) != (
-                    p + head.symbol_at + head.symbol_size):
-                continue
-            elements.head_hits += 1
-            return head
+    if pair[0].learned == elements.learned and pair[0].scales == scales and head_fits(p, &pair[0]):
+        elements.head_hits += 1
+        return &pair[0]
+    if pair[1].learned == elements.learned and pair[1].scales == scales and head_fits(p, &pair[1]):
+        elements.head_hits += 1
+        return &pair[1]
     return NULL
-
-
-cdef inline uint32_t head_place(const Target* instrument) noexcept nogil:
-    """Where the heads of an instrument's levels are kept."""
-    return <uint32_t> (<uint64_t> instrument * <uint64_t> 0x9E3779B97F4A7C15 >> 32) & (HEADS - 1)
 
 
 cdef void note_head(Elements* elements, const char* p, const char** at, const char* end, const char* safe, int scales,
@@ -331,7 +326,7 @@ cdef void note_head(Elements* elements, const char* p, const char** at, const ch
     """Note how a level at `p` begins that the present element has just read; `at`: where its operations began, and
     where the level ends."""
     cdef const Element* element = &elements.element[elements.current]
-    cdef Head* pair = elements.head[head_place(instrument)]
+    cdef Head* pair = heads_of(elements, instrument)
     cdef Head head
     cdef const Op* op
     cdef const Shape* shape
@@ -369,14 +364,11 @@ cdef void note_head(Elements* elements, const char* p, const char** at, const ch
             memcpy(&head.base[begin], shape.base, shape.size)
             memcpy(&head.limit[begin], shape.limit, shape.size)
         else:
-            if op.kind == OP_SYMBOL:
-                head.symbol_at = <uint8_t> begin
-                head.symbol_size = <uint8_t> (at[k + 1] - at[k])
             memset(&head.limit[begin], 0, at[k + 1] - at[k])
         head.begin[k] = <uint8_t> begin
         head.size = <int> (at[k + 1] - p)
         head.ops = k + 1
-    if head.ops < 2:
+    if head.ops < 3:                              # two are done as quickly one by one
         return
     head.learned = elements.learned
     head.scales = scales
@@ -390,7 +382,7 @@ cdef const char* run_element(Elements* elements, const char* p, const char* end,
                              Message* printed) noexcept nogil:
     """Read one level: what follows it, or NULL if it is written in no way that is known."""
     cdef Element* element = &elements.element[elements.current]
-    cdef const Head* head = find_head(elements, p, end, safe, scales, instrument)
+    cdef const Head* head = NULL
     cdef const char* start = p
     cdef const char* at[MAX_ELEMENT_OPS + 1]
     cdef Op* op
@@ -399,7 +391,9 @@ cdef const char* run_element(Elements* elements, const char* p, const char* end,
     cdef Py_ssize_t size
     cdef uint32_t tried = 0
     cdef int k = 0, i, other
-    if likely(head != NULL):
+    if SIMD and not elements.headless:
+        head = find_head(elements, p, end, scales, instrument)
+    if head != NULL:
         if likely(head.keeps):
             window_load(&window, p + head.number_at, end, safe)
             keep_values(&window, &head.numbers, values)
@@ -413,6 +407,10 @@ cdef const char* run_element(Elements* elements, const char* p, const char* end,
         p = run_lead(element, start, end)
     while True:
         while unlikely(p == NULL):                # in another way, from where that one differs
+            if head != NULL:
+                for i in range(head.ops):
+                    at[i] = start + head.begin[i]
+                head = NULL
             tried |= <uint32_t> 1 << elements.current
             other = elements.current
             for i in range(elements.count):
@@ -424,12 +422,9 @@ cdef const char* run_element(Elements* elements, const char* p, const char* end,
             k = min(k, <int> element.common[other])
             elements.current = other
             element = &elements.element[other]
-            if head != NULL and 0 < k < head.ops:
-                p = start + head.begin[k]
-            else:
-                p = at[k] if k else run_lead(element, start, end)
+            p = at[k] if k else run_lead(element, start, end)
         if k == element.n_ops:
-            if SIMD and head == NULL and not elements.headless and instrument != NULL and k > 1:
+            if SIMD and not elements.headless and head == NULL and instrument != NULL:
                 at[k] = p
                 note_head(elements, start, at, end, safe, scales, instrument)
             return p
@@ -1184,6 +1179,7 @@ cdef Runner make():
     assert sizeof(Shape) % 16 == 0 and sizeof(Head) % 16 == 0, "pool_ready says why"
     outside = <const void*> run_whole             # the frames that are most are read by fewer registers
     outside = <const void*> run_alone
+    outside = <const void*> find_head
     runner.frame = read_frame
     runner.part = read_part
     runner.levels = run_levels

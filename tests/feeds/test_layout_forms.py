@@ -558,7 +558,7 @@ def test_a_list_without_rows_is_nobodys_where_the_rows_name_the_symbol():
 
 
 def test_a_row_that_names_another_instrument_is_no_row_of_this_book():
-    """Also where it begins like one that was read of the other: there are more names than places for beginnings."""
+    """Also where it begins like one that was read of the other, whichever of many instruments the two are."""
     ways = ways_of(ROWS["bitmex"], events=False)
     names = [f"X{number}USD" for number in range(10, 50)]
     row = '{"symbol":"%s","id":8060000000%02d,"side":"Buy","size":%d,"price":80%02d.5}'
