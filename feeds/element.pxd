@@ -5,7 +5,7 @@ texts that must repeat, texts that are stepped over. The elements of a form are 
 that what one stream has shown, the next one need not show again.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 from feeds.levels cimport LevelText, Piece
@@ -24,6 +24,10 @@ cdef enum:
     TAIL = 16                 # bytes of text after the last number at most that share its window
     NEAR = 128                # places for the shapes of a varied element, a power of two,
     PICKS = 64                # and for those of any other, likewise
+    HEAD = 80                 # bytes at most of the beginning of a level that are compared at once
+    HEADS = 32                # instruments whose levels' beginnings are kept, a power of two
+    HEADS_TRIED = 64          # beginnings after which it is decided whether they are worth being kept:
+    HEAD_SERVES = 4           # if each was found again at least so often
     USUAL = 10                # bytes that a number is given at least, so that the next one's element is the same,
     GROWTH = 3                # and by which a longer one may become wider and still fit with its text
 
@@ -50,7 +54,25 @@ cdef struct Pick:
     const Shape* shape        # that fitted lately, NULL none; borrowed from the pool
     int element               # of which one
 
+cdef struct Head:
+    # How a level began lately: its first operations, with the words and the widths that they had.
+    uint8_t base[HEAD]        # as in a Shape
+    uint8_t limit[HEAD]
+    Shape numbers             # of the one operation among them whose numbers are kept,
+    int learned               # Elements.learned when it was noted: later, elements may be others
+    int scales
+    int size                  # bytes
+    int ops                   # operations
+    uint8_t element           # of which element
+    uint8_t keeps             # 1: there is such an operation,
+    uint8_t number_at         # and where its window begins
+    uint8_t begin[MAX_ELEMENT_OPS]    # where each operation began
+
 cdef struct Elements:
+    Head head[HEADS][2]       # the last two of an instrument, or of several that share a place
+    int head_misses           # levels whose beginning was noted lately,
+    int64_t head_hits         # and those that began like a noted one
+    bint headless             # it is not worth it, or words in it matter: the levels name the instrument
     const Form* form
     int count
     int current               # the one that fitted last
@@ -296,6 +318,7 @@ cdef inline void elements_add(Elements* self, const Element* element) noexcept n
     if self.learned == MAX_LEARNED:
         return
     self.learned += 1
+    self.headless = self.form.named
     if self.count < MAX_ELEMENTS:
         at = self.count
         self.count += 1

@@ -6,12 +6,13 @@ from orderbook.types cimport Status, OK, NOT_COVERED, NO_MEMORY
 from orderbook.core cimport POWER, TEN
 from orderbook.ladder cimport likely, unlikely
 from orderbook.update cimport Levels, levels_reserve
-from feeds.element cimport MAX_ELEMENT_OPS, MAX_LEAD, NEAR, PICKS, Element, Elements, Pick
+from feeds.element cimport (HEAD, HEAD_SERVES, HEADS, HEADS_TRIED, MAX_ELEMENT_OPS, MAX_LEAD, NEAR, PICKS, Element,
+                            Elements, Head, Pick)
 from feeds.engine cimport KEPT_PARTS, MAX_PARTS, Engine, Part, SHORTEST, engine_line
 from feeds.layout cimport Layout, layout_says
 from feeds.message cimport (KIND_DELTA, KIND_SNAPSHOT, LAST_US, MAX_NAME, Message, N_SLOTS, SLOT_FIRST_SEQ,
                             SLOT_LAST_SEQ, SLOT_LEVEL_COUNT, SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY,
-                            SLOT_LEVEL_SEQ, SLOT_SPARE, TAKE_TIME, bit)
+                            SLOT_LEVEL_SEQ, SLOT_SPARE, COUNT_FIELD, TAKE_TEXT, TAKE_TIME, bit)
 from feeds.numbers cimport read_day, read_day_time
 from feeds.parser cimport Runner
 from feeds.routes cimport Route, Routes
@@ -297,13 +298,91 @@ cdef bint turn_element(Elements* elements, const char* p, const char* end, const
     return True
 
 
+cdef inline Head* heads_of(Elements* elements, const Target* instrument) noexcept nogil:
+    """The two heads that are kept of an instrument's levels; others can have the same place."""
+    return elements.head[instrument.number & (HEADS - 1)]
+
+
+cdef const Head* find_head(Elements* elements, const char* p, const char* end, int scales,
+                           const Target* instrument) noexcept nogil:
+    """The noted head that a level has, NULL if there is none."""
+    cdef const Head* head
+    cdef int i
+    if end - p < HEAD or instrument == NULL:
+        return NULL
+    head = &heads_of(elements, instrument)[0]
+    for i in range(2):
+        if head.learned == elements.learned and head.scales == scales and head_fits(p, head):
+            elements.head_hits += 1
+            return head
+        head += 1
+    return NULL
+
+
+cdef void note_head(Elements* elements, const char* p, const char** at, const char* end, const char* safe, int scales,
+                    const Target* instrument) noexcept nogil:
+    """Note how a level at `p` begins that the present element has just read; `at`: where its operations began, and
+    where the level ends."""
+    cdef const Element* element = &elements.element[elements.current]
+    cdef Head* pair = heads_of(elements, instrument)
+    cdef Head head
+    cdef const Op* op
+    cdef const Shape* shape
+    cdef Window window
+    cdef int k, i, begin
+    cdef bint keeps
+    elements.head_misses += 1
+    if elements.head_misses == HEADS_TRIED:
+        elements.headless = elements.head_hits < HEADS_TRIED * HEAD_SERVES
+        elements.head_misses = elements.head_hits = 0
+    memset(&head, 0, sizeof(Head))
+    memset(head.limit, 0xff, HEAD)
+    memcpy(head.base, p, min(<Py_ssize_t> HEAD, end - p))
+    memset(head.limit, 0, element.lead_size)
+    head.size = element.lead_size
+    for k in range(element.n_ops):
+        op = element.shared[k]
+        begin = <int> (at[k] - p)
+        if at[k + 1] - p > HEAD:
+            break
+        if op.kind == OP_NUMBERS:
+            shape = op.current[0]
+            window_load(&window, at[k], end, safe)
+            if not serves(shape, shape_key(op, 0, scales), &window) or at[k] + shape.size != at[k + 1]:
+                break
+            keeps = False
+            for i in range(op.numbers):
+                keeps |= op.take[i] != TAKE_TEXT and op.take[i] != COUNT_FIELD
+            if keeps and head.keeps:
+                break
+            if keeps:
+                head.keeps = True
+                head.numbers = shape[0]
+                head.number_at = <uint8_t> begin
+            memcpy(&head.base[begin], shape.base, shape.size)
+            memcpy(&head.limit[begin], shape.limit, shape.size)
+        else:
+            memset(&head.limit[begin], 0, at[k + 1] - at[k])
+        head.begin[k] = <uint8_t> begin
+        head.size = <int> (at[k + 1] - p)
+        head.ops = k + 1
+    if head.ops < 3:                              # two are done as quickly one by one
+        return
+    head.learned = elements.learned
+    head.scales = scales
+    head.element = <uint8_t> elements.current
+    pair[1] = pair[0]
+    pair[0] = head
+
+
 cdef const char* run_element(Elements* elements, const char* p, const char* end, const char* safe, int scales,
                              int64_t* values, const Target* instrument, ShapePool* shapes,
                              Message* printed) noexcept nogil:
     """Read one level: what follows it, or NULL if it is written in no way that is known."""
     cdef Element* element = &elements.element[elements.current]
+    cdef const Head* head = NULL
     cdef const char* start = p
-    cdef const char* at[MAX_ELEMENT_OPS]
+    cdef const char* at[MAX_ELEMENT_OPS + 1]
     cdef Op* op
     cdef const Shape* shape
     cdef Window window
@@ -315,10 +394,26 @@ cdef const char* run_element(Elements* elements, const char* p, const char* end,
         at[1] = start + element.op[0].tail
         p = elements.named
         elements.named = NULL
-    else:
+    elif SIMD and not elements.headless:
+        head = find_head(elements, p, end, scales, instrument)
+    if head != NULL:
+        if likely(head.keeps):
+            window_load(&window, p + head.number_at, end, safe)
+            keep_values(&window, &head.numbers, values)
+            if unlikely(printed != NULL):
+                note_shape(printed, &head.numbers, p + head.number_at)
+        elements.current = head.element
+        element = &elements.element[elements.current]
+        k = head.ops
+        p += head.size
+    elif k == 0:
         p = run_lead(element, start, end)
     while True:
         while unlikely(p == NULL):                # in another way, from where that one differs
+            if head != NULL:
+                for i in range(head.ops):
+                    at[i] = start + head.begin[i]
+                head = NULL
             tried |= <uint32_t> 1 << elements.current
             other = elements.current
             for i in range(elements.count):
@@ -332,6 +427,9 @@ cdef const char* run_element(Elements* elements, const char* p, const char* end,
             element = &elements.element[other]
             p = at[k] if k else run_lead(element, start, end)
         if k == element.n_ops:
+            if SIMD and not elements.headless and head == NULL and instrument != NULL:
+                at[k] = p
+                note_head(elements, start, at, end, safe, scales, instrument)
             return p
         op = element.shared[k]
         at[k] = p
@@ -1091,9 +1189,10 @@ cdef Runner make():
     """What feeds.parser hands out."""
     global outside
     cdef Runner runner = Runner.__new__(Runner)
-    assert sizeof(Shape) % 16 == 0, "pool_ready says why"
+    assert sizeof(Shape) % 16 == 0 and sizeof(Head) % 16 == 0, "pool_ready says why"
     outside = <const void*> run_whole             # the frames that are most are read by fewer registers
     outside = <const void*> run_alone
+    outside = <const void*> find_head
     runner.frame = read_frame
     runner.part = read_part
     runner.levels = run_levels

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcmp
+from feeds.element cimport Head
 from feeds.shape cimport Op, Shape
 from feeds.routes cimport Route, Routes, routes_find, prefix_size
 
@@ -59,6 +60,10 @@ cdef inline int window_quote(const Window* self) noexcept nogil:
             return -2
         i += 1
     return -1
+
+
+cdef inline bint head_fits(const char* p, const Head* head) noexcept nogil:
+    return False
 
 
 cdef inline Route* find_route(const Routes* self, const char* data, const char* end, const char* safe, char mark,

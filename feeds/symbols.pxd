@@ -17,6 +17,7 @@ cdef struct Target:
     # 0: the instrument was not asked for; 1: messages are applied; 2: where several lines carry them, those that count
     # (feeds.lines)
     int wanted
+    int32_t number            # its index among all
     int variant               # see `variant_of` of feeds.message: 0 for the book of deltas of the first market
     const unsigned int* version   # of its book; NULL: it has none. Borrowed
     Kept* kept                # of its whole books, NULL while there is nothing. Owned
@@ -120,6 +121,7 @@ cdef inline int32_t symbols_add(Symbols* self, const char* name, Py_ssize_t size
     memset(&self.target[self.count], 0, sizeof(Target))
     memcpy(self.target[self.count].name, name, size)
     self.target[self.count].size = <uint8_t> size
+    self.target[self.count].number = self.count
     self.target[self.count].variant = variant
     self.target[self.count].wanted = 1
     self.count += 1

@@ -5,6 +5,7 @@ Only run_simd.pyx, which is compiled for SSE4.2, uses this file.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp
+from feeds.element cimport HEAD, Head
 from feeds.shape cimport Op, Shape
 from feeds.routes cimport PREFIX, SHORTEST_PREFIX, Route, Routes, prefix_hash
 
@@ -90,6 +91,16 @@ cdef inline bint window_fits(const Window* self, const Shape* shape) noexcept no
     cdef __m128i high = _mm_subs_epu8(_mm_sub_epi8(self.high, load_own(&shape.base[16])), load_own(&shape.limit[16]))
     low = _mm_or_si128(low, high)
     return _mm_testz_si128(low, low)
+
+
+cdef inline bint head_fits(const char* p, const Head* head) noexcept nogil:
+    """Whether every one of the HEAD bytes at `p` is what the head says."""
+    cdef __m128i wrong = _mm_setzero_si128()
+    cdef int i
+    for i in range(HEAD // 16):
+        wrong = _mm_or_si128(wrong, _mm_subs_epu8(_mm_sub_epi8(load(p + 16 * i), load_own(&head.base[16 * i])),
+                                                  load_own(&head.limit[16 * i])))
+    return _mm_testz_si128(wrong, wrong)
 
 
 cdef inline uint64_t window_chain(const Window* self, const uint8_t* low, const uint8_t* high) noexcept nogil:

@@ -557,6 +557,26 @@ def test_a_list_without_rows_is_nobodys_where_the_rows_name_the_symbol():
     assert ways[2].figures()["XBTUSD"] == had
 
 
+def test_a_row_that_names_another_instrument_is_no_row_of_this_book():
+    """Also where it begins like one that was read of the other, whichever of many instruments the two are."""
+    ways = ways_of(ROWS["bitmex"], events=False)
+    names = [f"X{number}USD" for number in range(10, 50)]
+    row = '{"symbol":"%s","id":8060000000%02d,"side":"Buy","size":%d,"price":80%02d.5}'
+
+    def frame(*rows: tuple[str, int, int], action: str = "update") -> tuple[str, bytes]:
+        data = ",".join(row % (name, number, size, number) for name, number, size in rows)
+        return "frame", f'{{"table":"orderBookL2","action":"{action}","data":[{data}]}}'.encode()
+
+    for name in names:
+        take(ways, [frame(*((name, number, 416) for number in range(20, 40)), action="partial")])
+    for other in names:
+        good = frame(*((other, number, 416) for number in range(20, 32)))
+        for size, name in enumerate(names, 500):
+            take(ways, [good, frame((name, 20, 416), (other, 21, size), (name, 22, 416))])
+        check(ways, other)
+    assert ways[0].pipeline.counters["fast"] > len(names) * len(names)
+
+
 # ---- frames with several messages
 
 ARRAY = re.compile(r"\[(?=\{)|(?<=^\[\d\d\d,)\[(?=\[)")       # of messages; in the arrays of kraken v1 one of arrays
