@@ -12,6 +12,7 @@ from feeds.routes cimport (Route, Routes, ROUTE_LAYOUTS, ROUTE_PARTS, MAX_LEARNS
                            routes_free)
 from feeds.scan cimport Cursor, cursor_init, next_is, skip_value
 from feeds.shape cimport ShapePool, pool_free
+from feeds.stencil cimport Stencils, stencils_free
 from feeds.symbols cimport Symbols, Target, symbols_free
 
 cdef enum:
@@ -35,6 +36,7 @@ cdef struct Engine:
     Symbols symbols
     Routes routes
     ShapePool shapes
+    Stencils stencils
     Lists lists               # how the levels of lists are written
     list_function read_list   # of the runner
     int n_layouts
@@ -69,6 +71,7 @@ cdef inline void engine_free(Engine* self) noexcept nogil:
     routes_free(&self.routes)
     pool_free(&self.shapes)
     lists_free(&self.lists)
+    stencils_free(&self.stencils)
 
 
 cdef inline int engine_line(const Engine* self) noexcept nogil:
@@ -76,11 +79,16 @@ cdef inline int engine_line(const Engine* self) noexcept nogil:
     return self.line if self.by_line else 0
 
 
+cdef inline int engine_marks(const Engine* self, const char* data) noexcept nogil:
+    """Marks up to the end of the text that names a frame's stream."""
+    return self.array_marks if data[0] == c'[' else self.marks
+
+
 cdef inline Py_ssize_t engine_prefix(const Engine* self, const char* data, Py_ssize_t size) noexcept nogil:
     """Bytes of a frame that name its stream, 0 if it is not to be learned."""
     if size < SHORTEST:
         return 0
-    return prefix_size(data, size, self.mark, self.array_marks if data[0] == c'[' else self.marks)
+    return prefix_size(data, size, self.mark, engine_marks(self, data))
 
 
 cdef inline int engine_layout(Engine* self, Layout* learned) noexcept nogil:

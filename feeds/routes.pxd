@@ -11,6 +11,7 @@ cdef enum:
     ROUTE_PARTS = 8           # and layouts of messages that stand behind the first of a frame
     MAX_LEARNS = 200          # frames one stream may learn from in its life: what never repeats is not worth it
     MAX_ROUTES = 32768
+    TRUST = 100               # what a stream's stencils (feeds.stencil) may cost before they are given up
     FIRST_ROUTES = 64
 
 cdef struct Route:
@@ -26,6 +27,8 @@ cdef struct Route:
     uint8_t n_parts
     int16_t part[ROUTE_PARTS]         # layouts of further messages,
     int16_t part_head[ROUTE_PARTS]    # each with that of the first message of their frame
+    uint32_t life             # no other route ever has it
+    int trust                 # below 0: its stencils are given up
 
 cdef struct Routes:
     Route* route              # by index. Owned
@@ -33,6 +36,7 @@ cdef struct Routes:
     int32_t room
     int32_t* slot             # the table: index + 1, 0 where free. Owned
     int64_t n_slots           # a power of two, at least twice `count`
+    uint32_t lives            # routes there have been
 
 
 cdef inline uint64_t prefix_hash(const char* p, Py_ssize_t size, int line) noexcept nogil:
@@ -123,13 +127,18 @@ cdef inline Route* routes_add(Routes* self, const char* p, Py_ssize_t size, int 
     route.size = <uint8_t> size
     route.target = target
     route.line = line
+    route.trust = TRUST
+    self.lives += 1
+    route.life = self.lives
     self.count += 1
     routes_put(self, self.count - 1)
     return route
 
 
 cdef inline void routes_free(Routes* self) noexcept nogil:
-    """Give the memory back."""
+    """Forget all routes and give the memory back."""
+    cdef uint32_t lives = self.lives
     free(self.route)
     free(self.slot)
     memset(self, 0, sizeof(Routes))
+    self.lives = lives

@@ -8,7 +8,7 @@ from orderbook.ladder cimport likely, unlikely
 from orderbook.update cimport Levels, levels_reserve
 from feeds.element cimport (HEAD, HEAD_SERVES, HEADS, HEADS_TRIED, MAX_ELEMENT_OPS, MAX_LEAD, NEAR, PICKS, Element,
                             Elements, Head, Pick)
-from feeds.engine cimport KEPT_PARTS, MAX_PARTS, Engine, Part, SHORTEST, engine_line
+from feeds.engine cimport KEPT_PARTS, MAX_PARTS, Engine, Part, SHORTEST, engine_line, engine_marks
 from feeds.layout cimport Layout, layout_says
 from feeds.message cimport (KIND_DELTA, KIND_SNAPSHOT, LAST_US, MAX_NAME, Message, N_SLOTS, SLOT_FIRST_SEQ,
                             SLOT_LAST_SEQ, SLOT_LEVEL_COUNT, SLOT_LEVEL_ID, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY,
@@ -19,6 +19,7 @@ from feeds.routes cimport Route, Routes
 from feeds.shape cimport (KNOWN, NO_SCALES, OP_BOOL, OP_LEVEL, OP_LEVELS, OP_MOMENT, OP_NUMBERS, OP_OTHER, OP_REAL,
                           OP_SKIP, OP_SYMBOL, OP_TEXT, PROBES, WINDOW, Op, Shape, ShapePool, convert_number, known_at,
                           number_end, op_careful, scales_word, shape_key, shape_turn)
+from feeds.stencil cimport STENCIL
 from feeds.symbols cimport Symbols, Target, symbols_find
 from feeds.sync cimport LINK_COUNTER
 from feeds.whole cimport (WHOLE_BYTES, Differ, Kept, KeptList, differ_end, differ_level, differ_same, kept_all,
@@ -88,6 +89,17 @@ cdef inline void keep_values(const Window* window, const Shape* shape, int64_t* 
     values[shape.slot[0]] = found[0]
 
 
+cdef inline double real_of(const Window* window, const Shape* shape) noexcept nogil:
+    """The double of a window that fits."""
+    cdef double value = window_value(window, shape) / POWER[shape.scale[0]]
+    return -value if shape.negative else value
+
+
+cdef inline int64_t moment_of(const Window* window, const Shape* shape) noexcept nogil:
+    """The time in seconds of a window that fits, as ns."""
+    return window_value(window, shape) * TEN[9 - shape.scale[0]]
+
+
 cdef inline void note_shape(Message* m, const Shape* shape, const char* p) noexcept nogil:
     """Note how the price and the quantity of a level were printed."""
     cdef int i
@@ -153,9 +165,7 @@ cdef const char* run_real(Op* op, const char* p, const char* end, const char* sa
     if shape == NULL:
         return p if p <= end and op_careful(op, 0, &p, end, 0, slots, shapes if SIMD else NULL, NULL) == OK else NULL
     if op.slot[0] != SLOT_SPARE:                  # else it is stepped over
-        value = window_value(&window, shape) / POWER[shape.scale[0]]
-        if shape.negative:
-            value = -value
+        value = real_of(&window, shape)
         memcpy(&slots[op.slot[0]], &value, sizeof(double))
     return p + shape.size
 
@@ -171,7 +181,7 @@ cdef const char* run_moment(Op* op, const char* p, const char* end, const char* 
         shape = find_shape(&window, op, 0, key, shapes)
     if shape == NULL:
         return p if p <= end and op_careful(op, 0, &p, end, 0, slots, shapes if SIMD else NULL, NULL) == OK else NULL
-    slots[op.slot[0]] = window_value(&window, shape) * TEN[9 - shape.scale[0]]
+    slots[op.slot[0]] = moment_of(&window, shape)
     return p + shape.size
 
 
@@ -663,12 +673,17 @@ cdef inline bint add_level(Elements* elements, int side, const int64_t* values, 
     return True
 
 
+cdef inline bint room_for_one(Message* m) noexcept nogil:
+    """See that there is room for one more level, whatever it is."""
+    return levels_reserve(&m.bids, m.bids.count + 1) and levels_reserve(&m.asks, m.asks.count + 1) and levels_reserve(
+        &m.rows, m.rows.count + 1)
+
+
 cdef const char* run_alone(Elements* elements, int side, const char* p, const char* end, const char* safe,
                            int scales, Message* m, const Target* instrument, ShapePool* shapes) noexcept nogil:
     """Read a level that is in no list: what follows it, or NULL if it is written in no way that is known."""
     cdef int64_t values[PLACES]
-    if elements.count == 0 or not (levels_reserve(&m.bids, m.bids.count + 1) and levels_reserve(
-            &m.asks, m.asks.count + 1) and levels_reserve(&m.rows, m.rows.count + 1)):
+    if elements.count == 0 or not room_for_one(m):
         return NULL
     values[AT_PRICE] = values[AT_ID] = values[AT_SEQ] = INT64_MIN
     p = run_element(elements, p, end, safe, scales, values, instrument, shapes, NULL)
@@ -939,6 +954,22 @@ cdef inline bint usual(const Layout* layout, const Message* m) noexcept nogil:
     return not (layout.link == LINK_COUNTER and layout.seen & bit(SLOT_LAST_SEQ) and m.slot[SLOT_LAST_SEQ] <= 1)
 
 
+cdef inline Status finish(const Layout* layout, Message* m, int32_t target, const char* more) noexcept nogil:
+    """Complete a message of which all that stands in the frame was read; anything but OK: it may be another."""
+    cdef int i
+    for i in range(layout.n_constants):
+        m.slot[layout.constant_slot[i]] = layout.constant[i]
+    for i in range(layout.n_copies):
+        m.slot[layout.copy_to[i]] = m.slot[layout.copy_from[i]]
+    if layout.judged and unlikely(not usual(layout, m)):
+        return NOT_COVERED
+    if unlikely(m.kept != NULL) and not (m.kept.differs and m.kept.lists == 3) and not kept_all(
+            m.kept, &m.bids, &m.asks):
+        return NOT_COVERED
+    layout_says(layout, m, target, more)
+    return OK
+
+
 cdef Status run(Layout* layout, const char* p, const char* end, const char* safe, Message* m,
                 const Symbols* symbols, ShapePool* shapes, int32_t target) noexcept nogil:
     """Run a frame of at least 32 bytes, from `p` on, through a layout; anything but OK: nothing is known of it."""
@@ -947,7 +978,7 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
     cdef const char* past
     cdef Window window
     cdef Py_ssize_t size
-    cdef int scales = NO_SCALES, i
+    cdef int scales = NO_SCALES
     cdef const Target* instrument = NULL
     cdef const char* named = NULL
     m.bids.count = m.asks.count = m.rows.count = 0
@@ -1056,17 +1087,7 @@ cdef Status run(Layout* layout, const char* p, const char* end, const char* safe
         op += 1
     if target < 0 or p > end or (p != end and not layout.part and (layout.n_close == 0 or p[0] != c',')):
         return NOT_COVERED
-    for i in range(layout.n_constants):
-        m.slot[layout.constant_slot[i]] = layout.constant[i]
-    for i in range(layout.n_copies):
-        m.slot[layout.copy_to[i]] = m.slot[layout.copy_from[i]]
-    if layout.judged and unlikely(not usual(layout, m)):
-        return NOT_COVERED
-    if unlikely(m.kept != NULL) and not (m.kept.differs and m.kept.lists == 3) and not kept_all(
-            m.kept, &m.bids, &m.asks):
-        return NOT_COVERED
-    layout_says(layout, m, target, p if layout.n_close or layout.part else NULL)
-    return OK
+    return finish(layout, m, target, p if layout.n_close or layout.part else NULL)
 
 
 cdef Status read_part(Engine* engine, int layout, const char* p, const char* end, int32_t target,
@@ -1143,6 +1164,7 @@ cdef Status read_frame(Engine* engine, const char* data, const char* end, const 
     cdef Route* route
     cdef Status status = NOT_COVERED
     cdef int i, at
+    cdef uint32_t key = 0
     cdef char short_frame[3 * WINDOW]
     if unlikely(end - data < WINDOW):             # a window at the end of a frame looks at what stands before
         if end - data < SHORTEST:
@@ -1153,8 +1175,11 @@ cdef Status read_frame(Engine* engine, const char* data, const char* end, const 
         end = short_frame + (end - data)
         data = short_frame
         safe = short_frame + sizeof(short_frame)
-    route = find_route(&engine.routes, data, end, safe, engine.mark,
-                       engine.array_marks if data[0] == c'[' else engine.marks, engine_line(engine))
+    if SIMD and end - data <= STENCIL and worth_a_look(engine):
+        key = stencil_key(data, end)
+        if likely(read_stencil(engine, data, end, safe, key, m) == OK):
+            return OK
+    route = find_route(&engine.routes, data, end, safe, engine.mark, engine_marks(engine, data), engine_line(engine))
     if route == NULL or route.n_layouts == 0:
         return NOT_COVERED
     at = route.current
@@ -1172,6 +1197,8 @@ cdef Status read_frame(Engine* engine, const char* data, const char* end, const 
         else:
             return status
     if likely(m.more == NULL):
+        if key:
+            note_stencil(engine, route, route.layout[route.current], data, end, safe, key, m)
         return OK
     if data == short_frame:                       # which is gone when the others are read
         return NOT_COVERED

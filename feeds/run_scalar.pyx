@@ -2,7 +2,10 @@
 
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcmp
+from orderbook.types cimport NOT_COVERED, Status
 from feeds.element cimport Head
+from feeds.engine cimport Engine
+from feeds.message cimport Message
 from feeds.shape cimport Op, Shape
 from feeds.routes cimport Route, Routes, routes_find, prefix_size
 
@@ -64,6 +67,24 @@ cdef inline int window_quote(const Window* self) noexcept nogil:
 
 cdef inline bint head_fits(const char* p, const Head* head) noexcept nogil:
     return False
+
+
+cdef inline bint worth_a_look(Engine* engine) noexcept nogil:
+    return False
+
+
+cdef inline uint32_t stencil_key(const char* data, const char* end) noexcept nogil:
+    return 0
+
+
+cdef inline Status read_stencil(Engine* engine, const char* data, const char* end, const char* safe, uint32_t key,
+                                Message* m) noexcept nogil:
+    return NOT_COVERED
+
+
+cdef inline void note_stencil(Engine* engine, Route* route, int layout, const char* data, const char* end,
+                              const char* safe, uint32_t key, const Message* m) noexcept nogil:
+    pass
 
 
 cdef inline Route* find_route(const Routes* self, const char* data, const char* end, const char* safe, char mark,

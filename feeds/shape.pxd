@@ -49,6 +49,7 @@ cdef struct Shape:
     uint8_t pick[4][16]       # bytes that become digits: of either half of the window, for each of two chains
     uint64_t made             # what it was made for, see `shape_key`
     uint32_t look             # what it is found by, see `look_of`
+    uint32_t serial           # no other shape ever has it: its place may become another's
     uint8_t first             # number of the operation it begins with,
     uint8_t next              # and the one after those it covers
     uint8_t size              # bytes of the window it covers
@@ -63,6 +64,7 @@ cdef struct ShapePool:
     Shape* shape              # room for MAX_SHAPES, made at once: pointers to shapes stay valid. Owned
     int16_t* known            # the table: index + 1, 0 where free. Owned, the end of the same memory
     int count
+    uint32_t serial           # of the last shape that was made
     uint32_t ids              # operations named so far
 
 cdef struct Op:
@@ -357,6 +359,8 @@ cdef inline void learn_shape(ShapePool* pool, Op* op, int first, const char* p, 
     if pool.known[place] == 0:
         pool.count += 1
         pool.known[place] = <int16_t> pool.count
+    pool.serial += 1
+    made.serial = pool.serial
     shape = &pool.shape[pool.known[place] - 1]
     shape[0] = made
     shape_turn(op, first, shape)

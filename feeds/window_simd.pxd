@@ -4,9 +4,10 @@ Only run_simd.pyx, which is compiled for SSE4.2, uses this file.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp
+from libc.string cimport memcmp, memcpy
 from feeds.element cimport HEAD, Head
 from feeds.shape cimport Op, Shape
+from feeds.stencil cimport Stencil
 from feeds.routes cimport PREFIX, SHORTEST_PREFIX, Route, Routes, prefix_hash
 
 cdef extern from "<nmmintrin.h>" nogil:
@@ -20,6 +21,7 @@ cdef extern from "<nmmintrin.h>" nogil:
     __m128i _mm_cmpeq_epi8(__m128i a, __m128i b)
     __m128i _mm_or_si128(__m128i a, __m128i b)
     __m128i _mm_and_si128(__m128i a, __m128i b)
+    __m128i _mm_andnot_si128(__m128i a, __m128i b)
     __m128i _mm_xor_si128(__m128i a, __m128i b)
     __m128i _mm_shuffle_epi8(__m128i a, __m128i b)
     __m128i _mm_maddubs_epi16(__m128i a, __m128i b)
@@ -32,6 +34,8 @@ cdef extern from "<nmmintrin.h>" nogil:
     int _mm_testz_si128(__m128i a, __m128i b)
     int _mm_movemask_epi8(__m128i a)
     int64_t _mm_cvtsi128_si64(__m128i a)
+    int64_t _mm_extract_epi64(__m128i a, int i)
+    uint64_t _mm_crc32_u64(uint64_t crc, uint64_t x)
 
 cdef extern from *:
     """
@@ -101,6 +105,37 @@ cdef inline bint head_fits(const char* p, const Head* head) noexcept nogil:
         wrong = _mm_or_si128(wrong, _mm_subs_epu8(_mm_sub_epi8(load(p + 16 * i), load_own(&head.base[16 * i])),
                                                   load_own(&head.limit[16 * i])))
     return _mm_testz_si128(wrong, wrong)
+
+
+cdef inline bint stencil_fits(const Stencil* stencil, const char* p, int size) noexcept nogil:
+    """Whether every one of the `size` (16 or more) bytes at `p` is what the stencil says."""
+    cdef __m128i wrong = _mm_setzero_si128()
+    cdef int at = 0, last = size - 16
+    while True:                                   # what is left over shares a step with bytes before
+        wrong = _mm_or_si128(wrong, _mm_subs_epu8(_mm_sub_epi8(load(p + at), load(&stencil.base[at])),
+                                                  load(&stencil.limit[at])))
+        if at == last:
+            return _mm_testz_si128(wrong, wrong)
+        at = at + 16 if at + 16 < last else last
+
+
+cdef inline uint64_t mixed_text(uint64_t mix, const char* p) noexcept nogil:
+    """A mix of what 16 bytes are, where all digits are one."""
+    cdef __m128i bytes = load(p), digit = _mm_sub_epi8(bytes, _mm_set1_epi8(c'0'))
+    bytes = _mm_andnot_si128(_mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit), bytes)
+    mix = _mm_crc32_u64(mix, <uint64_t> _mm_cvtsi128_si64(bytes))
+    return _mm_crc32_u64(mix, <uint64_t> _mm_extract_epi64(bytes, 1))
+
+
+cdef inline uint32_t stencil_key(const char* data, const char* end) noexcept nogil:
+    """What the stencil of a frame of at least 16 bytes is found by, never 0: how it begins, goes on and ends."""
+    cdef const char* last = end - 16
+    cdef uint64_t mix
+    memcpy(&mix, data, 8)                         # digits too: they may be the number of a stream
+    mix = mixed_text(_mm_crc32_u64(<uint64_t> (end - data), mix), data + 8 if data + 8 < last else last)
+    mix = mixed_text(mix, data + 24 if data + 24 < last else last)
+    mix = mixed_text(mix, data + ((end - data) // 2) if data + (end - data) // 2 < last else last)
+    return <uint32_t> mixed_text(mixed_text(mix, last - 16 if last - 16 > data else data), last) | 1
 
 
 cdef inline uint64_t window_chain(const Window* self, const uint8_t* low, const uint8_t* high) noexcept nogil:

@@ -54,6 +54,7 @@ from feeds.scan cimport (Cursor, Text, at_end, begins, cursor_init, empty_text, 
                          take_constant, take_levels, take_number, take_or_zero, take_signed, take_symbol)
 from feeds.scan cimport is_zero as c_is_zero
 from feeds.shape cimport Written, look_at, look_of
+from feeds.stencil cimport STENCILS, Stencils
 from feeds.symbols cimport Symbols, symbols_add, symbols_find, symbols_free
 from feeds.sync cimport LineCount, line_follows
 from feeds.sync cimport judge as c_judge
@@ -638,6 +639,12 @@ def never_fast(Pipeline pipeline):
     pipeline.path.read = nothing_known
     pipeline.path.quick = NULL
     return pipeline
+
+
+def stencils(Pipeline pipeline):
+    """How many frames are kept as stencils, and what they were worth lately: rises with each frame that fits one."""
+    cdef Stencils* all = &pipeline.path.engine.stencils
+    return sum(all.place[i].size > 0 for i in range(STENCILS)) if all.place != NULL else 0, all.balance
 
 
 def differing(Pipeline pipeline):

@@ -232,7 +232,7 @@ def in_use():
 
 def grown(call, times):
     """Bytes more in use after `times` calls, beyond those of the first ones."""
-    for _ in range(10):
+    for _ in range(50):
         call()
     gc.collect()
     before = in_use()
