@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LINES = {
     "orderbook": ["orderbook", "orderbook.*"],
     "scan": ["feeds.scan", "feeds.checksum", "feeds.message", "feeds.numbers", "feeds.symbols", "feeds.routes",
-             "feeds.shape", "feeds.element", "feeds.layout", "feeds.window_simd", "feeds.engine", "feeds.levels",
-             "feeds.levelmap", "feeds.whole", "feeds.odd", "feeds.protobuf", "feeds.pairs", "feeds.sbe",
+             "feeds.shape", "feeds.element", "feeds.layout", "feeds.stencil", "feeds.window_simd", "feeds.engine",
+             "feeds.levels", "feeds.levelmap", "feeds.whole", "feeds.odd", "feeds.protobuf", "feeds.pairs", "feeds.sbe",
              "feeds.fields"],
     "judge": ["feeds.parser", "feeds.run", "feeds.run_scalar", "feeds.run_simd", "feeds.sync", "feeds.arbiter",
               "feeds.lines", "feeds.venue", "feeds.instruments", "feeds.listing", "feeds.track", "feeds.events",
