@@ -119,6 +119,13 @@ cdef inline bint text_before(const Window* window, const Op* op, int first) noex
     return size == 0 or window_text(window, op.text + op.at[first] + taken, size)
 
 
+cdef inline bint other_behind(const Window* window, const Op* op, const Shape* shape, uint64_t key) noexcept nogil:
+    """Whether a window has numbers as its last one, up to the end of each, but other text behind them: nothing reads
+    that."""
+    return SIMD and shape != NULL and shape.made == key and shape.next == op.numbers and (
+        window_misfit(window, shape) > shape.size - op.tail)
+
+
 cdef const char* run_numbers(Op* op, int first, const char* p, const char* end, const char* safe, int scales,
                              int64_t* values, ShapePool* shapes, Message* printed) noexcept nogil:
     """Read an operation's numbers from `first` on, window by window, where the shape that fitted last does not read
@@ -136,7 +143,7 @@ cdef const char* run_numbers(Op* op, int first, const char* p, const char* end, 
         key = shape_key(op, first, scales)
         shape = op.current[first]
         if not serves(shape, key, &window):
-            if not text_before(&window, op, first):
+            if not text_before(&window, op, first) or other_behind(&window, op, shape, key):
                 return NULL
             shape = find_shape(&window, op, first, key, shapes)
         if shape == NULL:
@@ -944,24 +951,29 @@ cdef inline int32_t symbol_in_list(const Elements* elements, const char* p, cons
     return symbols_find(symbols, p, size, variant) if size > 0 else -1
 
 
-cdef inline bint usual(const Layout* layout, const Message* m) noexcept nogil:
+cdef inline bint usual(const Layout* layout, const int64_t* slot) noexcept nogil:
     """Whether no number of a message is one that may make it another."""
-    if layout.seen & bit(SLOT_LEVEL_COUNT) and m.slot[SLOT_LEVEL_COUNT] == 0:
+    if layout.seen & bit(SLOT_LEVEL_COUNT) and slot[SLOT_LEVEL_COUNT] == 0:
         return False
-    if layout.seen & bit(SLOT_FIRST_SEQ) and m.slot[SLOT_FIRST_SEQ] <= 0:
+    if layout.seen & bit(SLOT_FIRST_SEQ) and slot[SLOT_FIRST_SEQ] <= 0:
         return False                              # where a venue has no number to tell, it may mean another rule
     # And where its count begins anew, the message may be a whole book.
-    return not (layout.link == LINK_COUNTER and layout.seen & bit(SLOT_LAST_SEQ) and m.slot[SLOT_LAST_SEQ] <= 1)
+    return not (layout.link == LINK_COUNTER and layout.seen & bit(SLOT_LAST_SEQ) and slot[SLOT_LAST_SEQ] <= 1)
+
+
+cdef inline bint complete(const Layout* layout, int64_t* slot) noexcept nogil:
+    """Fill in what no text of a message says; False: it may be another."""
+    cdef int i
+    for i in range(layout.n_constants):
+        slot[layout.constant_slot[i]] = layout.constant[i]
+    for i in range(layout.n_copies):
+        slot[layout.copy_to[i]] = slot[layout.copy_from[i]]
+    return not layout.judged or likely(usual(layout, slot))
 
 
 cdef inline Status finish(const Layout* layout, Message* m, int32_t target, const char* more) noexcept nogil:
     """Complete a message of which all that stands in the frame was read; anything but OK: it may be another."""
-    cdef int i
-    for i in range(layout.n_constants):
-        m.slot[layout.constant_slot[i]] = layout.constant[i]
-    for i in range(layout.n_copies):
-        m.slot[layout.copy_to[i]] = m.slot[layout.copy_from[i]]
-    if layout.judged and unlikely(not usual(layout, m)):
+    if unlikely(not complete(layout, m.slot)):
         return NOT_COVERED
     if unlikely(m.kept != NULL) and not (m.kept.differs and m.kept.lists == 3) and not kept_all(
             m.kept, &m.bids, &m.asks):
@@ -1102,9 +1114,10 @@ cdef inline bint no_levels(const Message* m) noexcept nogil:
         m.kind != KIND_DELTA and m.kind != KIND_SNAPSHOT)
 
 
-cdef Status read_several(Engine* engine, const Route* route, int head, const char* data, const char* end,
-                         const char* safe, Message* m) noexcept nogil:
-    """See that all messages of a frame have layouts, after the first was read, and go back to that.
+cdef Status read_several(Engine* engine, Route* route, int head, const char* data, const char* end,
+                         const char* safe, uint32_t key, Message* m) noexcept nogil:
+    """See that all messages of a frame have layouts, after the first was read, and go back to that; `key` as for
+    `note_stencil`, 0: none is made.
 
     Like the careful parser, which looks at the whole frame before it gives its first message.
     """
@@ -1145,7 +1158,11 @@ cdef Status read_several(Engine* engine, const Route* route, int head, const cha
         return NOT_COVERED
     if bare:
         layout_says(first, m, own, more)
-        return OK if usual(first, m) else NOT_COVERED
+        if not usual(first, m.slot):
+            return NOT_COVERED
+        if key:
+            note_stencil(engine, route, head, data, end, safe, key, m)
+        return OK
     return run(engine.layout[head], data + route.size, end, safe, m, &engine.symbols, &engine.shapes, route.target)
 
 
@@ -1202,7 +1219,7 @@ cdef Status read_frame(Engine* engine, const char* data, const char* end, const 
         return OK
     if data == short_frame:                       # which is gone when the others are read
         return NOT_COVERED
-    return read_several(engine, route, route.layout[route.current], data, end, safe, m)
+    return read_several(engine, route, route.layout[route.current], data, end, safe, key, m)
 
 
 cdef extern from *:

@@ -26,6 +26,10 @@ cdef inline bint window_fits(const Window* self, const Shape* shape) noexcept no
     return False
 
 
+cdef inline int window_misfit(const Window* self, const Shape* shape) noexcept nogil:
+    return 0
+
+
 cdef inline int64_t window_value(const Window* self, const Shape* shape) noexcept nogil:
     return 0
 

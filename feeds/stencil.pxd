@@ -14,7 +14,7 @@ from feeds.shape cimport Shape
 cdef enum:
     STENCIL = 240             # bytes of a frame at most
     STENCILS = 512            # places of all streams together, a power of two
-    READS = 14                # windows and other steps of one
+    READS = 16                # windows and other steps of one
     DRAFT = 4                 # what making one costs a stream's trust, and a frame that one fits pays 1
     GAIN = 4                  # looks in vain that such a frame pays for;
     DOUBT = 200               # after so many more of them, a look is taken
@@ -29,13 +29,15 @@ cdef enum:
     READ_OTHER = 4            # what no window reads
     READ_BOOL = 5             # nothing: the value is known
     READ_ADD = 6              # nothing: the level's numbers are complete
+    READ_PART = 7             # nothing: a message of several is complete,
+    READ_TAIL = 8             # and here what stands behind the last one and belongs to the first
 
 cdef struct Read:
     uint8_t kind              # READ_...
-    uint8_t at                # where its window begins
+    uint8_t at                # where its window begins; of READ_PART: where the message ends
     uint8_t slot              # of READ_BOOL; of READ_ADD: the side of the list; of READ_OTHER: where it must end
-    uint8_t value             # of READ_BOOL; of READ_ADD: which element read the level
-    uint32_t since            # Shape.serial, Elements.learned at that time: later, they may be others
+    uint8_t value             # of READ_BOOL; of READ_ADD: which element read the level; of READ_PART: it is the last
+    uint32_t since            # Shape.serial, Elements.learned then: later, they may be others; of parts: their layout
     const Shape* shape        # that fits the window, NULL: it has none. Borrowed from the pool
     void* whose               # of READ_REAL, READ_MOMENT, READ_OTHER the Op, of READ_ADD the Elements. Borrowed
 
@@ -49,7 +51,8 @@ cdef struct Stencil:
     int32_t told              # and which one the stream's name told, see Route.target
     int32_t route             # index of the stream's route,
     uint32_t life             # and its Route.life: later, the place may be another's
-    int layout                # index of the layout that read it
+    int layout                # index of the layout that read it, or its first message
+    bint several              # it has several messages, none with levels
     int n_reads
     Read read[READS]
 

@@ -2,8 +2,9 @@
 
 from feeds.routes cimport TRUST
 from feeds.shape cimport OP_END
-from feeds.stencil cimport (DOUBT, DRAFT, GAIN, READ_ADD, READ_BOOL, READ_LEVEL, READ_MOMENT, READ_OTHER, READ_REAL,
-                            READ_SLOTS, READS, SELDOM, STENCILS, Read, Stencil, Stencils, stencils_ready)
+from feeds.stencil cimport (DOUBT, DRAFT, GAIN, READ_ADD, READ_BOOL, READ_LEVEL, READ_MOMENT, READ_OTHER, READ_PART,
+                            READ_REAL, READ_SLOTS, READ_TAIL, READS, SELDOM, STENCILS, Read, Stencil, Stencils,
+                            stencils_ready)
 
 
 cdef inline Stencil* stencil_place(const Engine* engine, uint32_t key) noexcept nogil:
@@ -11,16 +12,43 @@ cdef inline Stencil* stencil_place(const Engine* engine, uint32_t key) noexcept 
     return &engine.stencils.place[key & (STENCILS - 2)]
 
 
-cdef bint run_stencil(const Engine* engine, const Stencil* self, const char* data, const char* end, const char* safe,
+cdef inline int64_t* end_part(Engine* engine, const Stencil* self, int n, const Read* read, int64_t* slots,
+                              const char* data, Message* m) noexcept nogil:
+    """Complete message `n` of a frame with several, whose numbers are in `slots`: where those behind it go, NULL if it
+    may be another."""
+    cdef Part* part
+    if unlikely(not complete(engine.layout[read.since], slots)):
+        return NULL
+    if n:
+        part = &engine.kept[n - 1]
+        part.target = self.target
+        part.more = data + read.at
+        engine.part[n - 1] = <int16_t> read.since
+    return &m.slot[0] if read.value else &engine.kept[n].slot[0]
+
+
+cdef inline void finish_several(Engine* engine, const Stencil* self, int n, const char* more,
+                                Message* m) noexcept nogil:
+    """Complete a frame with `n` messages, of which the first ends at `more`, as `read_several` does."""
+    cdef const Layout* first = engine.layout[self.layout]
+    engine.n_parts = engine.n_kept = n - 1
+    engine.next_part = 0
+    engine.part_target = self.target if first.late else self.told
+    layout_says(first, m, self.target, more)
+
+
+cdef bint run_stencil(Engine* engine, const Stencil* self, const char* data, const char* end, const char* safe,
                       Message* m) noexcept nogil:
     """Read a frame that fits; False if it has to be read by layouts all the same."""
     cdef const Read* read = &self.read[0]
     cdef const Shape* shape
+    cdef const char* more = NULL
     cdef Elements* elements
     cdef Window window
     cdef double value
+    cdef int64_t* slots = m.slot                  # of the message at work
     cdef int64_t values[PLACES]
-    cdef int i
+    cdef int i, n = 0
     m.bids.count = m.asks.count = m.rows.count = 0
     m.kept = NULL
     values[AT_PRICE] = values[AT_ID] = values[AT_SEQ] = INT64_MIN
@@ -31,7 +59,7 @@ cdef bint run_stencil(const Engine* engine, const Stencil* self, const char* dat
                 return False
             window_load(&window, data + read.at, end, safe)
         if read.kind == READ_SLOTS:
-            keep_values(&window, shape, m.slot)
+            keep_values(&window, shape, slots)
         elif read.kind == READ_LEVEL:
             keep_values(&window, shape, values)
         elif read.kind == READ_ADD:
@@ -43,27 +71,55 @@ cdef bint run_stencil(const Engine* engine, const Stencil* self, const char* dat
                 return False
             values[AT_PRICE] = values[AT_ID] = values[AT_SEQ] = INT64_MIN
         elif read.kind == READ_MOMENT:
-            m.slot[(<Op*> read.whose).slot[0]] = moment_of(&window, shape)
+            slots[(<Op*> read.whose).slot[0]] = moment_of(&window, shape)
         elif read.kind == READ_REAL:
             value = real_of(&window, shape)
-            memcpy(&m.slot[(<Op*> read.whose).slot[0]], &value, sizeof(double))
+            memcpy(&slots[(<Op*> read.whose).slot[0]], &value, sizeof(double))
         elif read.kind == READ_BOOL:
-            m.slot[read.slot] = read.value
-        elif run_other(<Op*> read.whose, data + read.at, end, safe, m.slot) != data + read.slot:
+            slots[read.slot] = read.value
+        elif read.kind == READ_PART:
+            slots = end_part(engine, self, n, read, slots, data, m)
+            if slots == NULL:
+                return False
+            if n == 0:
+                more = data + read.at
+            n += 1
+        elif read.kind == READ_TAIL:
+            if unlikely(not complete(engine.layout[read.since], slots)):
+                return False
+        elif run_other(<Op*> read.whose, data + read.at, end, safe, slots) != data + read.slot:
             return False
         read += 1
+    if self.several:
+        finish_several(engine, self, n, more, m)
+        return True
     return finish(engine.layout[self.layout], m, self.target, NULL) == OK
 
 
+cdef bint parts_belong(const Stencil* self, const Route* route) noexcept nogil:
+    """Whether the stream still has the layouts of the messages behind the first."""
+    cdef const Read* read = &self.read[0]
+    cdef int i, k
+    for i in range(self.n_reads):
+        if read.kind == READ_PART and <int> read.since != self.layout:
+            for k in range(route.n_parts):
+                if route.part[k] == <int> read.since and route.part_head[k] == self.layout:
+                    break
+            else:
+                return False
+        read += 1
+    return True
+
+
 cdef inline bint belongs(const Stencil* self, const Engine* engine, const Route* route) noexcept nogil:
-    """Whether a layout of the stream would do all that a stencil does."""
+    """Whether layouts of the stream would do all that a stencil does."""
     cdef const Target* instrument = &engine.symbols.target[self.target]
     cdef int i
     if self.told != route.target or self.scales != scales_word(instrument.price_scale, instrument.qty_scale):
         return False
     for i in range(route.n_layouts):
         if route.layout[i] == self.layout:
-            return True
+            return not self.several or parts_belong(self, route)
     return False
 
 
@@ -269,9 +325,8 @@ cdef const char* draft_step_alone(Draft* self, Op* op, const char* p) noexcept n
     return past
 
 
-cdef bint draft_frame(Draft* self, Py_ssize_t prefix, Layout* layout) noexcept nogil:
-    """Go through a frame that a layout has just read from behind its prefix on; False: no stencil can be made of it."""
-    cdef const char* p = draft_text(self, self.data, prefix)
+cdef const char* draft_ops(Draft* self, Layout* layout, const char* p) noexcept nogil:
+    """All that a layout reads, from where it begins: what follows it, NULL if no stencil can be made of it."""
     cdef Op* op = layout.op
     cdef int next
     while p != NULL and op.kind != OP_END:
@@ -292,12 +347,51 @@ cdef bint draft_frame(Draft* self, Py_ssize_t prefix, Layout* layout) noexcept n
         else:
             p = draft_step_alone(self, op, p)
         op += 1
-    return p == self.end
+    return p
+
+
+cdef const char* draft_part(Draft* self, const Engine* engine, int kind, int layout, bint last,
+                            const char* p) noexcept nogil:
+    """What one layout of several has just read: what follows it, NULL if no stencil can be made of it."""
+    cdef Read* read
+    p = draft_ops(self, engine.layout[layout], p) if p != NULL else NULL
+    read = draft_step(self, kind, p) if p != NULL else NULL
+    if read == NULL:
+        return NULL
+    read.since = <uint32_t> layout
+    read.value = last
+    return p
+
+
+cdef const char* draft_several(Draft* self, const Engine* engine, const Layout* first, const char* p) noexcept nogil:
+    """The messages of a frame with several, none with levels, and what stands behind them: what follows, NULL if no
+    stencil can be made of it."""
+    cdef int i, n = engine.n_parts
+    if engine.n_kept != n:
+        return NULL
+    p = draft_part(self, engine, READ_PART, self.stencil.layout, False, p)
+    for i in range(n):
+        if p == NULL or engine.kept[i].target != self.stencil.target:
+            return NULL
+        p = draft_part(self, engine, READ_PART, engine.part[i], i + 1 == n, draft_text(self, p, 1))
+    if first.tail:
+        return draft_part(self, engine, READ_TAIL, first.tail - 1, False, p)
+    return draft_text(self, p, first.n_close) if p != NULL else NULL
+
+
+cdef bint draft_frame(Draft* self, const Engine* engine, Py_ssize_t prefix) noexcept nogil:
+    """Go through a frame that layouts have just read from behind its prefix on; False: no stencil can be made of it."""
+    cdef Layout* first = engine.layout[self.stencil.layout]
+    cdef const char* p = draft_text(self, self.data, prefix)
+    if p == NULL:
+        return False
+    return (draft_several(self, engine, first, p) if self.stencil.several else draft_ops(self, first, p)) == self.end
 
 
 cdef void note_stencil(Engine* engine, Route* route, int layout, const char* data, const char* end, const char* safe,
                        uint32_t key, const Message* m) noexcept nogil:
-    """Make a stencil of a frame that a layout has just read; none any more for a stream whose frames seldom fit one."""
+    """Make a stencil of a frame that layouts have just read, the (first) message by `layout`; none any more for a
+    stream whose frames seldom fit one."""
     cdef Draft draft
     cdef Stencil made
     cdef Stencil* place
@@ -313,6 +407,7 @@ cdef void note_stencil(Engine* engine, Route* route, int layout, const char* dat
     made.n_reads = 0
     made.target = m.target
     made.layout = layout
+    made.several = m.more != NULL
     made.key = key
     made.told = route.target
     made.route = <int32_t> (route - engine.routes.route)
@@ -325,7 +420,7 @@ cdef void note_stencil(Engine* engine, Route* route, int layout, const char* dat
     draft.instrument = &engine.symbols.target[m.target]
     draft.shapes = &engine.shapes
     made.scales = scales_word(draft.instrument.price_scale, draft.instrument.qty_scale)
-    if not draft_frame(&draft, route.size, engine.layout[layout]):
+    if not draft_frame(&draft, engine, route.size):
         return
     place = stencil_place(engine, key)
     place[1] = place[0]                           # the older one of the two goes

@@ -97,6 +97,20 @@ cdef inline bint window_fits(const Window* self, const Shape* shape) noexcept no
     return _mm_testz_si128(low, low)
 
 
+cdef inline int first_bit(uint32_t mask) noexcept nogil:
+    """Place of the lowest bit; anything if there is none."""
+    return ctz32(mask | <uint32_t> 1 << 31)
+
+
+cdef inline int window_misfit(const Window* self, const Shape* shape) noexcept nogil:
+    """Place of the first byte of a window that does not fit."""
+    cdef __m128i zero = _mm_setzero_si128()
+    cdef __m128i low = _mm_subs_epu8(_mm_sub_epi8(self.low, load_own(shape.base)), load_own(shape.limit))
+    cdef __m128i high = _mm_subs_epu8(_mm_sub_epi8(self.high, load_own(&shape.base[16])), load_own(&shape.limit[16]))
+    return first_bit(~(<uint32_t> _mm_movemask_epi8(_mm_cmpeq_epi8(low, zero))
+                       | <uint32_t> _mm_movemask_epi8(_mm_cmpeq_epi8(high, zero)) << 16))
+
+
 cdef inline bint head_fits(const char* p, const Head* head) noexcept nogil:
     """Whether every one of the HEAD bytes at `p` is what the head says."""
     cdef __m128i wrong = _mm_setzero_si128()
@@ -203,11 +217,6 @@ cdef inline uint32_t window_stops(const Window* self, char stop) noexcept nogil:
     """Where in a window this byte stands."""
     cdef __m128i byte = _mm_set1_epi8(stop)
     return equal_mask(self, byte, byte)
-
-
-cdef inline int first_bit(uint32_t mask) noexcept nogil:
-    """Place of the lowest bit; anything if there is none."""
-    return ctz32(mask | <uint32_t> 1 << 31)
 
 
 cdef inline int window_quote(const Window* self) noexcept nogil:

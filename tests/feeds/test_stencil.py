@@ -6,11 +6,12 @@ what may change between the frame that a stencil was made of and the one that fi
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal
 
 import pytest
 
-from feeds import VENUES, Pipeline
+from feeds import VENUES, Pipeline, Trade
 from orderbook import BookState
 from tests import _probe
 from tests.feeds.test_layout_forms import ROWS, Way, check, take, ways_of
@@ -181,3 +182,75 @@ def test_one_byte_less_or_more_or_another_is_none_that_fits():
                 check(ways, wrong)
     take(ways, [("frame", good)])
     check(ways, good)
+
+
+# ---- frames with several messages: their values are kept apart, and nothing of one gets into another
+
+def deals(*rows: tuple[str, str, str], pair: str = "XMR/USD", time: int = 826417) -> bytes:
+    """Trades of kraken v1: price, quantity, side."""
+    body = ",".join(f'["{price}","{qty}","1618678150.{time + at}","{side}","m",""]'
+                    for at, (price, qty, side) in enumerate(rows))
+    return f'[993,[{body}],"trade","{pair}"]'.encode()
+
+
+def last_trade(ways: list[Way], pair: str = "XMR/USD") -> Trade:
+    """The last trade, the same in all ways."""
+    trades = [way.pipeline.last_trade(pair) for way in ways]
+    told = [(t.price_int, t.qty_int, t.aggressor, t.exchange_ns) for t in trades]
+    assert told[0] == told[1] == told[2]
+    return trades[0]
+
+
+def taught_deals(events: bool, n: int) -> list[Way]:
+    """Ways whose frames of so many trades have a stencil."""
+    ways = ways_of(ROWS["kraken"], events=events)
+    row = ("354.04000000", "0.28245396", "s")
+    for number in range(6):
+        take(ways, [("frame", deals(*[row] * n, time=826410 + number))])
+        check(ways, number)
+    assert fits(ways[0], deals(*[row] * n, time=826410))
+    take(ways[1:], [("frame", deals(*[row] * n, time=826410))])
+    return ways
+
+
+@pytest.mark.parametrize("events", [False, True])
+@pytest.mark.parametrize("n", [2, 3])
+def test_messages_of_one_frame(n, events):
+    ways = taught_deals(events, n)
+    rng = random.Random(n)
+    for _ in range(60):
+        rows = [(f"{rng.randrange(100, 1000)}.{rng.randrange(100):02d}000000", f"0.{rng.randrange(10 ** 8):08d}", "s")
+                for _ in range(n)]
+        frame = deals(*rows, time=rng.randrange(100_000, 900_000))
+        assert fits(ways[0], frame)
+        take(ways[1:], [("frame", frame)])
+        check(ways, frame)
+        last_trade(ways)
+    assert ways[0].pipeline.counters["trades"] == 67 * n
+
+
+@pytest.mark.parametrize("events", [False, True])
+def test_messages_of_one_frame_that_differ_in_number_side_or_instrument(events):
+    ways = taught_deals(events, 2)
+    a, b, c = ("353.11000000", "1.28245396", "b"), ("352.25000000", "0.00000001", "s"), ("351.00000000", "7.5", "s")
+    for frame in (deals(a), deals(a, b), deals(b, a), deals(a, b, c), deals(b, b), deals(c, c), deals(b, b, b, b, b, b),
+                  deals(b, b, pair="XMR/EUR"), deals(b, b), deals(b, b)[:-1], deals(b, b) + b" ",
+                  deals(b, b).replace(b'"],[', b'"] ,['), deals(b, b).replace(b'"m",""]]', b'"m",""],]'),
+                  deals(b, ("352.251234567", "0.00000001", "s")), deals(b, b), deals(b, b)):
+        for _ in range(4):
+            take(ways, [("frame", frame)])
+            check(ways, frame)
+            last_trade(ways)
+    assert ways[0].pipeline.last_trade("XMR/EUR").price == 352.25
+
+
+def test_one_byte_of_a_frame_with_several_messages():
+    ways = taught_deals(True, 2)
+    good = deals(("353.81000000", "1.71754604", "s"), ("353.80000000", "0.71754604", "s"))
+    for at in range(len(good)):
+        for byte in b'09.-,[]" b\\x':
+            take(ways, [("frame", good[:at] + bytes([byte]) + good[at + 1:])])
+            check(ways, (at, byte))
+    take(ways, [("frame", good)])
+    check(ways, good)
+    assert last_trade(ways).price == 353.8
