@@ -258,8 +258,6 @@ def make_plan(spec: VenueSpec, symbols: Sequence[str], channels: Sequence[str], 
 
     Raises: PlanError that says which limit it is beyond; UnsupportedChannel.
     """
-    market = spec.check_market(market)
-    spec.check_channels(channels)
     streams = spec.streams(symbols, channels, depth=depth, speed=speed, market=market)
     unique = list({stream.name: stream for stream in reversed(streams)}.values())[::-1]
     limits = spec.limits
@@ -277,7 +275,7 @@ def make_plan(spec: VenueSpec, symbols: Sequence[str], channels: Sequence[str], 
         ready = max(ready, opened + max(times.values()))
     weight = spec.snapshot_weight(spec.snapshot_limit) if asked else 0
     fetched = snapshot_times(sorted(asked), weight, limits)
-    return Plan(spec.name, market, len(set(symbols)), len(unique), tuple(lines), len(asked), weight,
+    return Plan(spec.name, spec.check_market(market), len(set(symbols)), len(unique), tuple(lines), len(asked), weight,
                 plan_bounds(spec, lists, lines, len(asked), weight), max([ready, *fetched[-1:]]))
 
 

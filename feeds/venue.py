@@ -202,7 +202,7 @@ class VenueSpec:
     link: Link
     roots: Mapping[str, str]        # root name -> WebSocket address without path: {"public": "wss://host/public"}
     channels: Mapping[str, str]     # channel -> one line on what it is, for help texts and errors
-    streams: Callable[..., list[Stream]]    # (symbols, channels, depth=None, speed=None, market=None) -> streams
+    name_streams: Callable[..., list[Stream]]   # what `streams` calls, with channels and a market that it has
     subscribe: Callable[[Sequence[str], int], list[str]]        # stream names, request id -> text frames
     unsubscribe: Callable[[Sequence[str], int], list[str]]
     read_control: Callable[[bytes], Control]    # classify a frame the parser called a control frame; never raises
@@ -252,6 +252,12 @@ class VenueSpec:
     # normalised names that are the venue's symbols as they stand: "pair" (BTC-USDT), "dated" (BTC-27DEC26, and
     # BTC-27DEC26-100000-C); nobody has to look such a symbol up in a list
     own_names: tuple[str, ...] = ()
+
+    def streams(self, symbols: Sequence[str], channels: Sequence[str], depth: int | None = None,
+                speed: str | None = None, market: str | None = None) -> list[Stream]:
+        """Streams of `symbols` x `channels`; `UnsupportedChannel`, which lists what there is, for anything it lacks."""
+        self.check_channels(channels)
+        return self.name_streams(symbols, channels, depth, speed, self.check_market(market))
 
     def snapshot_url(self, symbol: str, rest_url: str | None = None, limit: int | None = None,
                      market: str = "") -> str:

@@ -41,7 +41,7 @@ def own_spec(*, fields, form=("price", "qty"), words=None, link=Link.NONE, marke
 
     facts: dict[str, Any] = {
         "name": "own", "roots": {"public": "wss://own.example"}, "channels": {"book": "books", "trades": "trades"},
-        "streams": None, "subscribe": None, "unsubscribe": None, "read_control": None, "symbol": str,
+        "name_streams": None, "subscribe": None, "unsubscribe": None, "read_control": None, "symbol": str,
         "limits": Limits(10, 1.0, 10, 10, 0, 10), "max_frame_size": 1 << 20, "source": "https://own.example",
         "checked": "2026-11-22", "forms": "JSON", "read_address": read_address,
     }

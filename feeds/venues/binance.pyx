@@ -20,8 +20,8 @@ from feeds.parser cimport Parser
 from feeds.scan cimport (Cursor, Text, at_end, fail, key_is, next_is, next_item, next_key, open_array, open_object,
                          peek, read_text, skip_value, word_is)
 
-from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_each,
-                         error_code, frame_text, read_object, read_url, request_number)
+from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, error_code,
+                         frame_text, read_object, read_url, request_number)
 from feeds.venues.lists import binance as lists
 
 
@@ -291,12 +291,11 @@ def book_stream(venue, delta_speeds, partial_speeds, depth, speed):
     return f"depth{'' if depth is None else depth}{speeds[name]}"
 
 
-def make_streams(venue, channels_known, delta_speeds, partial_speeds, split):
+def make_streams(venue, delta_speeds, partial_speeds, split):
     """The `streams` function of one market."""
 
-    def streams(symbols, channels, depth=None, speed=None, market=None):
+    def streams(symbols, channels, depth, speed, market):
         """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
-        check_each(venue, "channel", channels, channels_known)
         book = book_stream(venue, delta_speeds, partial_speeds, depth, speed)
         planned = []
         for symbol in map(str.upper, symbols):
@@ -451,7 +450,7 @@ SPOT = VenueSpec(
     instruments_weight=20,
     snapshot_weight=spot_weight,
     channels=CHANNELS,
-    streams=make_streams("binance_spot", CHANNELS, SPOT_SPEEDS, SPOT_SPEEDS, split=False),
+    name_streams=make_streams("binance_spot", SPOT_SPEEDS, SPOT_SPEEDS, split=False),
     limits=SPOT_LIMITS,
     ping_interval_s=20,
     parser=lambda market: BinanceParser(False),
@@ -468,7 +467,7 @@ USDM = VenueSpec(
     rest_url="https://fapi.binance.com",
     snapshot_address=snapshot_address("https://fapi.binance.com/fapi/v1/depth"),
     instruments_addresses={"": lists.ADDRESSES["usdm"]},
-    streams=make_streams("binance_usdm", FUTURES_CHANNELS, FUTURES_SPEEDS, FUTURES_PARTIAL_SPEEDS, split=True),
+    name_streams=make_streams("binance_usdm", FUTURES_SPEEDS, FUTURES_PARTIAL_SPEEDS, split=True),
     source="https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams",
     forms="JSON of 2019 to 2026, raw and combined, with and without the ps and st keys of 2026.",
 )
@@ -480,7 +479,7 @@ COINM = VenueSpec(
     rest_url="https://dapi.binance.com",
     snapshot_address=snapshot_address("https://dapi.binance.com/dapi/v1/depth"),
     instruments_addresses={"": lists.ADDRESSES["coinm"]},
-    streams=make_streams("binance_coinm", FUTURES_CHANNELS, FUTURES_SPEEDS, FUTURES_PARTIAL_SPEEDS, split=False),
+    name_streams=make_streams("binance_coinm", FUTURES_SPEEDS, FUTURES_PARTIAL_SPEEDS, split=False),
     source="https://developers.binance.com/docs/derivatives/coin-margined-futures/websocket-market-streams",
     forms="JSON of 2021 to 2026, raw and combined, with and without the st key of 2026.",
 )

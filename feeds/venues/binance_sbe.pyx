@@ -22,7 +22,7 @@ from feeds.sbe cimport (Group, Header, LEVEL_SIZE, fill_slot, load_i64, read_blo
                         take_exponents, take_group, take_i64)
 from feeds.scan cimport Cursor, Text, at_end, cursor_init, fail, skip_value
 
-from feeds.venue import Control, Evidence, Stream, UnsupportedChannel, check_each, check_known
+from feeds.venue import Control, Evidence, Stream, UnsupportedChannel, check_known
 
 cdef enum:
     SCHEMA = 1
@@ -240,9 +240,8 @@ NAMES = {"trades": "trade", "quotes": "bestBidAsk"}
 def make_streams(spelling):
     """The `streams` function; `spelling` gives a symbol as the venue writes it."""
 
-    def streams(symbols, channels, depth=None, speed=None, market=None):
+    def streams(symbols, channels, depth, speed, market):
         """Streams of `symbols` x `channels`; depth concerns the channel "book" only, and each book has one speed."""
-        check_each(WHO, "channel", channels, CHANNELS)
         check_known(WHO, "book of depth", depth, (None, PARTIAL_LEVELS),
                     f"{PARTIAL_LEVELS}, or None for the whole book")
         if speed is not None:
@@ -293,7 +292,7 @@ def changes(spec):
     return dict(
         roots={"sbe": "wss://stream-sbe.binance.com:9443"},
         channels=CHANNELS,
-        streams=make_streams(spec.symbol),
+        name_streams=make_streams(spec.symbol),
         read_control=make_read_control(spec.read_control),
         parser=lambda market: SbeParser(),
         key_header="X-MBX-APIKEY",

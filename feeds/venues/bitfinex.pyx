@@ -330,10 +330,8 @@ def spelling(symbol):
     return "t" + symbol.upper()
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`; channels that come in one stream share it."""
-    SPEC.check_channels(channels)
-    SPEC.check_market(market)
     check_known("bitfinex", "book of depth", depth, (None, *DEPTHS), ", ".join(map(str, DEPTHS)))
     check_known("bitfinex", "speed", speed, SPEEDS, "realtime, 2s")
     planned = []
@@ -426,7 +424,7 @@ SPEC = VenueSpec(
     link=Link.NONE,
     count=Count.NEXT,
     roots={"public": "wss://api-pub.bitfinex.com/ws/2"},
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=spelling,
     subscribe=subscribe, unsubscribe=unsubscribe,
     # The documentation says 25 or 30 channels on a connection; 37 were refused in 2026-09. 20 connections a minute.
     limits=Limits(streams_per_connection=25, messages_per_second=0, streams_per_request=1,

@@ -202,9 +202,8 @@ TOPICS = {"quotes": "books1", "trades": "trade"}        # of others than the boo
 REASONS = {"30001": "bad_symbol", "30006": "rate_limit", "30007": "rate_limit"}
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
-    market = SPEC.check_market(market)
     check_each(f"bitget {market}", "channel", channels,
                [name for name in CHANNELS if market != "spot" or name not in OF_FUTURES])
     check_known("bitget", "book of depth", depth, (None, 5, 15), "5, 15, or None for that of deltas")
@@ -275,7 +274,7 @@ SPEC = VenueSpec(
     name="bitget",
     link=Link.CHAIN,                              # pseq == last seq
     roots={"v2": "wss://ws.bitget.com/v2/ws/public", "v3": "wss://ws.bitget.com/v3/ws/public"},
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=str.upper,
     subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 4,096 bytes a request, 240 subscriptions an hour and connection, 10 messages a second, 1,000 channels a connection
     # of which less than 50 are advised; 300 connections in 5 minutes.

@@ -306,10 +306,8 @@ TABLES = {
 BOOKS = {None: "orderBookL2", 25: "orderBookL2_25", 10: "orderBook10"}
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`; depth concerns the book."""
-    SPEC.check_channels(channels)
-    SPEC.check_market(market)
     check_known("bitmex", "book of depth", depth, BOOKS, "10, 25, or None for the whole book")
     check_known("bitmex", "speed", speed, (None,), "None, every change at once")
     tables = {**TABLES, "book": BOOKS[depth]}
@@ -371,7 +369,7 @@ SPEC = VenueSpec(
     name="bitmex",
     link=Link.NONE,
     roots={"public": "wss://ws.bitmex.com/realtime"},
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=spelling,
     subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # About 40 connections an hour an address (the welcome counts them down), so that 20 in 5 minutes leave as many for
     # the rest of it; subscriptions are not limited, their numbers are our own. REST without a login: 30 a minute.

@@ -136,10 +136,8 @@ def spelling(symbol):
     return symbol.replace("/", "").lower()
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`, named as the venue's channels: "diff_order_book_btcusd"."""
-    SPEC.check_channels(channels)
-    SPEC.check_market(market)
     check_known("bitstamp", "book of depth", depth, (None, PARTIAL_LEVELS), "100, or None for the whole book")
     check_known("bitstamp", "speed", speed, (None,), "None for its only one")
     planned = []
@@ -204,7 +202,7 @@ SPEC = VenueSpec(
     name="bitstamp",
     link=Link.RISES,
     roots={"public": "wss://ws.bitstamp.net"},
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=spelling,
     subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 1,024 channels and 90 days a connection; by REST 400 requests a second and 10,000 in 10 minutes. The rates of
     # messages and connections are not published.

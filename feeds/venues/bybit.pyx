@@ -30,8 +30,6 @@ from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueS
                          read_object, read_url, request_number)
 from feeds.venues.lists import bybit as lists
 
-MARKETS = ("spot", "linear", "inverse", "option")
-
 cdef enum:
     OPTION = 3                # index of the market
 
@@ -265,6 +263,8 @@ add_channel(&KNOWN, b"trade", KIND_TRADE, TRADE)
 add_channel(&KNOWN, b"liquidation", KIND_LIQUIDATION, FORCED)
 
 
+MARKETS = ("spot", "linear", "inverse", "option")
+
 CHANNELS = {
     "book": "order book by deltas: 50, 200 or 1000 levels, of options 25 or 100",
     "quotes": "best bid and offer",
@@ -284,9 +284,8 @@ OPTION_BOOKS = {(100, "100ms"): "orderbook.100", (25, "20ms"): "orderbook.25"}
 REFUSED = re.compile(r"topic: ?([\w.-]+)")
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only, each depth has one speed."""
-    market = SPEC.check_market(market)
     check_each(f"bybit {market}", "channel", channels,
                [name for name in CHANNELS if name not in LACKS.get(market, ())])
     book = pick_book(f"bybit {market}", OPTION_BOOKS if market == "option" else BOOKS, depth, speed)
@@ -360,7 +359,7 @@ SPEC = VenueSpec(
     name="bybit",
     link=Link.COUNTER,                            # u == last u + 1
     roots={market: f"wss://stream.bybit.com/v5/public/{market}" for market in MARKETS},
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=str.upper,
     subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # Args of at most 21,000 characters on a connection, 10 in a request (spot), 500 connections in 5 minutes; 600 REST
     # requests in 5 s. No number of messages is stated.

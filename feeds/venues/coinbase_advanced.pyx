@@ -192,10 +192,8 @@ def spelling(symbol):
     return symbol.removesuffix("C") if symbol.endswith("-USDC") else symbol
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`, named "level2:BTC-USD"; the book is whole and has one speed."""
-    SPEC.check_channels(channels)
-    SPEC.check_market(market)
     check_known("coinbase_advanced", "book of depth", depth, (None,), "None for the whole book")
     check_known("coinbase_advanced", "speed", speed, (None,), "None for its only one")
     return [Stream(f"{WIRE[channel]}:{symbol}", "public", symbol, channel)
@@ -246,7 +244,7 @@ SPEC = VenueSpec(
     link=Link.CONNECTION,
     count=Count.NEXT,
     roots={"public": "wss://advanced-trade-ws.coinbase.com"},
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=spelling,
     subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 8 messages and 8 new connections a second and address; streams per connection and request are not limited in the
     # documentation.

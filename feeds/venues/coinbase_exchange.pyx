@@ -102,10 +102,8 @@ def spelling(symbol):
     return lists.OWN_CODES.get(base, base) + dash + quote
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`, named "level2_batch:BTC-USD"; the book is whole and has one speed."""
-    SPEC.check_channels(channels)
-    SPEC.check_market(market)
     check_known("coinbase_exchange", "book of depth", depth, (None,), "None for the whole book")
     if speed not in (None, "50ms"):
         raise UnsupportedChannel(f"coinbase_exchange has no speed {speed!r} without a login; it has: 50ms")
@@ -166,7 +164,7 @@ SPEC = VenueSpec(
     name="coinbase_exchange",
     link=Link.NONE,
     roots={"public": "wss://ws-feed.exchange.coinbase.com"},
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=spelling,
     subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 8 requests a second and address (20 at once), 100 messages a second of one client; a product may be asked for 10
     # times by channel. Streams per connection and request are not limited in the documentation.

@@ -161,10 +161,8 @@ def book_name(symbol, depth, speed):
     return f"book.{symbol}.{depth or 50}{SPEEDS[speed]}"
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`; depth and speed concern the book."""
-    SPEC.check_channels(channels)
-    SPEC.check_market(market)
     planned = []
     for symbol in map(str.upper, symbols):
         for channel in channels:
@@ -238,7 +236,7 @@ SPEC = VenueSpec(
     name="cryptocom",
     link=Link.CHAIN,
     roots={"public": "wss://stream.crypto.com/exchange/v1/market"},
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=str.upper,
     subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 100 messages a second, of which the second in which a connection opens has its share only: so we send fewer.
     # Of new connections and of REST nothing is known here: those numbers, and the names in a request, are our own.

@@ -217,10 +217,8 @@ DEPTHS = (None, 1, 10, 20)
 SPEEDS = ("100ms", "agg2", "raw")
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`; depth is the book's, speed ("100ms"; "agg2": about 1 s) of all but quotes."""
-    SPEC.check_channels(channels)
-    SPEC.check_market(market)
     speed = speed or "100ms"
     check_known("deribit", "book of depth", depth, DEPTHS, "1, 10, 20, or None for the whole book")
     known = SPEEDS if depth is None else SPEEDS[:2]
@@ -295,7 +293,7 @@ SPEC = VenueSpec(
     name="deribit",
     link=Link.CHAIN,
     roots={"public": "wss://www.deribit.com/ws/api/v2"},
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=spelling,
     subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 500 channels a request and 32 connections at once an address; 3.3 requests a second in the long run, 10 at once.
     # Of the channels of one connection nothing is known: 2000 is our own limit.

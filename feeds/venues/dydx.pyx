@@ -222,10 +222,8 @@ CHANNELS = {
 }
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`, named "v4_orderbook:BTC-USD", and "v4_markets", which is of all symbols."""
-    SPEC.check_channels(channels)
-    SPEC.check_market(market)
     check_known("dydx", "book of depth", depth, (None,), "None, for the whole book")
     check_known("dydx", "speed", speed, (None, "batched"), "None for every change at once, or 'batched'")
     names = {"book": f"v4_orderbook:{{}}{':batched' if speed else ''}", "trades": "v4_trades:{}",
@@ -291,7 +289,7 @@ SPEC = VenueSpec(
     link=Link.NONE,
     count=Count.EACH_ONCE,        # answers come late: they have the number at which the request was received
     roots={"public": "wss://indexer.dydx.trade/v4/ws"},
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=str.upper,
     subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 32 subscriptions of each channel on one connection. The same channel and market may be asked for twice a second.
     limits=Limits(streams_per_connection=32, messages_per_second=0, streams_per_request=1,

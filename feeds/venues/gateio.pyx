@@ -256,9 +256,8 @@ def root_of(symbol):
     return {"USD": "btc", "USD1": "usd1"}.get(parts[1], "usdt")
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
-    market = SPEC.check_market(market)
     futures = market == "futures"
     check_each(f"gateio {market}", "channel", channels, tuple(CHANNELS) if futures else SPOT_CHANNELS)
     book = pick_book("gateio", BOOKS, 400 if depth is None else depth, speed)[futures]
@@ -359,7 +358,7 @@ SPEC = VenueSpec(
         "btc": "wss://fx-ws.gateio.ws/v4/ws/btc",
         "usd1": "wss://fx-ws.gateio.ws/v4/ws/usd1",
     },
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=spelling,
     subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # Gate publishes no limit on subscriptions or messages (gateio/gatews issue 25, 2022); these are our own. Public
     # REST requests: 200 in 10 s for an address.

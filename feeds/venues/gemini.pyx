@@ -193,14 +193,12 @@ SPEEDS = {None: "@100ms", "100ms": "@100ms", "1000ms": ""}
 SUFFIX = {"quotes": "bookTicker", "trades": "trade", "mark": "markPrice"}
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`, named "btcusd@depth@100ms"; depth and speed concern the book only.
 
     Partial books do not say how many levels they were asked for with: all of them fill one Book, of depth 20. Two
     speeds of one book cannot be told apart either; a connection should have one of them.
     """
-    SPEC.check_channels(channels)
-    SPEC.check_market(market)
     check_known("gemini", "book of depth", depth, DEPTHS, "5, 10, 20, or None for all of it")
     check_known("gemini", "speed", speed, SPEEDS, "100ms, 1000ms")
     planned = []
@@ -265,7 +263,7 @@ SPEC = VenueSpec(
     name="gemini",
     link=Link.OVERLAP_OR_WHOLE,
     roots={"public": "wss://ws.gemini.com"},
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.lower,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=str.lower,
     subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     connect_path=lambda names: "/?snapshot=-1",   # without it there would be changes only, of nothing
     # 300 connections in 5 minutes and 7,000 units of weight in 10 s, as `conninfo` says; what a request weighs it does

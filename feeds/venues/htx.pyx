@@ -274,9 +274,8 @@ BOOKS = {
 }
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
-    market = SPEC.check_market(market)
     check_each(f"htx {market}", "channel", channels, ("book", *TOPICS[market]))
     topic, root, levels = pick_book(f"htx {market}", BOOKS[market], depth, speed)
     planned = []
@@ -370,7 +369,7 @@ SPEC = VenueSpec(
         "notices": "wss://api.hbdm.com/linear-swap-notification",
         "coin_notices": "wss://api.hbdm.com/swap-notification",
     },
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=spelling,
     subscribe=partial(ask, "sub"), unsubscribe=partial(ask, "unsub"),
     # Swap: 40 subscriptions a second; spot: 10 `req` a second on a connection. The other figures are our own.
     limits=Limits(streams_per_connection=200, messages_per_second=10, streams_per_request=1,

@@ -182,10 +182,8 @@ TYPES = {
 }
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`; the book has 5 levels a side, or with depth=20 that many, but seldom."""
-    SPEC.check_channels(channels)
-    SPEC.check_market(market)
     check_known("hyperliquid", "book of depth", depth, (None, 5, 20), "5 (the default) and 20")
     check_known("hyperliquid", "speed", speed, (None,), "None: the depth of the book decides it")
     types = {**TYPES, "book": "l2Book" if depth == 20 else "l2Book.fast"}
@@ -259,7 +257,7 @@ SPEC = VenueSpec(
     name="hyperliquid",
     link=Link.NOT_BELOW,
     roots={"public": "wss://api.hyperliquid.xyz/ws"},
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=spelling,
     subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 1000 subscriptions and 2000 messages a minute an address, over all its connections; of connections the docs
     # tell of 100, a reading of 2026-09 of 10 at once and 30 new ones a minute: the latter is kept here.

@@ -320,11 +320,9 @@ def spelling(symbol):
     return "/".join(lists.COMMON.get(part, part) for part in text.split("/"))
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`. A symbol has one depth, and one ticker, on a connection: with quotes the
     ticker comes with every change of the best bid or offer, and serves both channels."""
-    SPEC.check_channels(channels)
-    SPEC.check_market(market)
     check_known("kraken", "book of depth", depth, (None, *DEPTHS), ", ".join(map(str, DEPTHS)))
     check_known("kraken", "speed", speed, (None,), "None, every change at once")
     ticker_name = "ticker-bbo" if "quotes" in channels else "ticker"
@@ -407,7 +405,7 @@ SPEC = VenueSpec(
     name="kraken",
     link=Link.NONE,
     roots={"public": "wss://ws.kraken.com/v2"},
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=spelling,
     subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # About 150 connections in ten minutes from one address, then a ban of ten minutes (Cloudflare). No other limit is
     # stated for public channels; 200 names keep a request small.

@@ -110,10 +110,8 @@ FEEDS = {"book": "book", "trades": "trade", "liquidations": "trade", "ticker": "
          "open_interest": "ticker"}
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`; channels that come in one feed share its stream."""
-    SPEC.check_channels(channels)
-    SPEC.check_market(market)
     check_known("kraken_futures", "book of depth", depth, (None,), "None for the whole book")
     check_known("kraken_futures", "speed", speed, (None,), "None, every change at once")
     return [Stream(f"{FEEDS[channel]}:{symbol}", "public", symbol, channel)
@@ -146,7 +144,7 @@ SPEC = VenueSpec(
     name="kraken_futures",
     link=Link.COUNTER,
     roots={"public": "wss://futures.kraken.com/ws/v1"},
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=str.upper,
     subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 100 requests a second and 100 connections; 50 names keep a request small.
     limits=Limits(streams_per_connection=0, messages_per_second=100, streams_per_request=50,

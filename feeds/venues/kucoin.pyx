@@ -276,9 +276,8 @@ BOOKS = {
 }
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
-    market = SPEC.check_market(market)
     check_each(f"kucoin {market}", "channel", channels, ("book", *TOPICS[market]))
     *books, levels = pick_book("kucoin", BOOKS, 500 if depth is None else depth, speed)
     names = {"book": books[MARKETS.index(market)], **{key: topic + ":{}" for key, topic in TOPICS[market].items()}}
@@ -382,7 +381,7 @@ SPEC = VenueSpec(
         "classic_spot": "wss://ws-api-spot.kucoin.com/",
         "classic_futures": "wss://ws-api-futures.kucoin.com/",
     },
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=spelling,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=spelling,
     subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 100 messages in 10 s and 300 topics on a classic connection (300 and 600 on a unified one), 30 connections a
     # minute. A weight for REST is not known: KuCoin answers 429 when many books are asked for at once.

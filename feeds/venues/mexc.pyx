@@ -441,14 +441,12 @@ DEPTHS = {"spot": (5, 10, 20), "contract": (FULL_DEPTH,)}
 SPEEDS = {"spot": ("100ms", "10ms"), "contract": ("200ms", "0ms")}
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`; several of one symbol for "mark".
 
     Spot's are named as the venue names them; those of contracts "depth:BTC_USDT", "depth:BTC_USDT:0ms",
     "depth.full:BTC_USDT:20", "deal:BTC_USDT". `speed` is of spot's book, trades and quotes, and of contracts' book.
     """
-    SPEC.check_channels(channels)
-    market = SPEC.check_market(market)
     who = f"mexc {market}"
     check_each(who, "channel", channels, OF_MARKET[market])
     check_known(who, "book of depth", depth, (*DEPTHS[market], None))
@@ -564,7 +562,7 @@ SPEC = VenueSpec(
     shared_ids=True,          # versions are those of the REST snapshot
     markets=("spot", "contract"),
     roots={"spot": "wss://wbs-api.mexc.com/ws", "contract": "wss://contract.mexc.com/edge"},
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=str.upper,
     subscribe=partial(request, "SUBSCRIPTION", "sub"), unsubscribe=partial(request, "UNSUBSCRIPTION", "unsub"),
     # 30 streams a connection are spot's limit; contracts publish none. How many requests a connection may send is not
     # published: 10 a second is on the safe side. REST limits are by address (contract depth: 20 in 2 s).

@@ -254,10 +254,8 @@ def names_of(symbol, channel, book):
     return [(f"mark-price:{symbol}", symbol), (f"index-tickers:{index}", index), *funding]
 
 
-def streams(symbols, channels, depth=None, speed=None, market=None):
+def streams(symbols, channels, depth, speed, market):
     """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
-    SPEC.check_channels(channels)
-    SPEC.check_market(market)
     check_known("okx", "book of depth", depth, (None, 5, 400), "5, and 400 (or None) by deltas")
     check_known("okx", "speed", speed, (None, "100ms"), "100ms (10ms needs a login)")
     return list(dict.fromkeys(
@@ -314,7 +312,7 @@ SPEC = VenueSpec(
     link=Link.CHAIN,                              # prevSeqId == last seqId; a reset goes on from a lower seqId
     shared_ids=True,                              # "the same ... through multiple websocket connections" (API guide)
     roots={"public": "wss://ws.okx.com:8443/ws/v5/public", "business": "wss://ws.okx.com:8443/ws/v5/business"},
-    channels=CHANNELS, streams=streams, read_control=read_control, symbol=str.upper,
+    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=str.upper,
     subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
     # 480 subscribe and unsubscribe operations an hour and connection, 64 KB a request, 3 connections a second, 40
     # snapshots in 2 s. How many streams a connection may have is not stated.

@@ -59,7 +59,7 @@ def spec():
     return replace(
         load("binance_usdm"), roots={"a": "wss://stream.test/a", "b": "wss://stream.test/b"}, greeting=(HELLO,),
         ping=PING, connect_path=lambda names: "", read_control=read_control, read_address=read_address, market_of=None,
-        streams=lambda symbols, channels, **options: [
+        name_streams=lambda symbols, channels, depth, speed, market: [
             Stream(symbol, "a", symbol, channel) for symbol in symbols for channel in channels],
         subscribe=lambda names, number: [json.dumps({"id": number, "op": "subscribe", "args": list(names)})],
         unsubscribe=lambda names, number: [json.dumps({"id": number, "op": "unsubscribe", "args": list(names)})])
@@ -284,7 +284,7 @@ def test_an_address_of_today_that_serves_nothing_of_this_is_silent(spec, capture
 
 
 def test_where_channels_have_their_own_addresses_a_connection_hears_what_it_asked_for(spec, tmp_path):
-    def streams(symbols, channels, **options):
+    def streams(symbols, channels, depth, speed, market):
         return [Stream(f"{channel}:{symbol}", "b" if channel == "quotes" else "a", symbol, channel)
                 for symbol in symbols for channel in channels]
 
@@ -293,7 +293,7 @@ def test_where_channels_have_their_own_addresses_a_connection_hears_what_it_aske
     with CaptureWriter(path) as writer:
         for number, frame in enumerate(frames):
             writer.write(START_NS + number, "<", frame)
-    same_path = replace(spec, roots={"a": "wss://a.test/", "b": "wss://b.test"}, streams=streams)
+    same_path = replace(spec, roots={"a": "wss://a.test/", "b": "wss://b.test"}, name_streams=streams)
 
     async def go():
         heard = []

@@ -277,12 +277,12 @@ def test_symbols_come_and_go_while_the_feed_runs():
 
 
 def test_streams_that_serve_several_symbols_or_channels_are_asked_for_once(monkeypatch):
-    def streams(symbols, channels, depth=None, speed=None, market=None):
+    def streams(symbols, channels, depth, speed, market):
         names = {"book": "{}@depth@100ms", "ticker": "{}@all", "mark": "{}@all", "liquidations": "everything"}
         return [Stream(names[channel].format(symbol.lower()), "public", symbol.upper(), channel)
                 for symbol in symbols for channel in channels]
 
-    change_talk(monkeypatch, streams=streams)
+    change_talk(monkeypatch, name_streams=streams)
 
     async def scenario(venue, market):
         async with quick(venue, ["AUSDT", "BUSDT"], ("book", "ticker", "mark", "liquidations")) as feed:
@@ -305,7 +305,7 @@ def test_streams_that_serve_several_symbols_or_channels_are_asked_for_once(monke
 def test_the_market_reaches_whoever_asks_the_venue(monkeypatch):
     seen = []
 
-    def streams(symbols, channels, depth=None, speed=None, market=None):
+    def streams(symbols, channels, depth, speed, market):
         seen.append(market)
         return [Stream(f"{symbol.lower()}@depth@100ms", "public", symbol.upper(), "book", 0, market)
                 for symbol in symbols]
@@ -313,7 +313,7 @@ def test_the_market_reaches_whoever_asks_the_venue(monkeypatch):
     def address(symbol, limit, market):
         return f"https://fapi.binance.com/fapi/v1/depth?symbol={symbol}&limit={limit}&market={market}"
 
-    change_talk(monkeypatch, streams=streams, markets=("perpetual", "option"), snapshot_address=address)
+    change_talk(monkeypatch, name_streams=streams, markets=("perpetual", "option"), snapshot_address=address)
     with pytest.raises(UnsupportedChannel, match="no market 'moon'; it has: perpetual, option"):
         connect("binance_usdm", "BTCUSDT", market="moon")
     assert connect("binance_usdm", "BTCUSDT").market == "perpetual"
