@@ -31,6 +31,7 @@ LINES = {
     "registry": ["feeds.venues"],
     "dialect": ["feeds.venues.dialects", "feeds.venues.dialects.*"],
     "lists": ["feeds.venues.lists", "feeds.venues.lists.*"],
+    "talk": ["feeds.venues.talk", "feeds.venues.talk.*"],
     "venue": ["feeds.venues.*"],
     "pipeline": ["feeds.path", "feeds.intake", "feeds.books", "feeds.statelog", "feeds.pipeline",
                  "feeds.recording.form", "feeds.recording.tap"],
@@ -51,7 +52,8 @@ MAY = {
     "judge": {"orderbook", "scan", "judge"},
     "registry": {"judge"},
     "lists": {"judge"},
-    "venue": {"orderbook", "scan", "judge", "lists"},
+    "talk": {"judge", "lists"},
+    "venue": {"orderbook", "scan", "judge", "lists", "talk"},
     "dialect": {"judge", "registry", "dialect", "top"},       # what a simulated venue writes of a simulated market
     "pipeline": {"orderbook", "scan", "judge", "registry", "pipeline"},
     "outside": {"orderbook", "scan", "judge", "registry", "pipeline", "outside"},
@@ -177,8 +179,9 @@ def test_a_module_imports_only_what_stands_above_it(path: Path) -> None:
 def test_a_venue_knows_no_other_venue_and_nobody_knows_a_venue(path: Path) -> None:
     module = module_name(path)
     venues = {name for name in own_imports(path) if name.startswith("feeds.venues.")}
-    if line_of(module) == "venue":
-        venues -= {"feeds.venues.lists", f"feeds.venues.lists.{module.rpartition('.')[2]}"}
+    if line_of(module) in {"venue", "talk"}:
+        beside = ("feeds.venues.lists", "feeds.venues.talk")
+        venues -= {*beside, *(f"{package}.{module.rpartition('.')[2]}" for package in beside)}
     if line_of(module) not in {"top", "registry", "dialect"}:
         assert not venues, f"{module} imports {venues}"
 

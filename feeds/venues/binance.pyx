@@ -6,7 +6,6 @@ seller crossed the spread. Times are ms, or us on a connection with timeUnit=MIC
 """
 
 from functools import partial
-from urllib.parse import quote
 
 from libc.string cimport memcmp
 from orderbook.types cimport BAD_VALUE
@@ -20,9 +19,9 @@ from feeds.parser cimport Parser
 from feeds.scan cimport (Cursor, Text, at_end, fail, key_is, next_is, next_item, next_key, open_array, open_object,
                          peek, read_text, skip_value, word_is)
 
-from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, error_code,
-                         frame_text, read_object, read_url, request_number)
+from feeds.venue import Evidence, Limits, Link, VenueSpec
 from feeds.venues.lists import binance as lists
+from feeds.venues.talk import binance as talk
 
 
 cdef class BinanceParser(Parser):
@@ -243,148 +242,6 @@ add_channel(&EVENTS, b"markPriceUpdate", KIND_MARK, MARK, bit(SLOT_MARK))
 add_channel(&EVENTS, b"forceOrder", KIND_LIQUIDATION, FORCED)
 
 
-# Root "public" serves the book class of streams, root "market" the rest. Only USD-M has been split (2026-03-06, the
-# unrouted paths were cut on 2026-04-23: they still connect, and the market class stays silent on them).
-# https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams, checked 2026-08-21.
-PUBLIC_CHANNELS = ("book", "trades", "quotes")
-
-CHANNELS = {
-    "book": "order book: diffs of the whole book, or its first levels whole with depth=5, 10 or 20",
-    "trades": "every trade, in real time",
-    "agg_trades": "trades, those of one taker order at one price taken together",
-    "quotes": "best bid and offer, in real time",
-    "ticker": "statistics of the last 24 hours",
-}
-
-FUTURES_CHANNELS = {
-    **CHANNELS,
-    "mark": "mark price, index price and funding rate, once a second",
-    "liquidations": "forced orders, at most one a second and symbol",
-}
-
-SUFFIX = {"trades": "trade", "agg_trades": "aggTrade", "quotes": "bookTicker", "ticker": "ticker",
-          "mark": "markPrice@1s", "liquidations": "forceOrder"}
-
-PARTIAL_DEPTHS = (5, 10, 20)
-
-# Speed -> what it adds to the stream's name; the market's own default has no suffix there. "0ms" (every change at
-# once) is not documented, but served for years: https://github.com/nkaz001/hftbacktest records it, checked 2024-08-08.
-SPOT_SPEEDS = {"1000ms": "", "100ms": "@100ms"}
-FUTURES_PARTIAL_SPEEDS = {"250ms": "", "500ms": "@500ms", "100ms": "@100ms"}
-FUTURES_SPEEDS = {**FUTURES_PARTIAL_SPEEDS, "0ms": "@0ms"}
-
-
-def book_stream(venue, delta_speeds, partial_speeds, depth, speed):
-    """What follows `<symbol>@` for a book: ("depth@100ms").
-
-    Parameters: depth -- None for diffs of the whole book, else levels a side; speed -- None means 100ms.
-    Raises: UnsupportedChannel that lists what there is.
-    """
-    if depth is not None and depth not in PARTIAL_DEPTHS:
-        known = ", ".join(map(str, PARTIAL_DEPTHS))
-        raise UnsupportedChannel(f"{venue} has no book of depth {depth!r}; it has: {known}, or None for the whole book")
-    speeds = delta_speeds if depth is None else partial_speeds
-    name = speed or "100ms"
-    if name not in speeds:
-        kind = "the whole book" if depth is None else f"the book of depth {depth}"
-        raise UnsupportedChannel(f"{venue} has no speed {speed!r} for {kind}; it has: {', '.join(speeds)}")
-    return f"depth{'' if depth is None else depth}{speeds[name]}"
-
-
-def make_streams(venue, delta_speeds, partial_speeds, split):
-    """The `streams` function of one market."""
-
-    def streams(symbols, channels, depth, speed, market):
-        """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
-        book = book_stream(venue, delta_speeds, partial_speeds, depth, speed)
-        planned = []
-        for symbol in map(str.upper, symbols):
-            for channel in channels:
-                root = "public" if not split or channel in PUBLIC_CHANNELS else "market"
-                suffix = book if channel == "book" else SUFFIX[channel]
-                planned.append(Stream(f"{symbol.lower()}@{suffix}", root, symbol, channel,
-                                      depth or 0 if channel == "book" else 0))
-        return planned
-
-    return streams
-
-
-def connect_path(names):
-    """Combined form: the wrapper names the stream, which partial books need (their messages name no symbol)."""
-    return "/stream?streams=" + quote("/".join(names), safe="/@!_") if names else "/stream"
-
-
-def request(word, names, request_id):
-    # {"method":"SUBSCRIBE","params":["btcusdt@depth@100ms","btcusdt@bookTicker","btcusdt@trade"],"id":1}
-    # {"method":"UNSUBSCRIBE","params":["btcusdt@depth@100ms"],"id":312}
-    return [frame_text({"method": word, "params": list(names), "id": request_id})]
-
-
-def read_control(payload):
-    """Classify a frame that is not market data; never raises.
-
-    {"result":null,"id":1}                                                  an ack
-    {"code":2,"msg":"Invalid request: ...","id":1}                          an error
-    {"error":{"code":2,"msg":"Invalid request: ..."},"id":1}                an error
-    {"e":"serverShutdown","E":1770123456789}                                reconnect at once (since 2026-05)
-    {"stream":"!serverShutdown","data":{"e":"serverShutdown","E":...}}      the same on a combined connection
-    """
-    text, message = read_object(payload)
-    request_id = request_number(message.get("id"))
-    error = message.get("error") if isinstance(message.get("error"), dict) else message
-    if "code" in error:
-        return Control("error", request_id, error_code(error["code"]), str(error.get("msg", text)))
-    data = message.get("data") if isinstance(message.get("data"), dict) else message
-    if message.get("stream") == "!serverShutdown" or data.get("e") == "serverShutdown":
-        return Control("shutdown", None, None, text)
-    if "result" in message:
-        return Control("ack", request_id, None, text)
-    return Control("other", request_id, None, text)
-
-
-def snapshot_address(path):
-    """The `snapshot_address` of one market, whose interface is at `path`."""
-
-    def address(symbol, limit, market):
-        return f"{path}?symbol={symbol}&limit={limit}"
-
-    return address
-
-
-def read_address(default_limit):
-    """The `read_address` of one market, which gives so many levels a side when the address names no limit."""
-
-    def read(url):
-        # https://api.binance.com/api/v3/depth?symbol=BTCUSDT&limit=1000, .../exchangeInfo
-        path, query = read_url(url)
-        asked = path.rpartition("/")[2]
-        if asked == "exchangeInfo":
-            return Answer("instruments")
-        if asked != "depth":
-            return None
-        return Answer("snapshot", query.get("symbol", "").upper(), request_number(query.get("limit")) or default_limit)
-
-    return read
-
-
-def spot_weight(limit):
-    """REST weight of a spot snapshot of `limit` levels a side."""
-    if limit <= 100:
-        return 5
-    if limit <= 500:
-        return 25
-    return 50 if limit <= 1000 else 250
-
-
-def futures_weight(limit):
-    """REST weight of a futures snapshot of `limit` levels a side."""
-    if limit <= 50:
-        return 2
-    if limit <= 100:
-        return 5
-    return 10 if limit <= 500 else 20
-
-
 # The header counts all weight this address used in the running minute, other programs included.
 # Requests, pings and pongs of ours all count as messages.
 SPOT_LIMITS = Limits(streams_per_connection=1024, messages_per_second=5, streams_per_request=200,
@@ -412,8 +269,8 @@ def evidence(link):
 # What the three markets share.
 SHARED = dict(
     shared_ids=True,          # U and u are those of the REST snapshot, t and a those of REST trades
-    connect_path=connect_path, read_control=read_control, symbol=str.upper,
-    subscribe=partial(request, "SUBSCRIBE"), unsubscribe=partial(request, "UNSUBSCRIBE"),
+    connect_path=talk.connect_path, read_control=talk.read_control, symbol=str.upper,
+    subscribe=partial(talk.request, "SUBSCRIBE"), unsubscribe=partial(talk.request, "UNSUBSCRIBE"),
     max_frame_size=8 << 20,
     resync="rest",
     snapshot_limit=1000,
@@ -423,13 +280,13 @@ SHARED = dict(
 FUTURES = dict(
     SHARED,
     link=Link.PREVIOUS,
-    channels=FUTURES_CHANNELS,
+    channels=talk.FUTURES_CHANNELS,
     limits=FUTURES_LIMITS,
     ping_interval_s=180,
     parser=lambda market: BinanceParser(True),
     snapshot_limits=(5, 10, 20, 50, 100, 500, 1000),
-    snapshot_weight=futures_weight,
-    read_address=read_address(500),
+    snapshot_weight=talk.futures_weight,
+    read_address=talk.read_address(500),
     checked="2026-08-21",
     evidence=(
         *evidence("pu is the u of the delta before"),
@@ -444,13 +301,13 @@ SPOT = VenueSpec(
     link=Link.RANGE,
     roots={"public": "wss://stream.binance.com:9443"},
     rest_url="https://api.binance.com",
-    snapshot_address=snapshot_address("https://api.binance.com/api/v3/depth"),
-    read_address=read_address(100),
+    snapshot_address=talk.snapshot_address("https://api.binance.com/api/v3/depth"),
+    read_address=talk.read_address(100),
     instruments_addresses={"": lists.ADDRESSES["spot"]},
     instruments_weight=20,
-    snapshot_weight=spot_weight,
-    channels=CHANNELS,
-    name_streams=make_streams("binance_spot", SPOT_SPEEDS, SPOT_SPEEDS, split=False),
+    snapshot_weight=talk.spot_weight,
+    channels=talk.CHANNELS,
+    name_streams=talk.make_streams("binance_spot", talk.SPOT_SPEEDS, talk.SPOT_SPEEDS, split=False),
     limits=SPOT_LIMITS,
     ping_interval_s=20,
     parser=lambda market: BinanceParser(False),
@@ -465,9 +322,9 @@ USDM = VenueSpec(
     name="binance_usdm",
     roots={"public": "wss://fstream.binance.com/public", "market": "wss://fstream.binance.com/market"},
     rest_url="https://fapi.binance.com",
-    snapshot_address=snapshot_address("https://fapi.binance.com/fapi/v1/depth"),
+    snapshot_address=talk.snapshot_address("https://fapi.binance.com/fapi/v1/depth"),
     instruments_addresses={"": lists.ADDRESSES["usdm"]},
-    name_streams=make_streams("binance_usdm", FUTURES_SPEEDS, FUTURES_PARTIAL_SPEEDS, split=True),
+    name_streams=talk.make_streams("binance_usdm", talk.FUTURES_SPEEDS, talk.FUTURES_PARTIAL_SPEEDS, split=True),
     source="https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams",
     forms="JSON of 2019 to 2026, raw and combined, with and without the ps and st keys of 2026.",
 )
@@ -477,9 +334,9 @@ COINM = VenueSpec(
     name="binance_coinm",
     roots={"public": "wss://dstream.binance.com"},
     rest_url="https://dapi.binance.com",
-    snapshot_address=snapshot_address("https://dapi.binance.com/dapi/v1/depth"),
+    snapshot_address=talk.snapshot_address("https://dapi.binance.com/dapi/v1/depth"),
     instruments_addresses={"": lists.ADDRESSES["coinm"]},
-    name_streams=make_streams("binance_coinm", FUTURES_SPEEDS, FUTURES_PARTIAL_SPEEDS, split=False),
+    name_streams=talk.make_streams("binance_coinm", talk.FUTURES_SPEEDS, talk.FUTURES_PARTIAL_SPEEDS, split=False),
     source="https://developers.binance.com/docs/derivatives/coin-margined-futures/websocket-market-streams",
     forms="JSON of 2021 to 2026, raw and combined, with and without the st key of 2026.",
 )

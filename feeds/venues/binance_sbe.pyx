@@ -22,7 +22,10 @@ from feeds.sbe cimport (Group, Header, LEVEL_SIZE, fill_slot, load_i64, read_blo
                         take_exponents, take_group, take_i64)
 from feeds.scan cimport Cursor, Text, at_end, cursor_init, fail, skip_value
 
-from feeds.venue import Control, Evidence, Stream, UnsupportedChannel, check_known
+from feeds.venue import Control, Evidence
+from feeds.venues.talk import binance_sbe as talk
+
+cdef int PARTIAL_LEVELS = talk.PARTIAL_LEVELS
 
 cdef enum:
     SCHEMA = 1
@@ -38,7 +41,6 @@ cdef enum:
     BEST_SIZE = 50
     SNAPSHOT_SIZE = 18
     DIFF_SIZE = 26
-    PARTIAL_LEVELS = 20       # of the one stream of partial books; a frame does not tell it
 
 cdef struct Trades:
     # What all trades of a frame share.
@@ -227,37 +229,6 @@ cdef Field* SNAPSHOT = list_fields({"lastUpdateId": "last_seq", "bids": "bids", 
 
 # ---- what its SPEC has instead of that of JSON
 
-CHANNELS = {
-    "book": "order book: diffs of the whole book every 20 ms, or its first 20 levels whole with depth=20",
-    "trades": "every trade, in real time",
-    "quotes": "best bid and offer, in real time; the venue leaves some out when it is busy",
-}
-
-WHO = "binance_spot (sbe)"
-NAMES = {"trades": "trade", "quotes": "bestBidAsk"}
-
-
-def make_streams(spelling):
-    """The `streams` function; `spelling` gives a symbol as the venue writes it."""
-
-    def streams(symbols, channels, depth, speed, market):
-        """Streams of `symbols` x `channels`; depth concerns the channel "book" only, and each book has one speed."""
-        check_known(WHO, "book of depth", depth, (None, PARTIAL_LEVELS),
-                    f"{PARTIAL_LEVELS}, or None for the whole book")
-        if speed is not None:
-            raise UnsupportedChannel(f"{WHO} has no choice of speeds, so none can be {speed!r}")
-        planned = []
-        for symbol in map(spelling, symbols):
-            for channel in channels:
-                is_book = channel == "book"
-                suffix = f"depth{depth or ''}" if is_book else NAMES[channel]
-                levels = depth or 0 if is_book else 0
-                planned.append(Stream(f"{symbol.lower()}@{suffix}", "sbe", symbol, channel, levels))
-        return planned
-
-    return streams
-
-
 cdef bint readable(const char* data, Py_ssize_t size) noexcept nogil:
     """Whether a frame can be read, as far as its form goes."""
     cdef Message m
@@ -291,8 +262,8 @@ def changes(spec):
     """What the SPEC of this wire form has instead of that of JSON."""
     return dict(
         roots={"sbe": "wss://stream-sbe.binance.com:9443"},
-        channels=CHANNELS,
-        name_streams=make_streams(spec.symbol),
+        channels=talk.CHANNELS,
+        name_streams=talk.make_streams(spec.symbol),
         read_control=make_read_control(spec.read_control),
         parser=lambda market: SbeParser(),
         key_header="X-MBX-APIKEY",

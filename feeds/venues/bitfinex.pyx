@@ -13,23 +13,21 @@ the places in the status arrays, are as in the clients of 2026. Funding (f...), 
 coarser P1 to P4 are left out.
 """
 
-from libc.stdint cimport int64_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcpy
 from orderbook.types cimport BAD_VALUE
-from feeds.fields cimport Field, Note, expect, list_form, list_places, notes_add, take_array, take_value
-from feeds.message cimport (Form, Message, bit, CHECKSUM_SIGNED, KIND_CONTROL, KIND_DELTA, KIND_IGNORED,
-                            KIND_LIQUIDATION, KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, MAX_NAME, SEEN_BOTH,
-                            SLOT_AGGRESSOR, SLOT_CHECKSUM, SLOT_EVENT_TIME, SLOT_LINE_SEQ, SLOT_PARTIAL, SLOT_PRICE,
-                            SLOT_QTY, SLOT_TIME, SLOT_TRADE_ID)
+from feeds.fields cimport Field, Note, expect, list_form, list_places, take_array, take_value
+from feeds.message cimport (Form, Message, bit, CHECKSUM_SIGNED, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION,
+                            KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SEEN_BOTH, SLOT_AGGRESSOR, SLOT_CHECKSUM,
+                            SLOT_EVENT_TIME, SLOT_LINE_SEQ, SLOT_PARTIAL, SLOT_PRICE, SLOT_QTY, SLOT_TIME,
+                            SLOT_TRADE_ID)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Text, at_end, begins, fail, find_count, find_text, find_value, is_digit, next_item,
-                         note_more, open_array, peek, read_count, read_text, skip_object, skip_value, take_any,
-                         take_constant, take_int, take_level_alone, take_levels, take_price, take_rest, take_signed,
-                         take_time, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, fail, is_digit, next_item, note_more, open_array, peek, read_count,
+                         read_text, skip_value, take_any, take_constant, take_int, take_level_alone, take_levels,
+                         take_price, take_rest, take_signed, take_time, word_is)
 
-from feeds.venue import (Answer, Control, Count, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec,
-                         check_known, frame_text, read_object)
+from feeds.venue import Count, Evidence, Limits, Link, VenueSpec
 from feeds.venues.lists import bitfinex as lists
+from feeds.venues.talk import bitfinex as talk
 
 cdef enum:
     # What a channel carries.
@@ -65,99 +63,8 @@ cdef class BitfinexParser(Parser):
         liquidation(c, m)
 
 
-# ---- what the channels are
+include "bitfinex_channels.pxi"
 
-cdef inline Note* find_channel(BitfinexParser self, int64_t number) noexcept nogil:
-    """A channel of the present line, NULL if it is not known."""
-    cdef int i
-    for i in range(self.notes.count):
-        if self.notes.note[i].id == number and self.notes.note[i].line == self.line:
-            return &self.notes.note[i]
-    return NULL
-
-
-cdef inline int flags_of(BitfinexParser self) noexcept nogil:
-    """Flags of the present line."""
-    cdef const Note* channel = find_channel(self, FLAGS)
-    return 0 if channel == NULL else channel.depth
-
-
-cdef inline bint forget_line(BitfinexParser self) noexcept nogil:
-    """Forget all of the present line, which was opened anew; whether anything was known."""
-    cdef int i, kept = 0, before = self.notes.count
-    for i in range(before):
-        if self.notes.note[i].line != self.line:
-            self.notes.note[kept] = self.notes.note[i]
-            kept += 1
-    self.notes.count = kept
-    return kept != before
-
-
-cdef inline bint add_channel(BitfinexParser self, Cursor* c, const Note* new) noexcept nogil:
-    """Note what a channel carries; whether its number meant another one before."""
-    cdef Note* channel = find_channel(self, new.id)
-    cdef bint changed
-    if channel == NULL:
-        notes_add(c, &self.notes, new)
-        return False                              # frames of an unknown channel are never learned
-    changed = (channel.what != new.what or channel.depth != new.depth or channel.size != new.size
-               or memcmp(channel.name, new.name, new.size) != 0)
-    channel[0] = new[0]
-    return changed
-
-
-cdef inline void object_frame(BitfinexParser self, Cursor* c, Message* m) noexcept nogil:
-    # {"event":"subscribed","channel":"book","chanId":225206,"symbol":"tDOGUSD","prec":"P0","freq":"F0","len":"100",
-    #  "pair":"DOGUSD"}; status channels have "key":"deriv:tBTCF0:USTF0" or "key":"liq:global" in place of a symbol.
-    # {"event":"info","version":2,...} is the first frame of a connection. {"event":"conf","status":"OK","flags":65536}
-    cdef Text event, channel, symbol, precision
-    cdef Cursor version
-    cdef Note new
-    cdef bint is_first
-    memset(&new, 0, sizeof(Note))
-    m.kind = KIND_CONTROL
-    find_text(c, b"event", &event)
-    find_text(c, b"channel", &channel)
-    find_text(c, b"prec", &precision)
-    if not find_text(c, b"symbol", &symbol):
-        find_text(c, b"key", &symbol)
-    new.line = self.line
-    new.id = FLAGS if word_is(&event, b"conf") else find_count(c, b"chanId")
-    new.depth = <int> find_count(c, b"flags" if new.id == FLAGS else b"len")
-    is_first = word_is(&event, b"info") and find_value(c, b"version", &version)
-    if not skip_object(c) or not at_end(c):
-        return
-    if new.id == FLAGS:
-        m.relearn = new.depth != flags_of(self)
-        add_channel(self, c, &new)
-    elif is_first:
-        m.relearn = forget_line(self)
-    elif word_is(&event, b"unsubscribed"):
-        m.relearn = find_channel(self, new.id) != NULL and add_channel(self, c, &new)
-    elif word_is(&event, b"subscribed"):
-        new.what = carried(&channel, &symbol, &precision)
-        if new.what != NOTHING:
-            new.size = symbol.size
-            memcpy(new.name, symbol.data, symbol.size)
-        m.relearn = add_channel(self, c, &new)
-
-
-cdef inline int carried(const Text* channel, Text* symbol, const Text* precision) noexcept nogil:
-    """What a channel carries; of the key of a perpetual's status the symbol is left."""
-    if begins(symbol, b"deriv:t"):
-        symbol.data += 6
-        symbol.size -= 6
-        return DERIVATIVE if symbol.size <= MAX_NAME else NOTHING
-    if word_is(symbol, b"liq:global"):
-        return LIQUIDATIONS
-    if symbol.size > MAX_NAME or not begins(symbol, b"t"):
-        return NOTHING
-    if word_is(channel, b"book"):
-        return BOOK if word_is(precision, b"P0") else NOTHING
-    return TRADES if word_is(channel, b"trades") else TICKER if word_is(channel, b"ticker") else NOTHING
-
-
-# ---- data
 
 cdef inline void array_frame(BitfinexParser self, Cursor* c, Message* m) noexcept nogil:
     # [225206,[279380,1,0.0089],19], [225206,[[277520,1,0.00383141],...],17], [204928,"hb",127],
@@ -309,123 +216,13 @@ cdef Field* STATUS = list_places({0: "time", 2: "last", 3: "index", 7: "next_fun
 cdef Field* FORCED = list_places({2: "time", 4: "symbol", 11: "price or 0"})
 
 
-CHANNELS = {
-    "book": "order book by deltas (P0), the best 1, 25, 100 or 250 levels a side (the most if no depth is given)",
-    "trades": "every trade, in real time",
-    "ticker": "statistics of the last 24 hours",
-    "mark": "mark price, index price and funding of a perpetual (tBTCF0:USTF0), every few seconds",
-    "open_interest": "open interest of a perpetual, with the mark price",
-    "liquidations": "liquidations of all perpetuals",
-}
-
-DEPTHS = (1, 25, 100, 250)
-SPEEDS = {None: "F0", "realtime": "F0", "2s": "F1"}
-
-
-def spelling(symbol):
-    """tBTCUSD, tBTCF0:USTF0: a t and the pair. A name that begins with t or f and goes on in capitals is taken as it
-    is; any other is put in capitals, with a t in front ("btcusd", "TRXUSD")."""
-    if symbol[:1] in ("t", "f") and symbol[1:] != symbol[1:].lower():
-        return symbol
-    return "t" + symbol.upper()
-
-
-def streams(symbols, channels, depth, speed, market):
-    """Streams of `symbols` x `channels`; channels that come in one stream share it."""
-    check_known("bitfinex", "book of depth", depth, (None, *DEPTHS), ", ".join(map(str, DEPTHS)))
-    check_known("bitfinex", "speed", speed, SPEEDS, "realtime, 2s")
-    planned = []
-    for symbol in map(spelling, symbols):
-        names = {"book": f"book:{symbol}:P0:{SPEEDS[speed]}:{depth or max(DEPTHS)}",
-                 "trades": f"trades:{symbol}", "ticker": f"ticker:{symbol}", "mark": f"status:deriv:{symbol}",
-                 "open_interest": f"status:deriv:{symbol}", "liquidations": "status:liq:global"}
-        for channel in channels:
-            if channel in ("mark", "open_interest", "liquidations") and "F0" not in symbol:
-                raise UnsupportedChannel(f"bitfinex has {channel} of perpetuals only (tBTCF0:USTF0), not of {symbol}; "
-                                         "it has: book, trades, ticker")
-            planned.append(Stream(names[channel], "public", symbol, channel))
-    return planned
-
-
-def subscribe(names, request_id):
-    """One frame for each stream; the venue's answers carry no id of ours, they name the stream."""
-    # {"event":"subscribe","channel":"book","symbol":"tBTCUSD","prec":"P0","freq":"F0","len":"100"}
-    # {"event":"subscribe","channel":"trades","symbol":"tBTCUSD"}
-    # {"event":"subscribe","channel":"status","key":"deriv:tBTCF0:USTF0"}
-    frames = []
-    for name in names:
-        channel, rest = name.split(":", 1)
-        request = {"event": "subscribe", "channel": channel}
-        if channel == "book":
-            request["symbol"], request["prec"], request["freq"], request["len"] = rest.rsplit(":", 3)
-        else:
-            request["key" if channel == "status" else "symbol"] = rest
-        frames.append(frame_text(request))
-    return frames
-
-
-def unsubscribe(names, request_id):
-    """By the chanId that the answer to the subscription told; a stream without one cannot be named."""
-    # {"event":"unsubscribe","chanId":225206}
-    return [f'{{"event":"unsubscribe","chanId":{name}}}' for name in names if name.isdecimal()]
-
-
-def stream_of(message):
-    """Name of the stream that an answer is about."""
-    channel, symbol = message.get("channel"), message.get("symbol")
-    if channel == "book":
-        return f"book:{symbol}:{message.get('prec', 'P0')}:{message.get('freq', 'F0')}:{message.get('len', 25)}"
-    return f"{channel}:{message.get('key', symbol)}"
-
-
-def read_control(payload):
-    """Classify a frame that is not market data; never raises.
-
-    {"event":"info","version":2,"serverId":"...","platform":{"status":1}}     status 0 is maintenance
-    {"event":"info","code":20051,"msg":"..."}        20051 connect anew, 20060 maintenance begins, 20061 it is over
-    {"event":"conf","status":"OK","flags":196608}
-    {"event":"subscribed","channel":"book","chanId":225206,"symbol":"tDOGUSD","prec":"P0","freq":"F0","len":"100",...}
-    {"event":"unsubscribed","status":"OK","chanId":225206}
-    {"channel":"book","symbol":"tNOPE","prec":"P0","len":"25","event":"error","msg":"symbol: invalid","code":10300,...}
-    {"event":"pong","ts":1790134414850,"cid":1234}
-    """
-    text, message = read_object(payload)
-    event, code, chan = message.get("event"), message.get("code"), str(message.get("chanId", ""))
-    if event == "pong":
-        return Control("pong", text=text)
-    if event == "subscribed":
-        return Control("ack", None, None, text, (stream_of(message),), handle=chan)
-    if event == "unsubscribed":
-        return Control("ack", None, None, text, (chan,))
-    if event == "error":
-        words = str(message.get("msg", text))
-        names = (stream_of(message),) if "channel" in message else ()
-        if code == 10301:                         # subscribed already: the stream runs
-            return Control("ack", None, code, words, names, handle=chan)
-        known = code == 10001 or (code == 10300 and words.startswith(("symbol", "key", "channel")))
-        return Control("error", None, code, words, names, reason="bad_symbol" if known else "")
-    if event == "info":
-        platform = message.get("platform")
-        if code == 20060 or (isinstance(platform, dict) and platform.get("status") == 0):
-            return Control("error", None, code, str(message.get("msg", "the venue is in maintenance")),
-                           reason="maintenance")
-        if code in (20051, 20061):                # 20061: everything has to be subscribed again
-            return Control("shutdown", None, code, text)
-    return Control("other", text=text)
-
-
-def read_address(url):
-    # /v2/conf/pub:info:pair, /v2/conf/pub:list:pair:exchange; pub:list:pair:future in 2021
-    return Answer("instruments") if "/conf/pub:info:pair" in url or "/conf/pub:list:pair:" in url else None
-
-
 SPEC = VenueSpec(
     name="bitfinex",
     link=Link.NONE,
     count=Count.NEXT,
     roots={"public": "wss://api-pub.bitfinex.com/ws/2"},
-    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=spelling,
-    subscribe=subscribe, unsubscribe=unsubscribe,
+    channels=talk.CHANNELS, name_streams=talk.streams, read_control=talk.read_control, symbol=talk.spelling,
+    subscribe=talk.subscribe, unsubscribe=talk.unsubscribe,
     # The documentation says 25 or 30 channels on a connection; 37 were refused in 2026-09. 20 connections a minute.
     limits=Limits(streams_per_connection=25, messages_per_second=0, streams_per_request=1,
                   connections_per_5_minutes=100, connection_lifetime_s=0, rest_weight_per_minute=0,
@@ -452,6 +249,6 @@ SPEC = VenueSpec(
     ping_interval_s=15.0,
     rest_url="https://api-pub.bitfinex.com",
     instruments_addresses=lists.ADDRESSES,
-    read_address=read_address,
+    read_address=talk.read_address,
     read_instruments=lists.read,
 )

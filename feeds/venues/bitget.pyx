@@ -23,9 +23,9 @@ from feeds.scan cimport (Cursor, Text, at_end, fail, find_text, find_value, give
                          peek, plain_is, word_is)
 from feeds.sync cimport LINK_NONE
 
-from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_each, check_known,
-                         error_code, frame_text, read_object, read_url)
+from feeds.venue import Evidence, Limits, Link, VenueSpec
 from feeds.venues.lists import bitget as lists
+from feeds.venues.talk import bitget as talk
 
 cdef enum:
     # Indices of the markets.
@@ -184,105 +184,19 @@ add_channel(&KNOWN, b"ticker", KIND_TICKER, TICKER)
 add_channel(&KNOWN, b"liquidation", KIND_LIQUIDATION, FORCED)
 
 
-MARKETS = ("spot", "usdt-futures", "coin-futures", "usdc-futures")
-
-CHANNELS = {
-    "book": "order book by deltas, or its first levels whole with depth=5 or 15",
-    "quotes": "best bid and offer",
-    "trades": "every trade",
-    "ticker": "statistics of the last 24 hours",
-    "mark": "mark price, index price and funding, from the ticker; of futures only",
-    "open_interest": "what is open, from the ticker; of futures only",
-    "liquidations": "forced orders of all instruments of a market; of futures only",
-}
-OF_FUTURES = ("mark", "open_interest", "liquidations")
-TOPICS = {"quotes": "books1", "trades": "trade"}        # of others than the book and what comes by the ticker
-
-# doesn't exist, request too many, request over limit: from frames that clients quote, read on 2026-11-22
-REASONS = {"30001": "bad_symbol", "30006": "rate_limit", "30007": "rate_limit"}
-
-
-def streams(symbols, channels, depth, speed, market):
-    """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
-    check_each(f"bitget {market}", "channel", channels,
-               [name for name in CHANNELS if market != "spot" or name not in OF_FUTURES])
-    check_known("bitget", "book of depth", depth, (None, 5, 15), "5, 15, or None for that of deltas")
-    check_known("bitget", "speed", speed, (None,), "one for each depth")
-    planned = []
-    for symbol in map(str.upper, symbols):
-        for channel in channels:
-            if channel == "liquidations":
-                planned.append(Stream(f"{market}:liquidation:", "v3", symbol, channel, market=market))
-                continue
-            topic = f"books{depth or ''}" if channel == "book" else TOPICS.get(channel, "ticker")
-            planned.append(Stream(f"{market.upper()}:{topic}:{symbol}", "v2", symbol, channel,
-                                  (depth or 0) if channel == "book" else 0, market))
-    return planned
-
-
-def argument(name):
-    """What is asked for: of v2 the market is in upper case, of v3 (only liquidations) in lower case."""
-    market, topic, symbol = name.split(":", 2)
-    if market.isupper():
-        return {"instType": market, "channel": topic, "instId": symbol}
-    return {"instType": market, "topic": topic, **({"symbol": symbol} if symbol else {})}
-
-
-def request(word, names, request_id):
-    # {"op":"subscribe","args":[{"instType":"SPOT","channel":"books","instId":"BTCUSDT"}]}
-    # {"op":"unsubscribe","args":[{"instType":"SPOT","channel":"books","instId":"BTCUSDT"}]}
-    return [frame_text({"op": word, "args": [argument(name) for name in names]})]
-
-
-def read_control(payload):
-    """Classify a frame that is not market data; never raises.
-
-    {"event":"subscribe","arg":{"instType":"SPOT","channel":"books","instId":"BTCUSDT"}}         an ack, one per arg
-    {"event":"error","arg":{...},"code":30001,"msg":"instType:SPOT,... doesn't exist","op":"subscribe"}     an error
-    {"event":"error","code":30007,"msg":"request over limit,connection close"}                   an error
-    pong                                                                                         the answer to ping
-    """
-    text, message = read_object(payload)
-    if text.strip() == "pong":
-        return Control("pong")
-    arg = message.get("arg")
-    names = ()
-    if isinstance(arg, dict):
-        topic, symbol = arg.get("channel", arg.get("topic", "")), arg.get("instId", arg.get("symbol", ""))
-        names = (f"{arg.get('instType', '')}:{topic}:{symbol}",)
-    if message.get("event") in ("subscribe", "unsubscribe"):
-        return Control("ack", text=text, streams=names)
-    if message.get("event") == "error":
-        code = error_code(message.get("code"))
-        return Control("error", None, code, str(message.get("msg", text)), names, reason=REASONS.get(str(code), ""))
-    return Control("other", text=text)
-
-
-def read_address(url):
-    """What a REST answer from `url` is; None if it is of no use."""
-    path, query = read_url(url)
-    product = query.get("productType", "").lower()
-    if path in ("/api/v2/spot/public/symbols", "/api/spot/v1/public/products"):
-        return Answer("instruments", market="spot")
-    if path in ("/api/v2/mix/market/contracts", "/api/mix/v1/market/contracts"):
-        old = {"umcbl": "usdt-futures", "dmcbl": "coin-futures", "cmcbl": "usdc-futures"}
-        return Answer("instruments", market=old.get(product, product))
-    return None
-
-
 SPEC = VenueSpec(
     name="bitget",
     link=Link.CHAIN,                              # pseq == last seq
     roots={"v2": "wss://ws.bitget.com/v2/ws/public", "v3": "wss://ws.bitget.com/v3/ws/public"},
-    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=str.upper,
-    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
+    channels=talk.CHANNELS, name_streams=talk.streams, read_control=talk.read_control, symbol=str.upper,
+    subscribe=partial(talk.request, "subscribe"), unsubscribe=partial(talk.request, "unsubscribe"),
     # 4,096 bytes a request, 240 subscriptions an hour and connection, 10 messages a second, 1,000 channels a connection
     # of which less than 50 are advised; 300 connections in 5 minutes.
     limits=Limits(streams_per_connection=48, messages_per_second=5, streams_per_request=24,
                   connections_per_5_minutes=300, connection_lifetime_s=0, rest_weight_per_minute=1200,
                   connections=100, operations_per_hour=240, request_bytes=4096),
     max_frame_size=8 << 20,
-    parser=lambda market: BitgetParser(market=MARKETS.index(market) if market else 0),
+    parser=lambda market: BitgetParser(market=talk.MARKETS.index(market) if market else 0),
     source="https://www.bitget.com/api-doc/common/websocket-intro",
     checked="2026-09-15",                         # of the newest live frames that are quoted (v2 without checksum)
     forms="JSON v2, served today (\"maintenance mode\"); JSON v3, served today, of which only liquidations are "
@@ -299,11 +213,11 @@ SPEC = VenueSpec(
         Evidence("open_interest", "messages", "as the ticker"),
         Evidence("liquidations", "messages", "nothing; one message"),
     ),
-    markets=MARKETS,
+    markets=talk.MARKETS,
     ping="ping",
     ping_interval_s=25,                           # at least every 30 s is asked for; observed: closed after 120 s
     rest_url="https://api.bitget.com",
-    read_address=read_address,
+    read_address=talk.read_address,
     instruments_addresses=lists.ADDRESSES,
     read_instruments=lists.read,
 )

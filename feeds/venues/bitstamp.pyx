@@ -27,13 +27,11 @@ from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, next_key, open
                          take_any, take_constant, take_name, word_is)
 from feeds.sync cimport LINK_NOT_BELOW
 
-from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known,
-                         error_code, frame_text, read_object, read_url)
+from feeds.venue import Evidence, Limits, Link, VenueSpec
 from feeds.venues.lists import bitstamp as lists
+from feeds.venues.talk import bitstamp as talk
 
-cdef enum:
-    PARTIAL_LEVELS = 100      # a side, of order_book_
-
+cdef int PARTIAL_LEVELS = talk.PARTIAL_LEVELS
 
 cdef class BitstampParser(Parser):
 
@@ -122,88 +120,12 @@ add_channel(&KNOWN, b"live_trades", KIND_TRADE, CONTENTS)
 add_channel(&KNOWN, b"funding_rate", KIND_MARK, CONTENTS, bit(SLOT_MARK))
 
 
-CHANNELS = {
-    "book": "order book: differences of the whole book, or the first 100 levels whole with depth=100",
-    "trades": "every trade, in real time",
-    "mark": "mark price, index price and funding rate, once a second (perpetuals)",
-}
-
-PREFIX = {"book": "diff_order_book_", "trades": "live_trades_", "mark": "funding_rate_"}
-
-
-def spelling(symbol):
-    """btcusd, btcusd-perp; BTC/USD and BTC/USD-PERP are how REST lists name them."""
-    return symbol.replace("/", "").lower()
-
-
-def streams(symbols, channels, depth, speed, market):
-    """Streams of `symbols` x `channels`, named as the venue's channels: "diff_order_book_btcusd"."""
-    check_known("bitstamp", "book of depth", depth, (None, PARTIAL_LEVELS), "100, or None for the whole book")
-    check_known("bitstamp", "speed", speed, (None,), "None for its only one")
-    planned = []
-    for symbol in map(spelling, symbols):
-        for channel in channels:
-            if channel == "book" and depth:
-                planned.append(Stream(f"order_book_{symbol}", "public", symbol, channel, PARTIAL_LEVELS))
-            elif channel == "mark" and not symbol.endswith("-perp"):
-                raise UnsupportedChannel(f"bitstamp has no mark price for {symbol!r}; perpetuals have, as btcusd-perp")
-            else:
-                planned.append(Stream(PREFIX[channel] + symbol, "public", symbol, channel))
-    return planned
-
-
-def request(word, names, request_id):
-    """One frame for each channel: the venue closes the connection on one of more than 512 bytes."""
-    # {"event":"bts:subscribe","data":{"channel":"diff_order_book_btcusd"}}
-    # {"event":"bts:unsubscribe","data":{"channel":"diff_order_book_btcusd"}}
-    return [frame_text({"event": f"bts:{word}", "data": {"channel": name}}) for name in names]
-
-
-def read_control(payload):
-    """Classify a frame that is not market data; never raises.
-
-    {"event":"bts:subscription_succeeded","channel":"diff_order_book_ethusd","data":{}}     also for unknown markets
-    {"event":"bts:unsubscription_succeeded","channel":"diff_order_book_ethusd","data":{}}
-    {"event":"bts:error","channel":"","data":{"code":null,"message":"Invalid channel provided."}}
-    {"event":"bts:heartbeat","channel":"","data":{"status":"success"}}
-    {"event":"bts:request_reconnect","channel":"","data":null}
-    """
-    text, message = read_object(payload)
-    event, channel = message.get("event"), message.get("channel")
-    about = (channel,) if isinstance(channel, str) and channel else ()
-    if event in ("bts:subscription_succeeded", "bts:unsubscription_succeeded"):
-        return Control("ack", text=text, streams=about)
-    if event == "bts:heartbeat":
-        return Control("pong", text=text)
-    if event == "bts:request_reconnect":
-        return Control("shutdown", text=text)
-    if event != "bts:error":
-        return Control("other", text=text)
-    data = message.get("data") if isinstance(message.get("data"), dict) else {}
-    words = str(data.get("message", text))
-    return Control("error", code=error_code(data.get("code")), text=words, streams=about,
-                   reason="bad_symbol" if words.startswith("Invalid channel") else "")
-
-
-def snapshot_address(symbol, limit, market):
-    """The whole book, grouped by price."""
-    return f"{lists.HOST}/order_book/{symbol}/?group=1"
-
-
-def read_address(url):
-    """.../order_book/btcusd/?group=1 is the whole book of btcusd; .../markets/, once trading-pairs-info/, the list."""
-    path, _, last = read_url(url)[0].rpartition("/")
-    if path.endswith("/order_book"):
-        return Answer("snapshot", last)
-    return Answer("instruments") if last in ("markets", "trading-pairs-info") else None
-
-
 SPEC = VenueSpec(
     name="bitstamp",
     link=Link.RISES,
     roots={"public": "wss://ws.bitstamp.net"},
-    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=spelling,
-    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
+    channels=talk.CHANNELS, name_streams=talk.streams, read_control=talk.read_control, symbol=talk.spelling,
+    subscribe=partial(talk.request, "subscribe"), unsubscribe=partial(talk.request, "unsubscribe"),
     # 1,024 channels and 90 days a connection; by REST 400 requests a second and 10,000 in 10 minutes. The rates of
     # messages and connections are not published.
     limits=Limits(streams_per_connection=1024, messages_per_second=50, streams_per_request=1,
@@ -215,8 +137,8 @@ SPEC = VenueSpec(
     ping_interval_s=25,
     resync="rest",
     rest_url="https://www.bitstamp.net",
-    snapshot_address=snapshot_address,
-    read_address=read_address,
+    snapshot_address=talk.snapshot_address,
+    read_address=talk.read_address,
     instruments_addresses=lists.ADDRESSES,
     read_instruments=lists.read,
     source="https://www.bitstamp.net/websocket/v2/",

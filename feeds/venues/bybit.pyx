@@ -9,9 +9,7 @@ old frames too: Buy means that a long was closed by a forced sell, so it is inve
 contracts USD. Times are ms, `timestamp_e6` of v2 us. Volatilities and rates are fractions.
 """
 
-import re
 from functools import partial
-from urllib.parse import urlsplit
 
 from orderbook.types cimport BAD_VALUE, OK
 from feeds.fields cimport (Channel, Field, add_channel, expect_channel, expect_nothing, find_channel, list_fields,
@@ -26,9 +24,9 @@ from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, find_text, fin
                          skip_value, take, take_constant, take_levels, word_is)
 from feeds.sync cimport LINK_RISES
 
-from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_each, frame_text, pick_book,
-                         read_object, read_url, request_number)
+from feeds.venue import Evidence, Limits, Link, VenueSpec
 from feeds.venues.lists import bybit as lists
+from feeds.venues.talk import bybit as talk
 
 cdef enum:
     OPTION = 3                # index of the market
@@ -263,111 +261,19 @@ add_channel(&KNOWN, b"trade", KIND_TRADE, TRADE)
 add_channel(&KNOWN, b"liquidation", KIND_LIQUIDATION, FORCED)
 
 
-MARKETS = ("spot", "linear", "inverse", "option")
-
-CHANNELS = {
-    "book": "order book by deltas: 50, 200 or 1000 levels, of options 25 or 100",
-    "quotes": "best bid and offer",
-    "trades": "every trade",
-    "ticker": "statistics of the last 24 hours; of options also greeks and volatilities",
-    "mark": "mark price, index price and funding, from the ticker; not of spot",
-    "open_interest": "what is open, from the ticker; not of spot",
-    "liquidations": "forced orders; of linear and inverse contracts only",
-}
-LACKS = {"spot": ("mark", "open_interest", "liquidations"), "option": ("liquidations",)}
-
-# Levels -> how often they come; https://bybit-exchange.github.io/docs/v5/websocket/public/orderbook, 2026-07-24.
-BOOKS = {(levels, pace): f"orderbook.{levels}" for levels, pace in ((1000, "200ms"), (200, "100ms"), (50, "20ms"))}
-OPTION_BOOKS = {(100, "100ms"): "orderbook.100", (25, "20ms"): "orderbook.25"}
-
-# "error:handler not found,topic:orderbook.500.BTCUSDT" and "Invalid topic: invalid.topic.BTCUSDT"
-REFUSED = re.compile(r"topic: ?([\w.-]+)")
-
-
-def streams(symbols, channels, depth, speed, market):
-    """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only, each depth has one speed."""
-    check_each(f"bybit {market}", "channel", channels,
-               [name for name in CHANNELS if name not in LACKS.get(market, ())])
-    book = pick_book(f"bybit {market}", OPTION_BOOKS if market == "option" else BOOKS, depth, speed)
-    topic = {"book": book, "quotes": "tickers" if market == "option" else "orderbook.1",
-             "trades": "publicTrade", "liquidations": "allLiquidation"}
-    planned = []
-    for symbol in map(str.upper, symbols):
-        for channel in channels:
-            # Trades of options come by base coin: publicTrade.BTC
-            key = symbol.partition("-")[0] if (market, channel) == ("option", "trades") else symbol
-            planned.append(Stream(f"{topic.get(channel, 'tickers')}.{key}", market, symbol, channel, market=market))
-    return planned
-
-
-def market_of(url):
-    """Market of an address: v5 names it; v2 had one for inverse contracts and one for linear ones."""
-    path = urlsplit(url).path
-    name = path.rpartition("/")[2]
-    if name in MARKETS:
-        return name
-    if "option" in path:
-        return "option"
-    if "spot" in path:
-        return "spot"
-    return "inverse" if name == "realtime" else "linear"
-
-
-def request(word, names, request_id):
-    # {"req_id":"10001","op":"subscribe","args":["orderbook.50.BTCUSDT","publicTrade.BTCUSDT","tickers.BTCUSDT"]}
-    # {"req_id":"x","op":"unsubscribe","args":["publicTrade.BTCUSDT"]}
-    return [frame_text({"req_id": str(request_id), "op": word, "args": list(names)})]
-
-
-def read_control(payload):
-    """Classify a frame that is not market data; never raises.
-
-    {"success":true,"ret_msg":"subscribe","conn_id":"2324d924-...","req_id":"10001","op":"subscribe"}       an ack
-    {"success":true,"conn_id":"aa0","data":{"failTopics":[],"successTopics":["..."]},"type":"COMMAND_RESP"}  options'
-    {"success":true,"ret_msg":"","conn_id":"f428...","request":{"op":"subscribe","args":["trade.BTCUSD"]}}   v2's
-    {"success":false,"ret_msg":"error:handler not found,topic:tickers.NOPE","conn_id":"..","op":"subscribe"} an error
-    {"success":true,"ret_msg":"pong","conn_id":"..","op":"ping"} and {"args":["1672916271846"],"op":"pong"}  pongs
-
-    An error rejects the whole request, and names one topic (https://github.com/ccxt/ccxt/issues/30284, 2026-09-05).
-    """
-    text, message = read_object(payload)
-    request_id, words = request_number(message.get("req_id")), str(message.get("ret_msg", ""))
-    if message.get("op") == "pong" or words == "pong":
-        return Control("pong", request_id)
-    topics = message.get("data") if message.get("type") == "COMMAND_RESP" else message.get("request")
-    topics = topics if isinstance(topics, dict) else {}
-    failed = topics.get("failTopics")
-    if message.get("success") is False or failed:
-        found = tuple(map(str, failed)) if isinstance(failed, list) else tuple(REFUSED.findall(words))
-        reason = "bad_symbol" if found and "already" not in words else ""
-        return Control("error", request_id, None, words or text, found, reason=reason)
-    if message.get("success") is True:
-        accepted = topics.get("successTopics", topics.get("args"))
-        return Control("ack", request_id, None, text, tuple(map(str, accepted)) if isinstance(accepted, list) else ())
-    return Control("other", request_id, None, text)
-
-
-def read_address(url):
-    """What a REST answer from `url` is; None if it is of no use."""
-    path, query = read_url(url)
-    if path == "/v2/public/symbols":              # linear and inverse in one, until 2023
-        return Answer("instruments")
-    return Answer("instruments", market=query.get("category", "")) if path == "/v5/market/instruments-info" else None
-
-
 SPEC = VenueSpec(
     name="bybit",
     link=Link.COUNTER,                            # u == last u + 1
-    roots={market: f"wss://stream.bybit.com/v5/public/{market}" for market in MARKETS},
-    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=str.upper,
-    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
+    roots={market: f"wss://stream.bybit.com/v5/public/{market}" for market in talk.MARKETS},
+    channels=talk.CHANNELS, name_streams=talk.streams, read_control=talk.read_control, symbol=str.upper,
+    subscribe=partial(talk.request, "subscribe"), unsubscribe=partial(talk.request, "unsubscribe"),
     # Args of at most 21,000 characters on a connection, 10 in a request (spot), 500 connections in 5 minutes; 600 REST
     # requests in 5 s. No number of messages is stated.
     limits=Limits(streams_per_connection=500, messages_per_second=10, streams_per_request=10,
                   connections_per_5_minutes=500, connection_lifetime_s=0, rest_weight_per_minute=7200,
                   connections=1000, argument_chars=21_000),
     max_frame_size=8 << 20,
-    parser=lambda market: BybitParser(market=MARKETS.index(market) if market else 0),
+    parser=lambda market: BybitParser(market=talk.MARKETS.index(market) if market else 0),
     source="https://bybit-exchange.github.io/docs/v5/ws/connect",
     checked="2026-07-24",
     forms="JSON v5, served today. JSON v2 (orderBookL2_25, orderBook_200, trade, liquidation), ended in 2023, from "
@@ -382,12 +288,12 @@ SPEC = VenueSpec(
         Evidence("open_interest", "messages", "as the ticker"),
         Evidence("liquidations", "messages", "nothing"),
     ),
-    markets=MARKETS,
-    market_of=market_of,
+    markets=talk.MARKETS,
+    market_of=talk.market_of,
     ping='{"req_id":"100001","op":"ping"}',
     ping_interval_s=20,
     rest_url="https://api.bybit.com",
-    read_address=read_address,
+    read_address=talk.read_address,
     instruments_addresses=lists.ADDRESSES,
     read_instruments=lists.read,
     next_page=lists.next_page,

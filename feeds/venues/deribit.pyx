@@ -13,7 +13,6 @@ Source: docs.deribit.com, recorded frames of 2021 and published ones of 2019 to 
 Nothing was tried against the live venue. That 500 channels fit one request is general knowledge, not verified.
 """
 
-import re
 from functools import partial
 
 from orderbook.types cimport BAD_VALUE
@@ -25,9 +24,9 @@ from feeds.parser cimport Parser
 from feeds.scan cimport (Cursor, Text, at_end, begins, fail, find_text, next_key, note_more, number_at, open_object,
                          peek, read_text, skip_value, take_constant, take_side, word_is)
 
-from feeds.venue import (Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, each_once, error_code,
-                         frame_text, instruments_at, read_object, request_number)
+from feeds.venue import Evidence, Limits, Link, VenueSpec, instruments_at
 from feeds.venues.lists import deribit as lists
+from feeds.venues.talk import deribit as talk
 
 cdef enum:
     # Messages that one trade makes, in this order.
@@ -196,105 +195,16 @@ cdef Field* TICKER = list_fields({
     "greeks": "inside", "delta": "delta", "gamma": "gamma", "vega": "vega", "theta": "theta", "rho": "rho"})
 
 
-CHANNELS = {
-    "book": "order book: changes of the whole book, or its first levels whole with depth=1, 10 or 20",
-    "quotes": "best bid and offer, on every change",
-    "trades": "every trade; those of one interval come together",
-    "ticker": "statistics of a day, best bid and offer; greeks, volatilities and underlying price of options",
-    "mark": "mark price, index price and current funding, from the ticker",
-    "open_interest": "open interest, from the ticker",
-    "liquidations": "forced orders, told by a mark on the trades",
-}
-
-# Channel -> the beginning of its stream's name; the speed ends it, but for quotes, which come on every change.
-TOPICS = {
-    "book": "book", "quotes": "quote", "trades": "trades", "ticker": "ticker", "mark": "ticker",
-    "open_interest": "ticker", "liquidations": "trades",
-}
-
-DEPTHS = (None, 1, 10, 20)
-# "raw", every change at once, is for those who are logged in: to others the venue answers with error 13778.
-SPEEDS = ("100ms", "agg2", "raw")
-
-
-def streams(symbols, channels, depth, speed, market):
-    """Streams of `symbols` x `channels`; depth is the book's, speed ("100ms"; "agg2": about 1 s) of all but quotes."""
-    speed = speed or "100ms"
-    check_known("deribit", "book of depth", depth, DEPTHS, "1, 10, 20, or None for the whole book")
-    known = SPEEDS if depth is None else SPEEDS[:2]
-    check_known("deribit", "speed", speed, known, "100ms, agg2, and raw for the whole book")
-    ends = {"book": f".none.{depth}.{speed}" if depth else f".{speed}", "quotes": ""}
-    return each_once(Stream(f"{TOPICS[channel]}.{symbol}{ends.get(channel, '.' + speed)}", "public", symbol, channel,
-                            depth or 0 if channel == "book" else 0)
-                     for symbol in map(spelling, symbols) for channel in channels)
-
-
-def spelling(symbol):
-    """Upper case, but for the d that is the decimal point of a strike: XRP_USDC-30JUN25-0d625-C."""
-    return re.sub(r"(?<=\d)D(?=\d)", "d", symbol.upper())
-
-
-def request(word, names, request_id):
-    # {"jsonrpc":"2.0","id":1,"method":"public/subscribe","params":{"channels":["book.BTC-PERPETUAL.100ms"]}}
-    # {"jsonrpc":"2.0","id":2,"method":"public/unsubscribe","params":{"channels":["book.BTC-PERPETUAL.100ms"]}}
-    return [frame_text({"jsonrpc": "2.0", "id": request_id, "method": f"public/{word}",
-                        "params": {"channels": list(names)}})]
-
-
 # Requests of the feed count from 1: answers to these two, with id 0, are for nobody.
 SET_HEARTBEAT = '{"jsonrpc":"2.0","id":0,"method":"public/set_heartbeat","params":{"interval":30}}'
-TEST = '{"jsonrpc":"2.0","id":0,"method":"public/test","params":{}}'
-
-# Error code -> what it is, from copies of docs.deribit.com/#rpc-error-codes that other projects keep, read 2026-11-22.
-# The page https://docs.deribit.com/articles/errors begins with another, shorter list, which disagrees in parts.
-REASONS = {
-    10028: "rate_limit", 10047: "rate_limit", 10066: "rate_limit", 11051: "maintenance", 13028: "maintenance",
-    10000: "authorisation", 13004: "authorisation", 13009: "authorisation", 13021: "authorisation",
-    13778: "authorisation", 10020: "bad_symbol", 13020: "bad_symbol", -32602: "bad_symbol",
-}
-
-
-def read_control(payload):
-    """Classify a frame that is not market data; never raises.
-
-    {"jsonrpc":"2.0","id":1,"result":["book.BTC-PERPETUAL.100ms"],"usIn":...}       an ack of those channels: unknown
-                                                                                    ones are left out without a word
-    {"jsonrpc":"2.0","id":1,"error":{"code":10028,"message":"too_many_requests"}}   an error
-    {"jsonrpc":"2.0","method":"heartbeat","params":{"type":"test_request"}}         to be answered at once
-    {"jsonrpc":"2.0","method":"heartbeat","params":{"type":"heartbeat"}}            a sign of life, as answers to TEST
-    """
-    text, message = read_object(payload)
-    number = request_number(message.get("id"))
-    request_id = number or None
-    params = message.get("params") if isinstance(message.get("params"), dict) else {}
-    if message.get("method") == "heartbeat":
-        if params.get("type") == "test_request":
-            return Control("ping", text=text, reply=TEST)
-        return Control("pong", text=text)
-    if params.get("channel") == "platform_state":
-        # {"maintenance":true}: the connection is going to be closed. {"price_index":"btc_usd","locked":true}: one index
-        closing = isinstance(params.get("data"), dict) and params["data"].get("maintenance") is True
-        return Control("error", text=text, reason="maintenance") if closing else Control("other", text=text)
-    error = message.get("error")
-    if isinstance(error, dict):
-        code = error_code(error.get("code"))
-        return Control("error", request_id, code, str(error.get("message", text)), reason=REASONS.get(code, ""))
-    result = message.get("result")
-    if isinstance(result, list) and all(isinstance(name, str) for name in result):
-        if not result:
-            return Control("error", request_id, None, "none of these channels is known", reason="bad_symbol")
-        return Control("ack", number, None, text, tuple(result))
-    if isinstance(result, dict) and "version" in result:
-        return Control("pong", text=text)
-    return Control("other", request_id, None, text)
 
 
 SPEC = VenueSpec(
     name="deribit",
     link=Link.CHAIN,
     roots={"public": "wss://www.deribit.com/ws/api/v2"},
-    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=spelling,
-    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
+    channels=talk.CHANNELS, name_streams=talk.streams, read_control=talk.read_control, symbol=talk.spelling,
+    subscribe=partial(talk.request, "subscribe"), unsubscribe=partial(talk.request, "unsubscribe"),
     # 500 channels a request and 32 connections at once an address; 3.3 requests a second in the long run, 10 at once.
     # Of the channels of one connection nothing is known: 2000 is our own limit.
     limits=Limits(streams_per_connection=2000, messages_per_second=3.3, streams_per_request=500,

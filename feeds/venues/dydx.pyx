@@ -12,7 +12,6 @@ https://docs.dydx.xyz/indexer-client/websockets, as of 2026-04; where the docs a
 https://github.com/dydxprotocol/v4-chain/tree/main/indexer/services/socks.
 """
 
-import re
 from functools import partial
 
 from orderbook.types cimport MISSING_KEY, OK
@@ -25,9 +24,9 @@ from feeds.scan cimport (Cursor, Text, at_end, fail, find_text, next_item, next_
                          read_text, skip_value, take_constant, take_name, take_symbol, word_is)
 from feeds.sync cimport LINK_OFFSETS
 
-from feeds.venue import (Control, Count, Evidence, Limits, Link, Stream, VenueSpec, check_known, frame_text,
-                         instruments_at, read_object)
+from feeds.venue import Count, Evidence, Limits, Link, VenueSpec, instruments_at
 from feeds.venues.lists import dydx as lists
+from feeds.venues.talk import dydx as talk
 
 
 cdef class DydxParser(Parser):
@@ -212,85 +211,13 @@ add_channel(&CONTENTS, b"v4_markets", KIND_TICKER, MARKET)
 add_channel(&CONTENTS, b"v3_markets", KIND_TICKER, OLD_MARKET)
 
 
-CHANNELS = {
-    "book": 'order book: changes of the whole book; speed="batched" has those of a moment in one frame',
-    "trades": "every trade, in real time",
-    "liquidations": "trades of forced orders, from the stream of all trades",
-    "ticker": "statistics of the last 24 hours, as they change",
-    "mark": "oracle price (which is index and mark price) and the funding rate of the next hour",
-    "open_interest": "open interest in base units, as it changes",
-}
-
-
-def streams(symbols, channels, depth, speed, market):
-    """Streams of `symbols` x `channels`, named "v4_orderbook:BTC-USD", and "v4_markets", which is of all symbols."""
-    check_known("dydx", "book of depth", depth, (None,), "None, for the whole book")
-    check_known("dydx", "speed", speed, (None, "batched"), "None for every change at once, or 'batched'")
-    names = {"book": f"v4_orderbook:{{}}{':batched' if speed else ''}", "trades": "v4_trades:{}",
-             "liquidations": "v4_trades:{}"}
-    return [Stream(names.get(channel, "v4_markets").format(symbol), "public", symbol, channel)
-            for symbol in map(str.upper, symbols) for channel in channels]
-
-
-def names_of(channel, symbol):
-    """Names of the streams that an answer can be about: it does not say whether it is batched."""
-    if not symbol or channel == "v4_markets":
-        return (channel,)
-    return (f"{channel}:{symbol}", f"{channel}:{symbol}:batched")
-
-
-def request(word, names, request_id):
-    # {"type":"subscribe","channel":"v4_orderbook","id":"BTC-USD","batched":false}
-    # {"type":"unsubscribe","channel":"v4_orderbook","id":"BTC-USD"}
-    frames = []
-    for name in names:
-        channel, symbol, batched = (*name.split(":"), "", "")[:3]
-        frames.append(frame_text({"type": word, "channel": channel, **({"id": symbol} if symbol else {}),
-                                  **({"batched": bool(batched)} if word == "subscribe" else {})}))
-    return frames
-
-
-# Texts of errors (indexer source, socks/src/lib/subscription.ts; there is no code) -> what they mean.
-ERROR_TEXTS = (
-    ("Invalid subscription id", "bad_symbol"),
-    ("Invalid channel", "bad_symbol"),
-    ("Too many subscribe attempts", "rate_limit"),        # the connection is closed after it
-    ("Internal error", "maintenance"),
-)
-ABOUT = re.compile(r"\b(v4_[a-z_]+)-([^\s()]+?)[.)]*(?:\s|$)")
-
-
-def read_control(payload):
-    """Classify a frame that is not market data; never raises.
-
-    {"type":"connected","connection_id":"e2a6c717-…","message_id":0}                                    nothing to do
-    {"type":"subscribed","connection_id":"…","message_id":2,"channel":"v4_trades","id":"BTC-USD","contents":…}    an ack
-    {"type":"unsubscribed","connection_id":"…","message_id":77,"channel":"v4_orderbook","id":"BTC-USD"}           an ack
-    {"type":"pong","connection_id":"…","message_id":5,"id":"1"}
-    {"type":"error","message":"Invalid subscription id for channel: (v4_orderbook-NOPE-USD)","connection_id":"…",
-     "message_id":1}
-    """
-    text, message = read_object(payload)
-    kind = message.get("type")
-    if kind in ("subscribed", "unsubscribed"):
-        return Control("ack", streams=names_of(str(message.get("channel", "")), str(message.get("id", ""))))
-    if kind == "pong":
-        return Control("pong")
-    if kind == "error":
-        words = str(message.get("message", text))
-        about = ABOUT.search(words)
-        reason = next((reason for begin, reason in ERROR_TEXTS if words.startswith(begin)), "")
-        return Control("error", text=words, streams=names_of(*about.groups()) if about else (), reason=reason)
-    return Control("other", text=text)
-
-
 SPEC = VenueSpec(
     name="dydx",
     link=Link.NONE,
     count=Count.EACH_ONCE,        # answers come late: they have the number at which the request was received
     roots={"public": "wss://indexer.dydx.trade/v4/ws"},
-    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=str.upper,
-    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
+    channels=talk.CHANNELS, name_streams=talk.streams, read_control=talk.read_control, symbol=str.upper,
+    subscribe=partial(talk.request, "subscribe"), unsubscribe=partial(talk.request, "unsubscribe"),
     # 32 subscriptions of each channel on one connection. The same channel and market may be asked for twice a second.
     limits=Limits(streams_per_connection=32, messages_per_second=0, streams_per_request=1,
                   connections_per_5_minutes=0, connection_lifetime_s=0, rest_weight_per_minute=0),

@@ -30,9 +30,9 @@ from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, fill_sides, fi
                          number_at, open_object, peek, skip_value, take_constant, take_id, word_is)
 from feeds.sync cimport LINK_CHAIN, LINK_COUNTER, LINK_NOT_BELOW, LINK_RISES
 
-from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_each, error_code, frame_text,
-                         pick_book, read_object, read_url, request_number)
+from feeds.venue import Evidence, Limits, Link, VenueSpec
 from feeds.venues.lists import htx as lists
+from feeds.venues.talk import htx as talk
 
 cdef enum:
     SWAP = 1                  # index into SPEC.markets
@@ -241,122 +241,6 @@ add_channel(&KNOWN, b"liquidation_orders", KIND_LIQUIDATION, LIQUIDATION, 0, 0, 
 add_channel(&KNOWN, b"funding_rate", KIND_MARK, FUNDING, bit(SLOT_FUNDING), 0, SWAP)
 
 
-MARKETS = ("spot", "swap")
-
-CHANNELS = {
-    "book": "order book of 150 levels: spot mbp (depth=5, 20, 150, 400; 10: whole), swap high_freq (depth=20, 150); "
-            "speed=1s: depth.step0, whole",
-    "trades": "every trade",
-    "quotes": "best bid and offer, in real time",
-    "ticker": "statistics of the last 24 hours",
-    "mark": "swap: mark price, index price (candles of the minute) and funding rate",
-    "liquidations": "swap: forced orders",
-}
-
-# market -> channel -> (topic, root); roots of swaps are those of contracts settled in USDT
-TOPICS = {
-    "spot": {"trades": (("market.{}.trade.detail", "spot"),), "quotes": (("market.{}.bbo", "spot"),),
-             "ticker": (("market.{}.detail", "spot"),)},
-    "swap": {"trades": (("market.{}.trade.detail", "swap"),), "quotes": (("market.{}.bbo", "swap"),),
-             "ticker": (("market.{}.detail", "swap"),),
-             "mark": (("market.{}.mark_price.1min", "index"), ("market.{}.index.1min", "index"),
-                      ("public.{}.funding_rate", "notices")),
-             "liquidations": (("public.{}.liquidation_orders", "notices"),)},
-}
-# market -> (levels, speed) -> topic, root, depth of the book it fills
-BOOKS = {
-    "spot": {(150, ""): ("market.{}.mbp.150", "feed", 0), (5, ""): ("market.{}.mbp.5", "feed", 0),
-             (20, ""): ("market.{}.mbp.20", "feed", 0), (400, ""): ("market.{}.mbp.400", "feed", 0),
-             (10, ""): ("market.{}.mbp.refresh.10", "spot", 10), (150, "1s"): ("market.{}.depth.step0", "spot", 0)},
-    "swap": {(150, ""): ("market.{}.depth.size_150.high_freq", "swap", 0),
-             (20, ""): ("market.{}.depth.size_20.high_freq", "swap", 0),
-             (150, "1s"): ("market.{}.depth.step0", "swap", 0)},
-}
-
-
-def streams(symbols, channels, depth, speed, market):
-    """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
-    check_each(f"htx {market}", "channel", channels, ("book", *TOPICS[market]))
-    topic, root, levels = pick_book(f"htx {market}", BOOKS[market], depth, speed)
-    planned = []
-    for typed in symbols:
-        symbol = swap_spelling(typed) if market == "swap" else spot_spelling(typed)
-        coin = "coin_" if market == "swap" and symbol.endswith("-USD") else ""
-        for channel in channels:
-            for text, where in ((topic, root),) if channel == "book" else TOPICS[market][channel]:
-                planned.append(Stream(text.format(symbol), where if where == "index" else coin + where, symbol, channel,
-                                      levels if channel == "book" else 0, market))
-    return planned
-
-
-def spot_spelling(symbol):
-    """btcusdt."""
-    return symbol.lower().replace("-", "").replace("/", "").replace("_", "")
-
-
-def swap_spelling(symbol):
-    """BTC-USDT."""
-    return symbol.upper().replace("/", "-").replace("_", "-")
-
-
-def spelling(symbol):
-    """Spot is written without a separator, a swap with one."""
-    return swap_spelling(symbol) if "-" in symbol else spot_spelling(symbol)
-
-
-def ask(word, names, request_id):
-    # {"sub":"market.btcusdt.mbp.400","id":"1"}   {"unsub":"market.btcusdt.mbp.400","id":"8"}
-    # {"sub":"market.BTC-USDT.depth.size_150.high_freq","data_type":"incremental","id":"1"}
-    # {"op":"sub","cid":"1","topic":"public.BTC-USDT.funding_rate"}
-    changes = {"data_type": "incremental"}
-    return [frame_text({"op": word, "cid": str(request_id), "topic": name} if name.startswith("public.") else
-                       {word: name, **(changes if word == "sub" and name.endswith(".high_freq") else {}),
-                        "id": str(request_id)}) for name in names]
-
-
-def request(name, request_id):
-    """Ask for the whole book of a stream of changes, on the connection that has them; "" for the other books."""
-    # {"req":"market.btcusdt.mbp.400","id":"2"}
-    return ask("req", [name], request_id)[0] if ".mbp." in name and ".refresh." not in name else ""
-
-
-def read_control(payload):
-    """Classify a frame that is not market data; never raises.
-
-    {"ping":1618678073643}                  {"op":"ping","ts":"1618678073643"}          to be answered
-    {"id":"1","status":"ok","subbed":"market.trioeth.depth.step0","ts":1618678073643}   an ack; unsubbed: the other
-    {"op":"sub","cid":"1","topic":"public.BTC-USDT.funding_rate","ts":1790134831873,"err-code":0}
-    {"status":"error","ts":1618678073643,"id":"1","err-code":"bad-request","err-msg":"invalid topic market.NOPE.depth"}
-    """
-    text, message = read_object(payload)
-    op = message.get("op")
-    if "ping" in message:
-        return Control("ping", text=text, reply=frame_text({"pong": message["ping"]}))
-    if op == "ping":
-        return Control("ping", text=text, reply=frame_text({"op": "pong", "ts": message.get("ts")}))
-    request_id = request_number(message.get("id", message.get("cid")))
-    topic = message.get("subbed", message.get("unsubbed", message.get("topic")))
-    named = (topic,) if isinstance(topic, str) and request_id is None else ()
-    code = message.get("err-code", 0)
-    if message.get("status") == "error" or code != 0:
-        words = str(message.get("err-msg", text))
-        if request_id is None:
-            named = named or tuple(word for word in words.split() if word.startswith("market."))
-        return Control("error", request_id, error_code(code), words, named,
-                       reason="bad_symbol" if "invalid" in words else "")
-    if op in ("sub", "unsub") or "subbed" in message or "unsubbed" in message:
-        return Control("ack", request_id, None, text, named)
-    return Control("other", text=text)
-
-
-def read_address(url):
-    """What an answer from this address is. Books by REST have no number that the stream's could be joined to."""
-    path, _ = read_url(url)
-    if path.endswith(("/common/symbols", "/market-symbols")):
-        return Answer("instruments", market="spot")
-    return Answer("instruments", market="swap") if path.endswith("/swap_contract_info") else None
-
-
 SPEC = VenueSpec(
     name="htx",
     link=Link.NOT_BELOW,      # depth.step0; mbp: CHAIN (prevSeqNum == last seqNum), high_freq: COUNTER (version)
@@ -369,13 +253,13 @@ SPEC = VenueSpec(
         "notices": "wss://api.hbdm.com/linear-swap-notification",
         "coin_notices": "wss://api.hbdm.com/swap-notification",
     },
-    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=spelling,
-    subscribe=partial(ask, "sub"), unsubscribe=partial(ask, "unsub"),
+    channels=talk.CHANNELS, name_streams=talk.streams, read_control=talk.read_control, symbol=talk.spelling,
+    subscribe=partial(talk.ask, "sub"), unsubscribe=partial(talk.ask, "unsub"),
     # Swap: 40 subscriptions a second; spot: 10 `req` a second on a connection. The other figures are our own.
     limits=Limits(streams_per_connection=200, messages_per_second=10, streams_per_request=1,
                   connections_per_5_minutes=100, connection_lifetime_s=0, rest_weight_per_minute=300),
     max_frame_size=4 << 20,
-    parser=lambda market: HtxParser(market=MARKETS.index(market) if market in MARKETS else 0),
+    parser=lambda market: HtxParser(market=talk.MARKETS.index(market) if market in talk.MARKETS else 0),
     source="https://huobiapi.github.io/docs/spot/v1/en/, https://www.htx.com/en-us/opend/newApiPages/",
     checked="2026-10-15",
     forms="JSON of 2019 to 2026, gzip'd frames; all served today but for step0 frames of 2019 with \"update\":true.",
@@ -389,11 +273,11 @@ SPEC = VenueSpec(
         Evidence("mark", "messages", "nothing; mark and index candles were not recorded"),
         Evidence("liquidations", "messages", "nothing"),
     ),
-    markets=MARKETS,
+    markets=talk.MARKETS,
     ping_interval_s=5,        # the server's, on market sockets; it closes after 20 s without a pong
     resync="request",         # mbp; the other books: by subscribing again
-    request=request,
-    read_address=read_address,
+    request=talk.request,
+    read_address=talk.read_address,
     instruments_addresses=lists.ADDRESSES,
     read_instruments=lists.read,
 )

@@ -25,9 +25,9 @@ from feeds.scan cimport (Cursor, Text, at_end, fail, fill_sides, find_text, next
                          open_object, peek, plain_is, skip_value, take_aggressor, take_constant, take_levels, take_rest,
                          word_is)
 
-from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, VenueSpec, check_known, each_once, frame_text,
-                         read_object)
+from feeds.venue import Evidence, Limits, Link, VenueSpec
 from feeds.venues.lists import hyperliquid as lists
+from feeds.venues.talk import hyperliquid as talk
 
 
 cdef class HyperliquidParser(Parser):
@@ -166,99 +166,12 @@ cdef Field* CONTEXT = list_fields({"markPx": "mark", "oraclePx": "index", "fundi
                                    "dayBaseVlm": "volume", "impactPxs": "each"})
 
 
-CHANNELS = {
-    "book": "order book, whole in every frame: 5 levels about twice a second, or with depth=20 about every 5 s",
-    "quotes": "best bid and offer, with every block that changes them",
-    "trades": "every trade; the first frame repeats those of the last seconds",
-    "ticker": "context of the asset: mark and oracle price, volume of a day, price a day ago; once a second",
-    "mark": "mark price, oracle price and the funding rate of an hour, from the context",
-    "open_interest": "open interest, from the context",
-}
-
-# Channel -> type of its subscription.
-TYPES = {
-    "quotes": "bbo", "trades": "trades", "ticker": "activeAssetCtx", "mark": "activeAssetCtx",
-    "open_interest": "activeAssetCtx",
-}
-
-
-def streams(symbols, channels, depth, speed, market):
-    """Streams of `symbols` x `channels`; the book has 5 levels a side, or with depth=20 that many, but seldom."""
-    check_known("hyperliquid", "book of depth", depth, (None, 5, 20), "5 (the default) and 20")
-    check_known("hyperliquid", "speed", speed, (None,), "None: the depth of the book decides it")
-    types = {**TYPES, "book": "l2Book" if depth == 20 else "l2Book.fast"}
-    return each_once(Stream(f"{types[channel]}:{symbol}", "public", symbol, channel)
-                     for symbol in map(spelling, symbols) for channel in channels)
-
-
-def spelling(symbol):
-    """Case matters (kPEPE, xyz:SP500); a name all in lower case, which no coin has, is meant in upper case."""
-    if symbol != symbol.lower():
-        return symbol
-    dex, colon, coin = symbol.rpartition(":")
-    return dex + colon + coin.upper()
-
-
-def subscription(name):
-    """The object that stands for a stream in requests and answers: {"type":"l2Book","coin":"BTC","fast":true}."""
-    kind, _, coin = name.partition(":")
-    if kind == "l2Book.fast":
-        return {"type": "l2Book", "coin": coin, "fast": True}
-    return {"type": kind, "coin": coin}
-
-
-def stream_name(asked):
-    """Name of the stream that an answer's subscription object stands for, None if it is none of ours."""
-    if not isinstance(asked, dict) or not isinstance(asked.get("type"), str) or not isinstance(asked.get("coin"), str):
-        return None
-    return f"{asked['type']}{'.fast' if asked.get('fast') is True else ''}:{asked['coin']}"
-
-
-def request(word, names, request_id):
-    # {"method":"subscribe","subscription":{"type":"l2Book","coin":"BTC","fast":true}}: one a frame, without a number
-    # {"method":"unsubscribe","subscription":{"type":"l2Book","coin":"BTC"}}: the same object as when subscribing
-    return [frame_text({"method": word, "subscription": subscription(name)}) for name in names]
-
-
-def read_control(payload):
-    r"""Classify a frame that is not market data; never raises.
-
-    {"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":{"type":"bbo","coin":"BTC"}}}  an ack
-    {"channel":"pong"}                                                          the answer to our ping
-    {"channel":"error","data":"Already subscribed: {\"type\":\"l2Book\",...}"}  as good as an ack
-    {"channel":"error","data":"Error parsing JSON into valid websocket request: {...}"}                         an error
-    Websocket connection established.                                           may come first
-
-    An unknown coin is not answered: the venue closes the connection.
-    """
-    text, message = read_object(payload)
-    channel, data = message.get("channel"), message.get("data")
-    if channel == "pong":
-        return Control("pong", text=text)
-    if channel == "subscriptionResponse" and isinstance(data, dict):
-        name = stream_name(data.get("subscription"))
-        return Control("ack", text=text, streams=(name,) if name else ())
-    if channel != "error":
-        return Control("other", text=text)
-    words, _, rest = str(data).partition(": ")
-    asked = read_object(rest.encode("utf-8", "replace"))[1]
-    name = stream_name(asked.get("subscription", asked))
-    return Control("ack" if name and words == "Already subscribed" else "error", None, None, str(data),
-                   (name,) if name else ())
-
-
-def read_address(url):
-    """Everything by REST is one address; what is posted to it, and stands here as a fragment, makes the difference."""
-    posted = url.partition("#")[2]
-    return Answer("instruments") if any(address.endswith("#" + posted) for address in lists.ADDRESSES[""]) else None
-
-
 SPEC = VenueSpec(
     name="hyperliquid",
     link=Link.NOT_BELOW,
     roots={"public": "wss://api.hyperliquid.xyz/ws"},
-    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=spelling,
-    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
+    channels=talk.CHANNELS, name_streams=talk.streams, read_control=talk.read_control, symbol=talk.spelling,
+    subscribe=partial(talk.request, "subscribe"), unsubscribe=partial(talk.request, "unsubscribe"),
     # 1000 subscriptions and 2000 messages a minute an address, over all its connections; of connections the docs
     # tell of 100, a reading of 2026-09 of 10 at once and 30 new ones a minute: the latter is kept here.
     limits=Limits(streams_per_connection=1000, messages_per_second=30, streams_per_request=1,
@@ -281,7 +194,7 @@ SPEC = VenueSpec(
     ping_interval_s=30,
     resync="resubscribe",
     rest_url="https://api.hyperliquid.xyz",
-    read_address=read_address,
+    read_address=talk.read_address,
     instruments_addresses=lists.ADDRESSES,
     read_instruments=lists.read,
 )

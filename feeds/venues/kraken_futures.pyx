@@ -17,9 +17,9 @@ from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_I
 from feeds.parser cimport Parser
 from feeds.scan cimport Cursor, Text, at_end, find_text, word_is
 
-from feeds.venue import (Control, Evidence, Limits, Link, Stream, VenueSpec, by_channel, check_known, frame_text,
-                         instruments_at, read_object)
+from feeds.venue import Evidence, Limits, Link, VenueSpec, instruments_at
 from feeds.venues.lists import kraken_futures as lists
+from feeds.venues.talk import kraken_futures as talk
 
 
 cdef class KrakenFuturesParser(Parser):
@@ -89,63 +89,12 @@ add_channel(&KNOWN, b"ticker", KIND_TICKER, TICKER)
 add_channel(&KNOWN, b"ticker_lite", KIND_TICKER, TICKER, bit(SLOT_VOLUME))
 
 
-def request(word, names, request_id):
-    """One frame for all products of a feed."""
-    # {"event":"subscribe","feed":"book","product_ids":["PI_XBTUSD","PF_ETHUSD"]}
-    # {"event":"unsubscribe","feed":"book","product_ids":["PI_XBTUSD"]}
-    return [frame_text({"event": word, "feed": feed, "product_ids": symbols})
-            for feed, symbols in by_channel(names).items()]
-
-
-CHANNELS = {
-    "book": "order book: the whole of it by deltas, every change",
-    "trades": "every trade, in real time",
-    "ticker": "statistics of the last 24 hours with the best bid and offer, at most once a second",
-    "mark": "mark price, index price and relative funding rate, from the ticker",
-    "open_interest": "open interest, from the ticker",
-    "liquidations": "forced orders, from the trades",
-}
-
-FEEDS = {"book": "book", "trades": "trade", "liquidations": "trade", "ticker": "ticker", "mark": "ticker",
-         "open_interest": "ticker"}
-
-
-def streams(symbols, channels, depth, speed, market):
-    """Streams of `symbols` x `channels`; channels that come in one feed share its stream."""
-    check_known("kraken_futures", "book of depth", depth, (None,), "None for the whole book")
-    check_known("kraken_futures", "speed", speed, (None,), "None, every change at once")
-    return [Stream(f"{FEEDS[channel]}:{symbol}", "public", symbol, channel)
-            for symbol in map(str.upper, symbols) for channel in channels]
-
-
-def read_control(payload):
-    """Classify a frame that is not market data; never raises.
-
-    {"event":"info","version":1}
-    {"event":"subscribed","feed":"book","product_ids":["FI_ETHUSD_211231"]}      one for each product
-    {"event":"error","message":"Invalid product id"}                             names no request
-    {"event":"alert","message":"..."}
-    """
-    text, message = read_object(payload)
-    event = message.get("event")
-    if event in ("error", "alert"):
-        words = str(message.get("message", text))
-        known = words.lower()
-        reason = ("bad_symbol" if "product" in known else "rate_limit" if "limit" in known
-                  else "authorisation" if "auth" in known or "key" in known else "")
-        return Control("error", None, None, words, reason=reason)
-    products = message.get("product_ids")
-    if event in ("subscribed", "unsubscribed") and isinstance(products, list):
-        return Control("ack", None, None, text, tuple(f"{message.get('feed')}:{product}" for product in products))
-    return Control("other", None, None, text)
-
-
 SPEC = VenueSpec(
     name="kraken_futures",
     link=Link.COUNTER,
     roots={"public": "wss://futures.kraken.com/ws/v1"},
-    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=str.upper,
-    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
+    channels=talk.CHANNELS, name_streams=talk.streams, read_control=talk.read_control, symbol=str.upper,
+    subscribe=partial(talk.request, "subscribe"), unsubscribe=partial(talk.request, "unsubscribe"),
     # 100 requests a second and 100 connections; 50 names keep a request small.
     limits=Limits(streams_per_connection=0, messages_per_second=100, streams_per_request=50,
                   connections_per_5_minutes=0, connection_lifetime_s=0, rest_weight_per_minute=0,

@@ -10,7 +10,6 @@ quotes. The greeks are Black-Scholes in USD (`deltaBS`), as other venues count t
 volatilities are fractions. Numbers are texts; "" is what does not apply: an empty side has price 0 and quantity 0.
 """
 
-import re
 from functools import partial
 
 from orderbook.types cimport BAD_VALUE
@@ -26,9 +25,9 @@ from feeds.scan cimport (Cursor, Text, at_end, fail, find_text, find_value, give
                          take_constant, word_is)
 from feeds.sync cimport LINK_NONE
 
-from feeds.venue import (Answer, Control, Evidence, Limits, Link, Stream, UnsupportedChannel, VenueSpec, check_known,
-                         frame_text, read_object, read_url, request_number)
+from feeds.venue import Evidence, Limits, Link, VenueSpec
 from feeds.venues.lists import okx as lists
+from feeds.venues.talk import okx as talk
 
 
 cdef class OkxParser(Parser):
@@ -213,107 +212,13 @@ add_channel(&KNOWN, b"open-interest", KIND_OPEN_INTEREST, INTEREST, bit(SLOT_OPE
 add_channel(&KNOWN, b"liquidation-orders", KIND_LIQUIDATION, DETAIL)
 
 
-CHANNELS = {
-    "book": "order book: 400 levels by deltas, every 100 ms, or the first 5 whole with depth=5",
-    "quotes": "best bid and offer, every 10 ms",
-    "trades": "trades, fills of one taker at one price taken together",
-    "all_trades": "every fill",
-    "ticker": "statistics of the last 24 hours, 100 ms; of options also greeks and volatilities",
-    "mark": "mark price, index price (under the index's own name, such as BTC-USD) and, of swaps, funding",
-    "open_interest": "contracts that are open",
-    "liquidations": "forced orders of all instruments of a type",
-}
-PLAIN = {"quotes": "bbo-tbt", "trades": "trades", "all_trades": "trades-all", "ticker": "tickers"}
-ARGUMENT = {"opt-summary": "instFamily", "liquidation-orders": "instType"}      # all others: instId
-
-# https://web3.okx.com/onchainos/dev-docs/market/websocket-error-code, a stored copy read on 2026-11-22: please log in,
-# only for the whitelist, too frequent, wrong address or channel.
-REASONS = {"60011": "authorisation", "60029": "authorisation", "60014": "rate_limit", "60018": "bad_symbol"}
-# "Wrong URL or channel:books,instId:NOPE-USDT doesn't exist. Please use the correct URL, channel and parameters ..."
-REFUSED = re.compile(r"channel:([\w-]+),(?:instId|instFamily|instType):([\w-]+)")
-
-
-def names_of(symbol, channel, book):
-    """[(stream, symbol that its messages name)] of a channel of a symbol; UnsupportedChannel if it has none."""
-    parts = symbol.split("-")
-    if channel == "book":
-        return [(f"{book}:{symbol}", symbol)]
-    if channel in PLAIN:
-        greeks = [(f"opt-summary:{parts[0]}-{parts[1]}", symbol)] if channel == "ticker" and len(parts) == 5 else []
-        return [(f"{PLAIN[channel]}:{symbol}", symbol), *greeks]
-    if len(parts) < 3:
-        known = ", ".join(["book", *PLAIN])
-        raise UnsupportedChannel(f"okx has no channel {channel!r} for {symbol}, which is spot; it has: {known}")
-    if channel == "open_interest":
-        return [(f"open-interest:{symbol}", symbol)]
-    is_swap = symbol.endswith("-SWAP")
-    if channel == "liquidations":
-        return [(f"liquidation-orders:{'SWAP' if is_swap else 'FUTURES' if len(parts) == 3 else 'OPTION'}", symbol)]
-    index = f"{parts[0]}-{parts[1].partition('_')[0]}"      # BTC-USD, of BTC-USD_UM_XPERP-310404 too
-    funding = [(f"funding-rate:{symbol}", symbol)] if is_swap else []
-    return [(f"mark-price:{symbol}", symbol), (f"index-tickers:{index}", index), *funding]
-
-
-def streams(symbols, channels, depth, speed, market):
-    """Streams of `symbols` x `channels`; depth and speed concern the channel "book" only."""
-    check_known("okx", "book of depth", depth, (None, 5, 400), "5, and 400 (or None) by deltas")
-    check_known("okx", "speed", speed, (None, "100ms"), "100ms (10ms needs a login)")
-    return list(dict.fromkeys(
-        Stream(name, "business" if channel == "all_trades" else "public", named, channel,
-               5 if channel == "book" and depth == 5 else 0)
-        for symbol in map(str.upper, symbols) for channel in channels
-        for name, named in names_of(symbol, channel, "books5" if depth == 5 else "books")))
-
-
-def request(word, names, request_id):
-    # {"id":"1512","op":"subscribe","args":[{"channel":"books","instId":"BTC-USDT"}]}
-    # {"op":"unsubscribe","args":[{"channel":"books","instId":"BTC-USDT"}]}
-    named = [name.partition(":") for name in names]
-    args = [{"channel": channel, ARGUMENT.get(channel, "instId"): value} for channel, _, value in named]
-    return [frame_text({**({"id": str(request_id)} if word == "subscribe" else {}), "op": word, "args": args})]
-
-
-def read_control(payload):
-    """Classify a frame that is not market data; never raises.
-
-    {"event":"subscribe","arg":{"channel":"books5","instId":"BTC-USDT"},"connId":"bd21fccc"}     an ack, one per arg
-    {"event":"error","code":"60018","msg":"Wrong URL or channel:...","connId":"a4d3ae55"}        an error
-    {"event":"notice","code":"64008","msg":"The connection will soon be closed ...","connId":"a4d3ae55"}    reconnect
-    pong                                                                                         the answer to ping
-    """
-    text, message = read_object(payload)
-    if text.strip() == "pong":
-        return Control("pong")
-    event, code, arg = message.get("event"), str(message.get("code", "")) or None, message.get("arg")
-    words = str(message.get("msg", text))
-    if event in ("subscribe", "unsubscribe"):
-        names = ()
-        if isinstance(arg, dict):
-            channel = str(arg.get("channel"))
-            names = (f"{channel}:{arg.get(ARGUMENT.get(channel, 'instId'))}",)
-        return Control("ack", text=text, streams=names)
-    if event == "error":
-        found = REFUSED.search(words)
-        return Control("error", None if found else request_number(message.get("id")), code, words,
-                       (f"{found[1]}:{found[2]}",) if found else (), reason=REASONS.get(code, ""))
-    return Control("shutdown" if event == "notice" and code == "64008" else "other", None, code, words)
-
-
-def read_address(url):
-    """What a REST answer from `url` is; None if it is of no use."""
-    path, query = read_url(url)
-    if path == "/api/v5/market/books":            # of one level, if it does not say how many
-        return Answer("snapshot", query.get("instId", ""), request_number(query.get("sz")) or 1)
-    return Answer("instruments") if path == "/api/v5/public/instruments" else None
-
-
 SPEC = VenueSpec(
     name="okx",
     link=Link.CHAIN,                              # prevSeqId == last seqId; a reset goes on from a lower seqId
     shared_ids=True,                              # "the same ... through multiple websocket connections" (API guide)
     roots={"public": "wss://ws.okx.com:8443/ws/v5/public", "business": "wss://ws.okx.com:8443/ws/v5/business"},
-    channels=CHANNELS, name_streams=streams, read_control=read_control, symbol=str.upper,
-    subscribe=partial(request, "subscribe"), unsubscribe=partial(request, "unsubscribe"),
+    channels=talk.CHANNELS, name_streams=talk.streams, read_control=talk.read_control, symbol=str.upper,
+    subscribe=partial(talk.request, "subscribe"), unsubscribe=partial(talk.request, "unsubscribe"),
     # 480 subscribe and unsubscribe operations an hour and connection, 64 KB a request, 3 connections a second, 40
     # snapshots in 2 s. How many streams a connection may have is not stated.
     limits=Limits(streams_per_connection=240, messages_per_second=3, streams_per_request=240,
@@ -344,7 +249,7 @@ SPEC = VenueSpec(
     snapshot_address=lambda symbol, limit, market: (
         f"https://www.okx.com/api/v5/market/books?instId={symbol}&sz={limit}&source=0"),
     snapshot_limit=400,
-    read_address=read_address,
+    read_address=talk.read_address,
     instruments_addresses=lists.ADDRESSES,
     read_instruments=lists.read,
     own_names=("pair",),
