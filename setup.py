@@ -53,6 +53,7 @@ VENUES = {f"feeds.venues.{path.stem}": [] for path in sorted(Path("feeds/venues"
 
 if X86:
     MODULES["feeds.run_simd"] = ["-msse4.2", "-mpopcnt"]
+    MODULES["feeds.run_avx2"] = ["-mavx2", "-mbmi", "-mbmi2", "-mpopcnt"]
 if os.environ.get("WIREBOOK_PROBE") == "1":     # for the suite, never in a wheel
     MODULES |= {"tests._probe": [], "tests._decode": []}
 

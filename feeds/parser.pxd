@@ -7,7 +7,7 @@ from feeds.message cimport Message
 from feeds.scan cimport Cursor
 
 cdef class Runner:
-    cdef frame_function frame  # of run_simd or run_scalar: reads a frame by its layout,
+    cdef frame_function frame  # of run_avx2, run_simd or run_scalar: reads a frame by its layout,
     cdef part_function part    # a message behind the first of a frame,
     cdef list_function levels  # and a list of levels
     cdef readonly bint simd

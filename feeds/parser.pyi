@@ -17,5 +17,8 @@ class Parser:
     memory: bytes
     """What frames have told that later ones need; for checkpoints."""
 
+def runners() -> list[str]:
+    """The modules of all runners that this processor can take, the fastest first."""
+
 def best_runner(simd: bool = True) -> Runner:
     """The fastest runner this processor can take; `simd=False` gives the scalar twin."""

@@ -23,20 +23,30 @@ cdef extern from *:
     """
     #if defined(__x86_64__)
     #define wb_has_simd() (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"))
+    #define wb_has_avx2() (wb_has_simd() && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") \\
+                           && __builtin_cpu_supports("bmi2"))
     #else
     #define wb_has_simd() 0
+    #define wb_has_avx2() 0
     #endif
     """
     bint has_simd "wb_has_simd"() nogil
+    bint has_avx2 "wb_has_avx2"() nogil
 
 
 cdef class Runner:
     """A compiled runner of learned layouts."""
 
 
+def runners():
+    """The modules of all runners that this processor can take, the fastest first."""
+    return [name for name, can in (("feeds.run_avx2", has_avx2()), ("feeds.run_simd", has_simd()),
+                                   ("feeds.run_scalar", True)) if can]
+
+
 def best_runner(bint simd=True):
     """The fastest runner this processor can take; `simd=False` gives the scalar twin."""
-    return import_module("feeds.run_simd" if simd and has_simd() else "feeds.run_scalar").RUNNER
+    return import_module(runners()[0] if simd else "feeds.run_scalar").RUNNER
 
 
 cdef class Parser:

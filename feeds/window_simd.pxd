@@ -1,6 +1,6 @@
-"""A window of 32 bytes in two SSE registers: compared with a shape and turned into numbers without a loop.
+"""A window of 32 bytes in one AVX2 register or two of SSE: compared with a shape, made into numbers, without a loop.
 
-Only run_simd.pyx, which is compiled for SSE4.2, uses this file.
+Only run_avx2.pyx and run_simd.pyx, which are compiled for such processors, use this file.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -39,6 +39,71 @@ cdef extern from "<nmmintrin.h>" nogil:
 
 cdef extern from *:
     """
+    #include <stdint.h>
+    /* The bytes of a window. Those of a shape begin at a multiple of 16: see `pool_ready`. */
+    #ifdef __AVX2__
+    #include <immintrin.h>
+    typedef __m256i wb_bytes;
+    #define wb_load(p) _mm256_loadu_si256((const __m256i *)(p))
+    #define wb_join(low, high) _mm256_set_m128i(high, low)
+    #define wb_all(byte) _mm256_set1_epi8(byte)
+    #define wb_same(a, b) ((uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(a, b)))
+    #define wb_none(a) _mm256_testz_si256(a, a)
+    static inline wb_bytes wb_over(wb_bytes a, const void *base, const void *limit) {
+        return _mm256_subs_epu8(_mm256_sub_epi8(a, wb_load(base)), wb_load(limit));
+    }
+    static inline uint32_t wb_digits(wb_bytes a) {
+        wb_bytes digit = _mm256_sub_epi8(a, wb_all('0'));
+        return wb_same(_mm256_min_epu8(digit, wb_all(9)), digit);
+    }
+    static inline __m128i wb_pick(wb_bytes a, const void *at) {
+        wb_bytes picked = _mm256_shuffle_epi8(a, wb_load(at));
+        return _mm_or_si128(_mm256_castsi256_si128(picked), _mm256_extracti128_si256(picked, 1));
+    }
+    #else
+    typedef struct { __m128i low, high; } wb_bytes;
+    #define wb_half(p, i) _mm_load_si128((const __m128i *)(p) + (i))
+    static inline wb_bytes wb_join(__m128i low, __m128i high) {
+        wb_bytes both = {low, high};
+        return both;
+    }
+    #define wb_load(p) wb_join(_mm_loadu_si128((const __m128i *)(p)), _mm_loadu_si128((const __m128i *)(p) + 1))
+    #define wb_all(byte) wb_join(_mm_set1_epi8(byte), _mm_set1_epi8(byte))
+    static inline uint32_t wb_same(wb_bytes a, wb_bytes b) {
+        return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(a.low, b.low))
+            | (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(a.high, b.high)) << 16;
+    }
+    static inline int wb_none(wb_bytes a) {
+        __m128i any = _mm_or_si128(a.low, a.high);
+        return _mm_testz_si128(any, any);
+    }
+    static inline wb_bytes wb_over(wb_bytes a, const void *base, const void *limit) {
+        return wb_join(_mm_subs_epu8(_mm_sub_epi8(a.low, wb_half(base, 0)), wb_half(limit, 0)),
+                       _mm_subs_epu8(_mm_sub_epi8(a.high, wb_half(base, 1)), wb_half(limit, 1)));
+    }
+    static inline uint32_t wb_digits(wb_bytes a) {
+        wb_bytes digit = wb_join(_mm_sub_epi8(a.low, _mm_set1_epi8('0')), _mm_sub_epi8(a.high, _mm_set1_epi8('0')));
+        return wb_same(wb_join(_mm_min_epu8(digit.low, _mm_set1_epi8(9)), _mm_min_epu8(digit.high, _mm_set1_epi8(9))),
+                       digit);
+    }
+    static inline __m128i wb_pick(wb_bytes a, const void *at) {
+        return _mm_or_si128(_mm_shuffle_epi8(a.low, wb_half(at, 0)), _mm_shuffle_epi8(a.high, wb_half(at, 1)));
+    }
+    #endif
+    """
+    ctypedef struct Bytes "wb_bytes":
+        pass
+    Bytes bytes_load "wb_load"(const void* p) nogil               # the 32 from here on
+    Bytes bytes_join "wb_join"(__m128i low, __m128i high) nogil
+    Bytes bytes_all "wb_all"(char byte) nogil                     # 32 times this one
+    uint32_t bytes_same "wb_same"(Bytes a, Bytes b) nogil         # bit i: byte i is the same
+    uint32_t bytes_digits "wb_digits"(Bytes a) nogil              # bit i: byte i is a digit
+    Bytes bytes_over "wb_over"(Bytes a, const void* base, const void* limit) nogil    # 0 where a byte fits
+    bint bytes_none "wb_none"(Bytes a) nogil                      # all are 0
+    __m128i bytes_pick "wb_pick"(Bytes a, const void* at) nogil   # the sixteen that two tables of a shape say
+
+cdef extern from *:
+    """
     /* Sliding tables: 16 bytes from offset s on move a register's bytes down by s, with zeros after them. */
     static const unsigned char WB_DOWN[48] = {
         0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
@@ -57,8 +122,7 @@ cdef extern from *:
     const uint8_t IN "WB_IN"[64]
 
 cdef struct Window:
-    __m128i low               # bytes 0 to 15
-    __m128i high              # bytes 16 to 31; zeros past the end of the frame
+    Bytes all                 # zeros past the end of the frame
 
 
 cdef inline __m128i load(const void* p) noexcept nogil:
@@ -76,25 +140,22 @@ cdef inline void window_load(Window* self, const char* p, const char* end, const
     cdef Py_ssize_t over
     cdef __m128i low, high
     if p + 32 <= safe:
-        self.low = load(p)
-        self.high = load(p + 16)
+        self.all = bytes_load(p)
         return
     over = p + 32 - end                           # bytes that are missing
     if over >= 32:
-        self.low = self.high = _mm_setzero_si128()
+        self.all = bytes_all(0)
         return
     low = load(end - 32)
     high = load(end - 16)
-    self.low = _mm_or_si128(_mm_shuffle_epi8(low, load(&DOWN[over])), _mm_shuffle_epi8(high, load(&IN[over])))
-    self.high = _mm_shuffle_epi8(high, load(&DOWN[over]))
+    self.all = bytes_join(
+        _mm_or_si128(_mm_shuffle_epi8(low, load(&DOWN[over])), _mm_shuffle_epi8(high, load(&IN[over]))),
+        _mm_shuffle_epi8(high, load(&DOWN[over])))
 
 
 cdef inline bint window_fits(const Window* self, const Shape* shape) noexcept nogil:
     """Whether every byte of the window is what the shape says."""
-    cdef __m128i low = _mm_subs_epu8(_mm_sub_epi8(self.low, load_own(shape.base)), load_own(shape.limit))
-    cdef __m128i high = _mm_subs_epu8(_mm_sub_epi8(self.high, load_own(&shape.base[16])), load_own(&shape.limit[16]))
-    low = _mm_or_si128(low, high)
-    return _mm_testz_si128(low, low)
+    return bytes_none(bytes_over(self.all, shape.base, shape.limit))
 
 
 cdef inline int first_bit(uint32_t mask) noexcept nogil:
@@ -104,11 +165,7 @@ cdef inline int first_bit(uint32_t mask) noexcept nogil:
 
 cdef inline int window_misfit(const Window* self, const Shape* shape) noexcept nogil:
     """Place of the first byte of a window that does not fit."""
-    cdef __m128i zero = _mm_setzero_si128()
-    cdef __m128i low = _mm_subs_epu8(_mm_sub_epi8(self.low, load_own(shape.base)), load_own(shape.limit))
-    cdef __m128i high = _mm_subs_epu8(_mm_sub_epi8(self.high, load_own(&shape.base[16])), load_own(&shape.limit[16]))
-    return first_bit(~(<uint32_t> _mm_movemask_epi8(_mm_cmpeq_epi8(low, zero))
-                       | <uint32_t> _mm_movemask_epi8(_mm_cmpeq_epi8(high, zero)) << 16))
+    return first_bit(~bytes_same(bytes_over(self.all, shape.base, shape.limit), bytes_all(0)))
 
 
 cdef inline bint head_fits(const char* p, const Head* head) noexcept nogil:
@@ -152,11 +209,9 @@ cdef inline uint32_t stencil_key(const char* data, const char* end) noexcept nog
     return <uint32_t> mixed_text(mixed_text(mix, last - 16 if last - 16 > data else data), last) | 1
 
 
-cdef inline uint64_t window_chain(const Window* self, const uint8_t* low, const uint8_t* high) noexcept nogil:
+cdef inline uint64_t window_chain(const Window* self, const uint8_t* pick) noexcept nogil:
     """Sixteen picked digits as two numbers of eight: the first in the low half of the result."""
-    cdef __m128i x = _mm_shuffle_epi8(self.low, load_own(low))
-    x = _mm_or_si128(x, _mm_shuffle_epi8(self.high, load_own(high)))
-    x = _mm_and_si128(x, _mm_set1_epi8(15))
+    cdef __m128i x = _mm_and_si128(bytes_pick(self.all, pick), _mm_set1_epi8(15))
     x = _mm_maddubs_epi16(x, _mm_set1_epi16(0x010a))          # 10, 1
     x = _mm_madd_epi16(x, _mm_set1_epi32(0x00010064))         # 100, 1
     x = _mm_packus_epi32(x, x)
@@ -166,13 +221,13 @@ cdef inline uint64_t window_chain(const Window* self, const uint8_t* low, const 
 
 cdef inline int64_t window_value(const Window* self, const Shape* shape) noexcept nogil:
     """The number of a window that fits, where it is its only one."""
-    cdef uint64_t x = window_chain(self, shape.pick[0], shape.pick[1])
+    cdef uint64_t x = window_chain(self, shape.pick[0])
     return <int64_t> ((x & <uint32_t> 0xffffffff) * 100000000 + (x >> 32))
 
 
 cdef inline void window_values(const Window* self, const Shape* shape, int64_t* values) noexcept nogil:
     """The numbers of a window that fits."""
-    cdef uint64_t x = window_chain(self, shape.pick[0], shape.pick[1])
+    cdef uint64_t x = window_chain(self, shape.pick[0])
     if shape.chains == 0:
         values[0] = <int64_t> (x & <uint32_t> 0xffffffff)
         values[1] = <int64_t> (x >> 32)
@@ -180,33 +235,23 @@ cdef inline void window_values(const Window* self, const Shape* shape, int64_t* 
     values[0] = <int64_t> ((x & <uint32_t> 0xffffffff) * 100000000 + (x >> 32))
     values[1] = 0
     if shape.chains == 2:
-        x = window_chain(self, shape.pick[2], shape.pick[3])
+        x = window_chain(self, shape.pick[2])
         values[1] = <int64_t> ((x & <uint32_t> 0xffffffff) * 100000000 + (x >> 32))
-
-
-cdef inline uint32_t equal_mask(const Window* self, __m128i low, __m128i high) noexcept nogil:
-    """Bit i: byte i is the same."""
-    return (<uint32_t> _mm_movemask_epi8(_mm_cmpeq_epi8(self.low, low))
-            | <uint32_t> _mm_movemask_epi8(_mm_cmpeq_epi8(self.high, high)) << 16)
 
 
 cdef inline bint window_text(const Window* self, const char* text, int size) noexcept nogil:
     """Whether the window begins with the first `size` (1 to 32) bytes of `text`, of which 32 can be read."""
-    return ~equal_mask(self, load(text), load(text + 16)) << (32 - size) == 0
+    return ~bytes_same(self.all, bytes_load(text)) << (32 - size) == 0
 
 
 cdef inline bint window_is(const Window* self, const Op* op) noexcept nogil:
     """Whether the window begins with the text of an operation that is text alone, as far as one window goes."""
-    return (equal_mask(self, load(op.text), load(op.text + 16)) | op.open) == ~<uint32_t> 0
+    return (bytes_same(self.all, bytes_load(op.text)) | op.open) == ~<uint32_t> 0
 
 
 cdef inline uint32_t window_look(const Window* self, char stop, int stops) noexcept nogil:
     """Bytes of a window that are no digits, up to the stop of this number if it is inside; see `look_of`."""
-    cdef __m128i zero = _mm_set1_epi8(c'0'), nine = _mm_set1_epi8(9), byte = _mm_set1_epi8(stop)
-    cdef __m128i low = _mm_sub_epi8(self.low, zero), high = _mm_sub_epi8(self.high, zero)
-    cdef uint32_t end = equal_mask(self, byte, byte)
-    cdef uint32_t digits = (<uint32_t> _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(low, nine), low))
-                            | <uint32_t> _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(high, nine), high)) << 16)
+    cdef uint32_t end = bytes_same(self.all, bytes_all(stop)), digits = bytes_digits(self.all)
     while stops > 1:
         end &= end - 1
         stops -= 1
@@ -215,14 +260,13 @@ cdef inline uint32_t window_look(const Window* self, char stop, int stops) noexc
 
 cdef inline uint32_t window_stops(const Window* self, char stop) noexcept nogil:
     """Where in a window this byte stands."""
-    cdef __m128i byte = _mm_set1_epi8(stop)
-    return equal_mask(self, byte, byte)
+    return bytes_same(self.all, bytes_all(stop))
 
 
 cdef inline int window_quote(const Window* self) noexcept nogil:
     """Place of the first quote, -1 if there is none, -2 if a backslash comes before it."""
-    cdef uint32_t quotes = equal_mask(self, _mm_set1_epi8(c'"'), _mm_set1_epi8(c'"'))
-    cdef uint32_t both = quotes | equal_mask(self, _mm_set1_epi8(c'\\'), _mm_set1_epi8(c'\\'))
+    cdef uint32_t quotes = bytes_same(self.all, bytes_all(c'"'))
+    cdef uint32_t both = quotes | bytes_same(self.all, bytes_all(c'\\'))
     if both == 0:
         return -1
     return ctz32(both) if quotes & both & -both else -2
@@ -232,11 +276,11 @@ cdef inline int first_marks(const Window* first, const char* data, const char* e
                             int marks) noexcept nogil:
     """Bytes before the mark of this number, 0 if there are too few or too many; `first`: the frame's first window."""
     cdef Window window = first[0]
-    cdef __m128i byte = _mm_set1_epi8(mark)
+    cdef Bytes byte = bytes_all(mark)
     cdef uint32_t found
     cdef int base = 0, n
     while True:
-        found = equal_mask(&window, byte, byte)
+        found = bytes_same(window.all, byte)
         n = popcount(found)
         if n >= marks:
             while marks > 1:
@@ -269,10 +313,10 @@ cdef inline Route* find_route(const Routes* self, const char* data, const char* 
     while self.slot[at]:
         route = &self.route[self.slot[at] - 1]
         if route.size == size and route.line == line:
-            same = equal_mask(&first, load(route.prefix), load(&route.prefix[16]))
+            same = bytes_same(first.all, bytes_load(route.prefix))
             if size > 32:
                 window_load(&second, data + 32, end, safe)
-                same |= <uint64_t> equal_mask(&second, load(&route.prefix[32]), load(&route.prefix[48])) << 32
+                same |= <uint64_t> bytes_same(second.all, bytes_load(&route.prefix[32])) << 32
             if size <= 64:
                 if ~same << (64 - size) == 0:
                     return route

@@ -40,7 +40,7 @@ from feeds.message cimport (Form, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_Q
                             as_ns, bit, message_clear)
 from feeds.numbers cimport read_date, read_double, read_id, read_integer, read_own, read_time, read_units
 from feeds.odd cimport level_alone, levels_by_id, levels_by_offset, levels_newer
-from feeds.parser cimport Parser
+from feeds.parser cimport Parser, Runner
 from feeds.pipeline cimport Pipeline
 from feeds.pairs cimport Widths, read_pairs, read_whole
 from feeds.protobuf cimport (WIRE_SPAN, WIRE_VARINT, enter, leave, next_field, next_pair, read_span, read_varint,
@@ -60,6 +60,7 @@ from feeds.sync cimport LineCount, line_follows
 from feeds.sync cimport judge as c_judge
 
 from enum import IntEnum
+from importlib import import_module
 
 from numpy import array, int64
 
@@ -632,6 +633,16 @@ cdef Status nothing_known(Engine* engine, const char* data, const char* end, con
                           Message* m) noexcept nogil:
     """A runner that knows no frame."""
     return NOT_COVERED
+
+
+def use_runner(Pipeline pipeline, str module):
+    """Let a new pipeline read learned frames by the runner of this module. Returns it."""
+    cdef Runner runner = import_module(module).RUNNER
+    pipeline.runner = runner
+    pipeline.path.read = runner.frame
+    pipeline.path.read_part = runner.part
+    pipeline.path.engine.read_list = runner.levels
+    return pipeline
 
 
 def never_fast(Pipeline pipeline):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pathlib import Path
+
 import pytest
 
-from feeds.parser import Parser, Runner, best_runner
+from feeds.parser import Parser, Runner, best_runner, runners
 from feeds.pipeline import Pipeline
 from feeds.venues import load
 from tests import frames
@@ -14,6 +17,22 @@ def test_the_scalar_twin_can_be_asked_for():
     assert isinstance(best_runner(), Runner)
     assert not best_runner(False).simd
     assert best_runner() is best_runner()
+
+
+def test_the_fastest_runner_that_the_processor_can_take_is_taken():
+    assert runners()[-1] == "feeds.run_scalar"
+    assert [import_module(name).RUNNER.simd for name in runners()] == [True] * (len(runners()) - 1) + [False]
+    assert best_runner() is import_module(runners()[0]).RUNNER
+    assert best_runner(False) is import_module("feeds.run_scalar").RUNNER
+    if "avx2" in cpu_flags():
+        assert runners() == ["feeds.run_avx2", "feeds.run_simd", "feeds.run_scalar"]
+
+
+def cpu_flags() -> list[str]:
+    """What Linux says of the processor; empty elsewhere."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((line.split() for line in lines if line.startswith("flags")), [])
 
 
 @pytest.mark.parametrize("venue", ["binance_spot", "binance_usdm", "binance_coinm"])

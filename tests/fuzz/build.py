@@ -36,8 +36,8 @@ const unsigned int wirebook_n_counters = 1 << 12;
 
 # What is loaded whenever the pipeline is, what venues share, and the drivers.
 CORE = ("orderbook.types", "orderbook.book", "orderbook.consolidated", "orderbook.crossings", "feeds.run_scalar",
-        "feeds.run_simd", "feeds.fields", "feeds.parser", "feeds.events", "feeds.handler", "feeds.intake",
-        "feeds.pipeline", "feeds.recording.tap", "tests.fuzz._venue", "tests.fuzz._text")
+        "feeds.run_simd", "feeds.run_avx2", "feeds.fields", "feeds.parser", "feeds.events", "feeds.handler",
+        "feeds.intake", "feeds.pipeline", "feeds.recording.tap", "tests.fuzz._venue", "tests.fuzz._text")
 GROUPS = {"parsers", "paths", "all"}            # of targets that need every venue
 
 

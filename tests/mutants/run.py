@@ -47,8 +47,8 @@ SHARES = {
 }
 SEED = 20261122
 # What is compiled with mutants inside; the other modules are those of the checkout.
-COMPILED = ("orderbook.book", "feeds.run_scalar", "feeds.run_simd", "feeds.parser", "feeds.events", "feeds.intake",
-            "feeds.pipeline", "tests._probe")
+COMPILED = ("orderbook.book", "feeds.run_scalar", "feeds.run_simd", "feeds.run_avx2", "feeds.parser", "feeds.events",
+            "feeds.intake", "feeds.pipeline", "tests._probe")
 TESTS = ("tests/orderbook", *(f"tests/feeds/test_{name}.py" for name in (
     "sync", "path", "lines", "line_rules", "arbiter", "staleness", "requests", "pipeline", "states", "interleavings",
     "checksum", "numbers", "levelmap", "odd", "levels", "delivery", "events", "latency", "bad_input", "symbols",
