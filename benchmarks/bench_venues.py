@@ -118,8 +118,9 @@ class Case:
                 before = pipeline.counters
                 pipeline.feed(frame)
                 after = pipeline.counters
-                if numbered and after["control"] > before["control"]:
-                    put(kept, frame, Setup)         # bitfinex: which channel a number means
+                data = any(after[kind] > before[kind] for kind in DATA)
+                if numbered and not data:
+                    put(kept, frame, Setup)         # which channel a number means, heartbeats, trades of before
                     put(self.books, frame, Setup)
                     continue
                 timed = list
@@ -129,7 +130,7 @@ class Case:
                     begun |= whole
                 if after["depth"] + after["snapshots"] > before["depth"] + before["snapshots"]:
                     put(self.books, frame, timed)
-                if numbered or any(after[kind] > before[kind] for kind in DATA):
+                if data:
                     put(kept, frame, timed)
         self.parts = kept
 

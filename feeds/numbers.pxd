@@ -8,6 +8,27 @@ from orderbook.core cimport POWER, TEN, MAX_SCALE
 from feeds.message cimport LAST_MS, LAST_S, LAST_US, as_ns
 from feeds.scan cimport is_digit
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <string.h>
+    /* The seconds of a day that eight bytes like 22:34:13 are; -1: they are something else. */
+    static inline int64_t wb_seconds(const char *p) {
+        uint64_t x, wrong;
+        memcpy(&x, p, 8);
+    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        x = __builtin_bswap64(x);
+    #endif
+        x ^= 0x30303A30303A3030ULL;                 /* a digit is 0 to 9 now, a colon 0 */
+        wrong = ((x & 0x7F7F7F7F7F7F7F7FULL) + 0x76767F76767F7676ULL) | x;
+        if (wrong & 0x8080808080808080ULL)
+            return -1;
+        x = x * 10 + (x >> 8);                      /* two digits each in bytes 0, 3 and 6 */
+        return (int64_t)(((x & 0xFF) * 60 + (x >> 24 & 0xFF)) * 60 + (x >> 48 & 0xFF));
+    }
+    """
+    int64_t seconds_at "wb_seconds"(const char* p) nogil
+
 cdef enum:
     MAX_EXPONENT = 400        # a larger one is no number of a market
 
@@ -182,12 +203,10 @@ cdef inline bint read_day(const char* p, int64_t* ns) noexcept nogil:
 
 cdef inline bint read_day_time(const char* p, const char* end, int64_t* ns) noexcept nogil:
     """Read 22:34:13.793075885Z as ns of the day: any number of decimals, Z or an offset; digits past ns are cut."""
-    cdef int64_t hour, minute, second, part = 0, ahead, more, offset = 0
+    cdef int64_t seconds, part = 0, ahead, more, offset = 0
     cdef int digits = 0
-    if end - p < 8 or p[2] != c':' or p[5] != c':':
-        return False
-    hour, minute, second = digits_at(p, 2), digits_at(p + 3, 2), digits_at(p + 6, 2)
-    if hour < 0 or minute < 0 or second < 0:
+    seconds = seconds_at(p) if end - p >= 8 else -1
+    if seconds < 0:
         return False
     p += 8
     if p != end and p[0] == c'.':
@@ -207,7 +226,7 @@ cdef inline bint read_day_time(const char* p, const char* end, int64_t* ns) noex
         p = end
     elif p != end and p[0] == c'Z':
         p += 1
-    ns[0] = ((hour * 60 + minute - offset) * 60 + second) * 1000000000 + part * TEN[9 - digits]
+    ns[0] = (seconds - offset * 60) * 1000000000 + part * TEN[9 - digits]
     return p == end
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -276,6 +277,21 @@ def test_own_quantities_against_decimal(text):
 @pytest.mark.parametrize("zone", ["+ab:cd", "+1x:00", "+10:x0", "-01-00", "+01000", "+1:000"])
 def test_a_zone_that_is_none_is_no_time(zone):
     assert _probe.date_text(f"2026-08-24T22:34:13{zone}".encode())[0] == Result.BAD_NUMBER
+
+
+def test_every_byte_of_a_time_of_the_day():
+    """What eight bytes at once say is what each of them says."""
+    for clock in (b"22:34:13", b"00:00:00", b"19:59:59", b"09:08:07"):
+        for at in range(8):
+            for byte in range(256):
+                text = clock[:at] + bytes([byte]) + clock[at + 1:]
+                status, ns = _probe.date_text(b"2026-08-24T" + text + b"Z")
+                if re.fullmatch(rb"[0-9]{2}:[0-9]{2}:[0-9]{2}", text):
+                    hours, minutes, seconds = map(int, text.split(b":"))
+                    day = datetime(2026, 8, 24, tzinfo=UTC).timestamp()
+                    assert (status, ns) == (Result.OK, (int(day) + hours * 3600 + minutes * 60 + seconds) * SECOND)
+                else:
+                    assert status == Result.BAD_NUMBER, text
 
 
 def test_random_text_is_no_time_or_a_time(seed):
