@@ -81,6 +81,7 @@ cdef dict REASONS = {
 cdef tuple RESYNCS = ("rest", "resubscribe", "request")      # by RESYNC_...
 
 cdef tuple STATES = tuple(BookState)
+cdef tuple STATE_NAMES = tuple([state.name for state in BookState])     # whose `name` is a property, and slow
 
 
 cdef class Pipeline(Intake):
@@ -284,12 +285,11 @@ cdef class Pipeline(Intake):
             book.since_ns = now
             key = (change.target, change.why)
             self.changed[key] = self.changed.get(key, 0) + 1
-            changes.append((book, STATES[change.old], STATES[change.new], reason))
+            changes.append((book, <int> change.old, <int> change.new, reason))
         self.path.n_changes = 0
         for book, old, new, reason in changes:
-            self.state_log.note(book.symbol, old.name, new.name, reason,
-                                new is STATES[BOOK_STALE]
-                                or (old is STATES[BOOK_LIVE] and new is not STATES[BOOK_EMPTY]))
+            self.state_log.note(book.symbol, STATE_NAMES[old], STATE_NAMES[new], reason,
+                                new == BOOK_STALE or (old == BOOK_LIVE and new != BOOK_EMPTY))
         handler = self.handler_c
         if handler is None:
             return 0
@@ -297,7 +297,7 @@ cdef class Pipeline(Intake):
         failure = None
         for book, old, new, reason in changes:
             try:
-                handler.status(book, old, new, reason)
+                handler.status(book, STATES[old], STATES[new], reason)
             except Exception as error:                    # the others are told all the same
                 failure = failure or error
         if failure is not None:
