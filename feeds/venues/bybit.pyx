@@ -17,12 +17,11 @@ from feeds.fields cimport (Channel, Field, add_channel, expect_channel, expect_n
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_LIQUIDATION, KIND_QUOTE,
                             KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, SEEN_ASKS, SEEN_BIDS, SEEN_BOTH, SLOT_ASK_PRICE,
                             SLOT_ASK_QTY, SLOT_BID_PRICE, SLOT_BID_QTY, SLOT_LAST_SEQ, SLOT_PARTIAL, SLOT_QUOTE_TOO,
-                            SLOT_SPARE, TAKE_ANY, TAKE_PRICE, TAKE_QTY, TAKE_TEXT, WORD_ASK, WORD_BID)
+                            SLOT_SPARE, TAKE_ANY, TAKE_PRICE, TAKE_QTY, TAKE_TEXT)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, find_text, find_value, go_to, is_zero, key_is,
-                         next_item, next_key, note_more, number_at, open_array, open_object, peek, read_text,
-                         skip_value, take, take_constant, take_levels, word_is)
-from feeds.sync cimport LINK_RISES
+from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, find_text, is_zero, key_is, next_item, next_key,
+                         note_more, number_at, open_array, open_object, peek, read_text, skip_value, take,
+                         take_constant, word_is)
 
 from feeds.venue import Evidence, Limits, Link, VenueSpec
 from feeds.venues.lists import bybit as lists
@@ -182,37 +181,8 @@ cdef inline void new_best(Cursor* c, int price_slot, int qty_slot) noexcept nogi
         take_constant(c, qty_slot, 0)
 
 
-cdef inline void old_book(Cursor* c, Message* m) noexcept nogil:
-    """Rows of v2, removals first: a level may move across the sides within one frame. cross_seq only has to rise."""
-    # [{"price":"36338.50","symbol":"BTCUSDM21","id":363385000,"side":"Buy","size":85235}] or {"order_book":[...]}
-    # {"delete":[{"price":"36427.00","symbol":"BTCUSD","id":364270000,"side":"Sell"}],"update":[],"insert":[],
-    #  "transactTimeE6":0}
-    m.link = LINK_RISES
-    if peek(c) == c'[':
-        take_levels(c, 2, ROWS)
-        return
-    take_rows(c, b"delete", GONE_ROWS)
-    take_rows(c, b"update", ROWS)
-    take_rows(c, b"insert", ROWS)
-    take_rows(c, b"order_book", ROWS)
-    skip_value(c)
-
-
-cdef inline void take_rows(Cursor* c, const char* key, const Form* form) noexcept nogil:
-    """Take the list that the object that is next has at a key, if it is there; the cursor stays."""
-    cdef Cursor at
-    cdef const char* start = c.pos
-    if find_value(c, key, &at):
-        go_to(c, at.pos)
-        take_levels(c, 2, form)
-        go_to(c, start)
-
-
 # What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
 cdef Form* LEVEL = list_form(("price", "qty"))
-cdef Form* ROWS = list_form({"price": "price", "size": "qty", "side": "word"}, {"Buy": WORD_BID, "Sell": WORD_ASK})
-cdef Form* GONE_ROWS = list_form({"price": "price", "side": "word"}, {"Buy": WORD_BID, "Sell": WORD_ASK}, gone=True)
-
 
 cdef Field* NAMES = list_fields({"topic": "text", "type": "text"})
 cdef Field* OUTSIDE = list_fields({"topic": "text", "type": "text", "ts": "int event_time", "cts": "int time",
@@ -220,7 +190,6 @@ cdef Field* OUTSIDE = list_fields({"topic": "text", "type": "text", "ts": "int e
                                    "cross_seq": "last_seq", "crossSeq": "last_seq"})
 cdef Field* BOOK_FIELDS = list_fields({"s": "symbol", "u": "last_seq", "b": "bids", "a": "asks"}, LEVEL)
 cdef Field* BEST = list_fields({"s": "symbol", "u": "last_seq", "b": "best bid", "a": "best ask"})
-cdef Field* OLD_ROWS = list_fields({})
 # {"T":1672304486865,"s":"BTCUSDT","S":"Buy","v":"0.001","p":"16578.50","L":"PlusTick",
 #  "i":"20f43950-d8dd-5b31-9112-a178eb6023af","BT":false,"RPI":false,"seq":1783284617}
 # {"trade_time_ms":1616304710061,"timestamp":"2021-03-21T05:31:50.000Z","symbol":"BTCUSD","side":"Buy","size":237,
@@ -247,6 +216,8 @@ cdef Field* TICKER = list_fields({
     "openInterestValue": "open_value", "underlyingPrice": "underlying", "bidIv": "bid_iv", "askIv": "ask_iv",
     "markPriceIv": "mark_iv", "delta": "delta", "gamma": "gamma", "vega": "vega", "theta": "theta"})
 
+
+include "bybit_v2.pxi"
 
 # By what stands before the first dot of a topic. Books with RPI liquidity and `full` (it needs REST) are not read.
 cdef Channel* KNOWN = NULL

@@ -18,16 +18,16 @@ Sources: KuCoin API documents, classic and unified, with their changes of 2026; 
 from functools import partial
 
 from orderbook.types cimport BAD_VALUE
-from feeds.fields cimport (Channel, Field, add_channel, expect, expect_channel, expect_nothing, find_channel, is_inside,
-                           list_fields, list_form, take_field, take_object)
+from feeds.fields cimport (Channel, Field, add_channel, expect, expect_channel, expect_nothing, find_channel,
+                           is_inside, list_fields, list_form, take_field, take_object)
 from feeds.message cimport (Form, Message, bit, KIND_CONTROL, KIND_DELTA, KIND_IGNORED, KIND_MARK, KIND_QUOTE,
                             KIND_SNAPSHOT, KIND_TICKER, KIND_TRADE, RESYNC_REST, SLOT_FIRST_SEQ, SLOT_FUNDING,
                             SLOT_INDEX, SLOT_LAST_SEQ, SLOT_LEVEL_PRICE, SLOT_LEVEL_QTY, SLOT_LEVEL_SIDE, SLOT_MARK,
                             SLOT_PARTIAL, SLOT_QUOTE_TOO, SLOT_SPARE, TAKE_PRICE, TAKE_QTY, TAKE_TEXT)
 from feeds.parser cimport Parser
-from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, fill_sides, find_text, give_name, is_zero, key_is,
-                         next_key, number_at, open_object, peek, read_text, skip_value, take, take_any, take_constant,
-                         take_name, take_symbol, word_is)
+from feeds.scan cimport (Cursor, Text, at_end, begins, cut, fail, fill_sides, find_text, give_name, is_zero, next_key,
+                         open_object, peek, read_text, skip_value, take, take_any, take_constant, take_name,
+                         take_symbol, word_is)
 from feeds.sync cimport LINK_NONE
 
 from feeds.venue import Evidence, Handshake, Limits, Link, VenueSpec
@@ -65,8 +65,6 @@ cdef class KucoinParser(Parser):
         take_object(c, ANSWER)
         at_end(c)
 
-
-# ---- the classic feed
 
 cdef inline void classic(Cursor* c, Message* m, const Text* topic) noexcept nogil:
     """One message of a topic. The symbol stands in data, in the topic, or (of :all) in the subject.
@@ -151,37 +149,6 @@ cdef inline bint take_change(Cursor* c, Message* m) noexcept nogil:
             and take(c, TAKE_QTY, SLOT_LEVEL_QTY, qty.data, qty.data + qty.size, False))
 
 
-# ---- the unified feed
-
-cdef inline void unified(Cursor* c, Message* m, const Text* channel) noexcept nogil:
-    # {"T":"obu.FUTURES", "dp":"increment@10ms", "t":"delta", "P":1790114459840641662, "d":{"a":[],
-    #  "b":[["85973.3","16236"]],"C":1747821262585,"s":"XBTUSDTM","M":1790114459839000000,"O":1747821262584}}
-    cdef Text key, text, depth
-    if not begins(channel, b"obu."):
-        expect_nothing(c, m, KIND_IGNORED)
-        return
-    find_text(c, b"t", &text)
-    expect(m, KIND_SNAPSHOT if word_is(&text, b"snapshot") else KIND_DELTA)
-    m.market = FUTURES if word_is(channel, b"obu.FUTURES") else 0
-    find_text(c, b"dp", &depth)
-    m.depth = number_at(&depth, 0)                # 5 or 50: whole partial books
-    open_object(c)
-    while next_key(c, &key):
-        if key_is(&key, c't') or word_is(&key, b"dp"):
-            skip_value(c)
-        elif key_is(&key, c'd'):
-            take_object(c, UNIFIED)
-        else:
-            take_field(c, &key, UNIFIED)
-    if (m.kind == KIND_DELTA and not word_is(&text, b"delta")) or (m.depth == 0 and not begins(&depth, b"increment")):
-        fail(c, BAD_VALUE, b"a snapshot or a delta, of a depth")
-    if m.depth:
-        m.link = LINK_NONE
-        m.kind = KIND_SNAPSHOT
-    else:
-        m.needed |= bit(SLOT_LAST_SEQ) | (bit(SLOT_FIRST_SEQ) if m.kind == KIND_DELTA else 0)
-
-
 # What the keys of each message mean, see list_fields. A key that is not listed is stepped over.
 cdef Form* LEVEL = list_form(("price", "qty"))
 cdef Form* CHANGE = list_form(("price", "qty", "seq"))
@@ -225,8 +192,9 @@ cdef Field* DAY = list_fields({
 # {"granularity":60000,"fundingRate":0.000038,"timestamp":1706068800000}
 # {"symbol":"ETHUSDCM","fundingTime":1551770400000,"fundingRate":-0.002966,"timestamp":1551770400000}
 cdef Field* MARK = list_fields({"markPrice": "mark", "indexPrice": "index", "fundingRate": "funding", **COMMON})
-cdef Field* UNIFIED = list_fields({"s": "symbol", "O": "first_seq", "C": "last_seq", "M": "time", "b": "bids",
-                                   "a": "asks", "T": "text", "P": "event_time"}, LEVEL)
+
+include "kucoin_unified.pxi"
+
 
 cdef Channel* KNOWN = NULL                            # by what stands before the colon of a topic
 # A change of futures is one level, or none.
