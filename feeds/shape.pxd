@@ -257,9 +257,9 @@ cdef inline bint shape_make(Shape* self, const Op* op, int first, const char* p,
         if op.take[i] != TAKE_TEXT and op.take[i] != COUNT_FIELD:
             scale = scale_of(op.take[i], &written, scales)
             total = written.dot + scale + written.exponent        # digits from the first to the last that is kept
-            if n == 2 or scale < 0 or scale > 18 or total > MANY or total < 0 or (
-                    op.take[i] == TAKE_TIME and p[past] != c'1'):
-                break
+            if n == 2 or (n == 1 and op.slot[i] == self.slot[0]) or scale < 0 or scale > 18 or total > MANY or (
+                    total < 0 or (op.take[i] == TAKE_TIME and p[past] != c'1')):
+                break                             # of a key that comes twice, the last value counts: another window's
             if total > 8:
                 self.chains = 2
             begin[n] = past

@@ -566,6 +566,26 @@ def test_a_list_without_rows_is_nobodys_where_the_rows_name_the_symbol():
     assert ways[2].figures()["XBTUSD"] == had
 
 
+TWICE = {
+    "okx": ('{"arg":{"channel":"trades-all","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","tradeId":"<n>",'
+            '"px":"77176.5","px":"77<n>.5","sz":"0.000011","side":"sell","ts":"1789470162718"}]}'),
+    "kraken": ('{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"buy","price":10594<n>.2,'
+               '"qty":0.5,"qty":0.00<n>,"ord_type":"limit","trade_id":10218208,'
+               '"timestamp":"2023-10-06T17:35:55.440295Z"}]}'),
+}
+
+
+@pytest.mark.parametrize("events", [False, True])
+@pytest.mark.parametrize("name", TWICE)
+def test_of_a_key_that_comes_twice_the_last_value_counts(name, events):
+    """Also where both numbers would share a window, once their widths are known."""
+    ways = ways_of(ROWS[name], events=events)
+    for number in range(100, 130):
+        take(ways, [("frame", TWICE[name].replace("<n>", str(number)).encode())])
+        check(ways, number)
+    assert ways[0].pipeline.counters["fast"] > 20 and not ways[0].pipeline.counters["errors"]
+
+
 def test_a_row_that_names_another_instrument_is_no_row_of_this_book():
     """Also where it begins like one that was read of the other, whichever of many instruments the two are."""
     ways = ways_of(ROWS["bitmex"], events=False)
