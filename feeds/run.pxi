@@ -1,4 +1,4 @@
-# Body of the two runners; they differ in what a Window is.
+# Body of all runners; they differ in what a Window is.
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, INT64_MIN
 from libc.string cimport memcmp, memcpy, memset

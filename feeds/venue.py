@@ -202,7 +202,8 @@ class VenueSpec:
     link: Link
     roots: Mapping[str, str]        # root name -> WebSocket address without path: {"public": "wss://host/public"}
     channels: Mapping[str, str]     # channel -> one line on what it is, for help texts and errors
-    name_streams: Callable[..., list[Stream]]   # what `streams` calls, with channels and a market that it has
+    # (symbols, channels, depth, speed, market) -> streams; `streams` calls it, with channels and a market that it has
+    name_streams: Callable[[Sequence[str], Sequence[str], int | None, str | None, str], list[Stream]]
     subscribe: Callable[[Sequence[str], int], list[str]]        # stream names, request id -> text frames
     unsubscribe: Callable[[Sequence[str], int], list[str]]
     read_control: Callable[[bytes], Control]    # classify a frame the parser called a control frame; never raises

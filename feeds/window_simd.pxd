@@ -22,7 +22,6 @@ cdef extern from "<nmmintrin.h>" nogil:
     __m128i _mm_or_si128(__m128i a, __m128i b)
     __m128i _mm_and_si128(__m128i a, __m128i b)
     __m128i _mm_andnot_si128(__m128i a, __m128i b)
-    __m128i _mm_xor_si128(__m128i a, __m128i b)
     __m128i _mm_shuffle_epi8(__m128i a, __m128i b)
     __m128i _mm_maddubs_epi16(__m128i a, __m128i b)
     __m128i _mm_madd_epi16(__m128i a, __m128i b)
@@ -115,7 +114,6 @@ cdef extern from *:
         128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
         128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128};
     """
-    int ctz64 "__builtin_ctzll"(uint64_t x) nogil
     int ctz32 "__builtin_ctz"(uint32_t x) nogil
     int popcount "__builtin_popcount"(uint32_t x) nogil
     const uint8_t DOWN "WB_DOWN"[48]

@@ -1,4 +1,4 @@
-"""The registry: a venue's name to its SPEC. Adding a venue is one file here and one line below."""
+"""The registry: a venue's name to its SPEC. Adding a venue is a file here, what stands beside it, and a line below."""
 
 from __future__ import annotations
 
